@@ -1,1 +1,76 @@
-//! approval.
+//! The FinOps Lead's function: catalog decisions, requests, approvals, and what everybody reads about them.
+//!
+//! It decides and records; it issues no task and touches no account. What follows from a decision is done by whoever
+//! consumes its event.
+
+mod accounts;
+mod approvals;
+mod audit;
+mod consequences;
+mod decide;
+mod lifecycle;
+mod models;
+mod people;
+mod requests;
+mod settings;
+mod views;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use lambda::{Function, Ids, Platform};
+use store::Store;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) ids: Ids,
+}
+
+/// The function, with its routes and triggers.
+///
+/// # Errors
+/// When `GOVERNANCE_TABLE` is not set.
+pub fn function(platform: Platform) -> anyhow::Result<Function> {
+    let client = Client::new(&platform.aws.config());
+    let store = Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned());
+    let app = Arc::new(App { store, ids: platform.ids.clone() });
+    let builder = Function::builder("approval", app, platform)
+        .get("/v1/me", Action::ReadMe, people::me).summary("Who I am and what I may do")
+        .get("/v1/people/{sub}", Action::ReadPerson, people::read).summary("A person, as notices know them")
+        .put("/v1/people/{sub}", Action::WritePerson, people::write).summary("Correct a person's name and e-mail")
+        .get("/v1/settings", Action::ReadSettings, settings::read).summary("The settings in force")
+        .put("/v1/settings", Action::WriteSettings, settings::write).summary("Replace the settings")
+        .get("/v1/accounts", Action::ReadAccounts, accounts::list).summary("The accounts in governance")
+        .put("/v1/accounts/{accountId}", Action::WriteAccount, accounts::put).summary("Register an account, or change it")
+        .post("/v1/accounts/{accountId}/retire", Action::WriteAccount, accounts::retire).summary("Take an account out of governance");
+    let builder = builder
+        .get("/v1/models", Action::ReadModels, models::list).query(&["vendor", "platform", "decision"]).summary("The AI Models table")
+        .get("/v1/models/{modelKey}", Action::ReadModels, models::read).summary("A model with its regions, profiles and history")
+        .get("/v1/models/{modelKey}/scopes", Action::ReadModels, models::scopes).summary("A model's scopes")
+        .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::decide).summary("Approve, restrict or block a model")
+        .get("/v1/models/{modelKey}/organisation-deny", Action::ReadOrganisationDeny, models::organisation_deny).summary("The service control policy for a blocked model");
+    let builder = builder
+        .post("/v1/requests", Action::SubmitRequest, requests::submit).answers(201).summary("Ask for access to a model")
+        .get("/v1/requests", Action::ReadRequests, requests::list).query(&["state", "workloadId"]).summary("Requests")
+        .get("/v1/requests/{id}", Action::ReadRequests, requests::read).summary("A request")
+        .post("/v1/requests/{id}/withdraw", Action::WithdrawRequest, requests::withdraw).summary("Withdraw a request")
+        .post("/v1/requests/{id}/reject", Action::RejectRequest, requests::reject).summary("Reject a request")
+        .post("/v1/requests/{id}/approve", Action::ApproveRequest, decide::approve).answers(201).summary("Approve a request")
+        .post("/v1/approvals", Action::DecideWithoutRequest, decide::decide_directly).answers(201).summary("Narrow an approval, or break glass")
+        .post("/v1/approvals/{id}/review", Action::ReviewBreakGlass, approvals::review).summary("Review a break-glass decision")
+        .get("/v1/approvals", Action::ReadApprovals, approvals::list).query(&["state", "workloadId", "modelKey"]).summary("Approvals")
+        .get("/v1/approvals/{id}", Action::ReadApprovals, approvals::read).summary("An approval with its scopes")
+        .post("/v1/approvals/{id}/revoke", Action::RevokeApproval, approvals::revoke).summary("Take an approval back");
+    let builder = builder
+        .get("/v1/audit", Action::ReadAudit, audit::read).query(&["aggregate", "day"]).summary("The audit log of a thing or a day")
+        .post("/v1/audit/verifications", Action::VerifyAudit, audit::verify).answers(202).summary("Verify the hash chains of a thing or a day");
+    Ok(builder
+        .on_event::<AuditEvent>("model.decided", consequences::of_model_decision)
+        .on_schedule("approval-lifecycle", lifecycle::run)
+        .on_schedule("daily-seal", audit::seal)
+        .build())
+}

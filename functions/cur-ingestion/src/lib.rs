@@ -1,1 +1,3 @@
-//! cur-ingestion.
+//! The bill.
+
+pub mod query;

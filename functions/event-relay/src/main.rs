@@ -1,1 +1,5 @@
-fn main() {}
+//! The process of the function `event-relay`.
+
+fn main() -> anyhow::Result<()> {
+    lambda::run(event_relay::function)
+}

@@ -1,1 +1,35 @@
-//! lambda.
+//! The runtime edge of every function: start-up, the kinds of events, identity, answers, problems, OpenAPI.
+//!
+//! A function crate declares its handlers on a [`Function`]; everything that must not differ between functions happens
+//! here, once. This crate decides nothing about the product: who may do what is `domain::authorization`'s table.
+
+mod answer;
+mod aws;
+mod call;
+mod clock;
+mod command;
+mod events;
+mod function;
+mod gateway;
+mod identity;
+mod ids;
+pub mod openapi;
+mod page;
+mod platform;
+mod problem;
+mod routes;
+mod run;
+
+pub use answer::{Answer, File};
+pub use aws::{Aws, AwsStartError};
+pub use call::{Call, Path, Person, Query};
+pub use command::{list_page, stale_version};
+pub use clock::{Clock, SetClock};
+pub use events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, StreamRecord, Tick};
+pub use function::{Builder, Function, Handler, Start};
+pub use ids::Ids;
+pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};
+pub use platform::{Environment, EnvironmentError, Platform};
+pub use problem::Problem;
+pub use routes::{AnswerSpec, Method, RouteMatch, RouteSpec, SchemaOf, find_route};
+pub use run::run;

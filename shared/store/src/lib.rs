@@ -1,1 +1,38 @@
-//! store.
+//! The one DynamoDB adapter: keys, items, one file per aggregate, and the one write path.
+//!
+//! A command reads consistently, decides purely, and commits state, events, counters and the records of having happened in
+//! one transaction ([`Store::decide`]). Nothing else writes to the governance table, and nothing publishes: the stream does.
+
+pub mod aggregate;
+pub mod aggregates;
+pub mod commit;
+pub mod error;
+pub mod idempotency;
+pub mod item;
+pub mod keys;
+pub mod read;
+pub mod tables;
+pub mod transaction;
+
+use aws_sdk_dynamodb::Client;
+
+pub use aggregate::{Aggregate, Loaded};
+pub use commit::Step;
+pub use error::StoreError;
+pub use read::{Entry, Index, Order};
+pub use transaction::Transaction;
+
+/// The governance table, through one client.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) governance_table: String,
+}
+
+impl Store {
+    /// The store over a client and the name of the governance table.
+    #[must_use]
+    pub const fn new(client: Client, governance_table: String) -> Self {
+        Self { client, governance_table }
+    }
+}

@@ -1,0 +1,153 @@
+//! The AI Models table, a model's detail and scopes, and the Lead's decision about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::events::Event;
+use domain::aws::Region;
+use domain::audit::AuditEvent;
+use domain::chain::Chain;
+use domain::model::{DecisionCommand, Model, ModelDecision, RegionOffer, Restriction, decide_decision};
+use domain::outcome::{Outcome, Refusal, RefusalKind};
+use domain::platform::{ModelKey, Platform};
+use domain::policy::organisation::organisation_deny as deny_document;
+use domain::text::{Note, Sub};
+use lambda::{Answer, Call, Page, Problem, list_page};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::aggregates::chain::scopes_of;
+use store::aggregates::model::ModelRow;
+use store::{Index, Order, Step, keys};
+
+use crate::App;
+use crate::views::ModelView;
+
+/// Events shown with a model: its decisions are few, discoveries rare.
+const HISTORY_EVENTS_SHOWN: usize = 50;
+
+/// A model in detail.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModelDetail {
+    #[serde(flatten)]
+    row: ModelView,
+    regions: BTreeMap<Region, RegionOffer>,
+    restriction: Option<Restriction>,
+    decision_reason: Option<Note>,
+    decided_by: Option<Sub>,
+    decided_at: Option<Timestamp>,
+    history: Vec<AuditEvent>,
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ModelView>>, Problem> {
+    let platform: Option<Platform> = call.query.one_of("platform")?;
+    let decision: Option<ModelDecision> = call.query.one_of("decision")?;
+    let vendor = call.query.get("vendor");
+    let page = call.page()?;
+    let total = total_accounts(&app).await?;
+    let mut rows = app.store.list_models().await?;
+    rows.retain(|row| {
+        platform.is_none_or(|p| row.model.platform == p)
+            && decision.is_none_or(|d| row.model.decision == d)
+            && vendor.is_none_or(|v| row.model.vendor.eq_ignore_ascii_case(v))
+    });
+    let sort_key = |row: &ModelRow| (row.model.vendor.to_lowercase(), row.model.platform, row.model.name.to_lowercase(), row.model.model_key.clone());
+    rows.sort_by_key(sort_key);
+    // The table is small (models, not scopes) and read whole in one query, so a page is cut from the sorted rows.
+    let after = page.after.as_ref().and_then(Value::as_str);
+    let start = after.and_then(|key| rows.iter().position(|r| r.model.model_key.as_str() == key)).map_or(0, |i| i + 1);
+    let limit = page.limit as usize;
+    let shown: Vec<&ModelRow> = rows.iter().skip(start).take(limit).collect();
+    let is_last = start + shown.len() >= rows.len();
+    let next = shown.last().filter(|_| !is_last).map(|r| Value::from(r.model.model_key.as_str()));
+    let items = shown.into_iter().map(|row| ModelView::of(row, total)).collect();
+    Ok(Answer::ok(Page::new(items, next.as_ref())))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ModelDetail>, Problem> {
+    let key: ModelKey = call.path.parse("modelKey")?;
+    let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let history = app.store.history(&keys::model(&key), 0, HISTORY_EVENTS_SHOWN).await?;
+    Ok(Answer::ok(detail(&app, found.value, found.version, history).await?).versioned(found.version))
+}
+
+pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Value>>, Problem> {
+    let key: ModelKey = call.path.parse("modelKey")?;
+    app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let own = crate::requests::own_spaces(&app, &call).await?;
+    let partitions = [scopes_of(&key)];
+    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &call.page()?, |entry| {
+        let scope = match entry.read::<Chain>() {
+            Ok(chain) => chain_scope(&chain),
+            Err(_) => entry.read::<Value>()?,
+        };
+        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| Some(s.id.as_str()) == scope.get("spaceId").and_then(Value::as_str)));
+        Ok(visible.then_some(scope))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+/// A scope of an approval, as the model's detail lists it.
+fn chain_scope(chain: &Chain) -> Value {
+    json!({
+        "id": chain.id, "state": chain.state, "approvalId": chain.approval_id, "workloadId": chain.workload_id,
+        "spaceId": chain.space_id, "accountId": chain.spec.account_id, "region": chain.spec.region,
+        "iamRole": chain.spec.iam_role, "existing": chain.spec.existing, "inferenceProfile": chain.spec.inference_profile,
+        "workspaceName": chain.workspace_name, "workspaceArn": chain.workspace_arn, "tier": chain.tier,
+        "actions": chain.actions,
+    })
+}
+
+pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result<Answer<ModelDetail>, Problem> {
+    let key: ModelKey = call.path.parse("modelKey")?;
+    app.store
+        .decide(|| async {
+            let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+            call.check_version(found.version)?;
+            match decide_decision(&found.value, call.body.clone(), &call.actor, call.now) {
+                Outcome::Changed(model) => {
+                    let mut tx = call.transaction().because(call.body.reason.as_str());
+                    let event = Event::ModelDecided {
+                        model_key: key.clone(),
+                        decision: model.decision,
+                        reason: call.body.reason.as_str().to_owned(),
+                    };
+                    tx.update(&found, &model, &event);
+                    let version = found.version + 1;
+                    let view = detail(&app, model, version, Vec::new()).await?;
+                    Ok(call.commit(tx, Answer::ok(view).versioned(version)))
+                }
+                Outcome::AlreadyDone => {
+                    let version = found.version;
+                    Ok(Step::Done(Answer::ok(detail(&app, found.value, version, Vec::new()).await?).versioned(version)))
+                }
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn organisation_deny(app: Arc<App>, call: Call<()>) -> Result<Answer<Value>, Problem> {
+    let key: ModelKey = call.path.parse("modelKey")?;
+    let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    if found.value.decision != ModelDecision::Blocked {
+        let detail = format!("the model is `{}`; an organisation-wide deny is for blocked models", found.value.decision.as_str());
+        return Err(Refusal::new(RefusalKind::WrongState, detail).into());
+    }
+    let document = deny_document(found.value.platform, &found.value.model_id)?;
+    Ok(Answer::ok(serde_json::from_str(&document.to_json()).unwrap_or(Value::Null)))
+}
+
+async fn detail(app: &App, model: Model, version: u64, history: Vec<AuditEvent>) -> Result<ModelDetail, Problem> {
+    let counts = app.store.load_model_counts(&model.model_key).await?;
+    let total = total_accounts(app).await?;
+    let row = ModelView::of(&ModelRow { model: model.clone(), version, counts }, total);
+    let Model { regions, restriction, decision_reason, decided_by, decided_at, .. } = model;
+    Ok(ModelDetail { row, regions, restriction, decision_reason, decided_by, decided_at, history })
+}
+
+async fn total_accounts(app: &App) -> Result<u64, Problem> {
+    Ok(u64::try_from(app.store.list_active_accounts().await?.len()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,217 @@
+//! Business Requests: submitted and withdrawn by owners, rejected by a Lead. Approving is in [`crate::decide`].
+
+use std::sync::Arc;
+
+use contract::answers::Versioned;
+use contract::events::{Event, Place};
+use domain::approval::{Approval, ApprovalState};
+use domain::authorization::is_cut_to_own;
+use domain::estimate;
+use domain::ids::{EstimateId, RequestId, WorkloadId};
+use domain::model::Model;
+use domain::outcome::Outcome;
+use domain::platform::ModelKey;
+use domain::request::{
+    Request, RequestFields, RequestState, SubmitContext, decide_reject, decide_submit, decide_withdraw,
+};
+use domain::space::{Space, Workload};
+use domain::text::Note;
+use lambda::{Answer, Call, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::aggregates::request::{presences, requests_in, requests_of};
+use store::{Index, Loaded, Order, Step, Transaction};
+
+use crate::App;
+use crate::accounts::Nothing;
+
+/// Why.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Reason {
+    pub(crate) reason: Note,
+}
+
+type Shown = Answer<Versioned<Request>>;
+
+pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<Shown, Problem> {
+    let id = RequestId::new(call.now, app.ids.entropy());
+    app.store
+        .decide(|| async {
+            let fields = call.body.clone();
+            let (space, workload) = own_workload(&app, &call, &fields.workload_id).await?;
+            let model = named_model(&app, &fields).await?;
+            let active = match (&model, fields.platform) {
+                (Some(model), Some(_)) => {
+                    let key = Approval::key(&workload.value.id, &model.value.model_key, domain::platform::Tier::Standard);
+                    app.store.load_last_approval(&key).await?.filter(|a| a.value.state == ApprovalState::Active)
+                }
+                _ => None,
+            };
+            let context = SubmitContext {
+                space: &space.value,
+                workload: &workload.value,
+                model: model.as_ref().map(|m| &m.value),
+                has_approval: active.is_some(),
+            };
+            match decide_submit(id.clone(), fields, &context, &call.actor, call.now) {
+                Outcome::Changed(request) => {
+                    let mut tx = call.transaction();
+                    let event = Event::RequestSubmitted { place: place(&request), request_id: request.id.clone(), model_key: request.model_key.clone() };
+                    tx.create(&request, &event);
+                    tx.unless_changed(&workload);
+                    count(&mut tx, None, Some(&request));
+                    set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
+                    let location = format!("/v1/requests/{}", request.id);
+                    Ok(call.commit(tx, Answer::created(location, Versioned { version: 1, value: request }).versioned(1)))
+                }
+                Outcome::AlreadyDone => Err(Problem::not_found()),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+/// The estimate that comes with a request is the workload's first one for the platform; where there is one it stays, since
+/// changing it is a version of its own with a reason.
+async fn set_first_estimate(
+    app: &App,
+    call: &Call<RequestFields>,
+    tx: &mut Transaction,
+    request: &Request,
+    space: &Space,
+) -> Result<(), Problem> {
+    let (Some(monthly), Some(platform)) = (&request.fields.monthly_estimate, request.fields.platform) else {
+        return Ok(());
+    };
+    let id = EstimateId::new(call.now, app.ids.entropy());
+    let wanted = estimate::first_of_request(platform, monthly.clone(), call.now);
+    store::aggregates::estimate::set_if_none(&app.store, tx, id, space, &request.fields.workload_id, wanted, &call.actor, call.now)
+        .await
+        .map_err(Problem::from)
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Request>>>, Problem> {
+    let state: Option<RequestState> = call.query.one_of("state")?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let own = own_spaces(&app, &call).await?;
+    let (index, partitions) = match &workload {
+        Some(workload) => (Index::Parent, vec![requests_of(workload)]),
+        None => (Index::List, requests_in(state)),
+    };
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &call.page()?, |entry| {
+        let request: Request = entry.read()?;
+        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == request.space_id));
+        let wanted = state.is_none_or(|s| request.state == s);
+        Ok((visible && wanted).then_some(Versioned { version: entry.version()?, value: request }))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
+    let (request, _space) = visible_request(&app, &call).await?;
+    Ok(shown(request.version, request.value))
+}
+
+pub(crate) async fn withdraw(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
+    end(&app, &call, None, |request, space| decide_withdraw(request, space, &call.actor, call.now)).await
+}
+
+pub(crate) async fn reject(app: Arc<App>, call: Call<Reason>) -> Result<Shown, Problem> {
+    let reason = call.body.reason.clone();
+    end(&app, &call, Some(&reason), |request, space| decide_reject(request, space, reason.clone(), &call.actor, call.now)).await
+}
+
+async fn end<B: Sync>(
+    app: &App,
+    call: &Call<B>,
+    reason: Option<&Note>,
+    decide: impl Fn(&Request, &Space) -> Outcome<Request> + Send + Sync,
+) -> Result<Shown, Problem> {
+    app.store
+        .decide(|| async {
+            let (found, space) = visible_request(app, call).await?;
+            call.check_version(found.version)?;
+            match decide(&found.value, &space.value) {
+                Outcome::Changed(request) => {
+                    let mut tx = call.transaction();
+                    if let Some(reason) = reason {
+                        tx = tx.because(reason.as_str());
+                    }
+                    tx.update(&found, &request, &ended_event(&request));
+                    count(&mut tx, Some(&found.value), Some(&request));
+                    Ok(call.commit(tx, shown(found.version + 1, request)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+/// The event of a request that was rejected or withdrawn.
+pub(crate) fn ended_event(request: &Request) -> Event {
+    let (place, request_id) = (place(request), request.id.clone());
+    match request.end.as_ref().and_then(|e| e.reason.as_ref()) {
+        Some(reason) => Event::RequestRejected { place, request_id, reason: reason.as_str().to_owned() },
+        None => Event::RequestWithdrawn { place, request_id },
+    }
+}
+
+/// Moves what a request's rows add to their model's row.
+pub(crate) fn count(tx: &mut Transaction, before: Option<&Request>, after: Option<&Request>) {
+    for (request, is_after) in before.map(|r| (r, false)).into_iter().chain(after.map(|r| (r, true))) {
+        let Some(model) = &request.model_key else { continue };
+        for presence in presences(request) {
+            let (gone, come) = if is_after { (None, Some(&presence)) } else { (Some(&presence), None) };
+            tx.count(model, gone, come);
+        }
+    }
+}
+
+/// The Spaces that an actor's lists are cut to; `None` is no cut.
+pub(crate) async fn own_spaces<B>(app: &App, call: &Call<B>) -> Result<Option<Vec<Space>>, Problem> {
+    if is_cut_to_own(&call.actor, call.action) || only_owner_reads_models(call) {
+        return Ok(Some(app.store.list_spaces_of_owner(&call.actor.sub).await?));
+    }
+    Ok(None)
+}
+
+/// Everybody reads the catalog, but who is a Product Owner and nothing else sees only their own scopes in it.
+fn only_owner_reads_models<B>(call: &Call<B>) -> bool {
+    use domain::people::Role;
+    call.action == domain::authorization::Action::ReadModels && call.actor.roles.iter().all(|r| *r == Role::ProductOwner)
+}
+
+async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<Model>>, Problem> {
+    match fields.platform.zip(fields.model_id.as_ref()) {
+        None => Ok(None),
+        Some((platform, id)) => Ok(app.store.load::<Model>(ModelKey::of(platform, &id.base()).as_str()).await?),
+    }
+}
+
+/// A workload of the actor's own, with its Space; anybody else's is as if it did not exist.
+async fn own_workload<B>(app: &App, call: &Call<B>, id: &WorkloadId) -> Result<(Loaded<Space>, Loaded<Workload>), Problem> {
+    let workload = app.store.load::<Workload>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let space = app.store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    domain::authorization::authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
+    Ok((space, workload))
+}
+
+/// The request in the path with its Space, if the actor may know of it.
+pub(crate) async fn visible_request<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Request>, Loaded<Space>), Problem> {
+    let id: RequestId = call.path.parse("id")?;
+    let request = app.store.load::<Request>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let space = app.store.load::<Space>(request.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let relations = request.value.relations(&space.value, &call.actor);
+    domain::authorization::authorize(&call.actor, domain::authorization::Action::ReadRequests, relations, "")?;
+    Ok((request, space))
+}
+
+pub(crate) fn place(request: &Request) -> Place {
+    Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() }
+}
+
+fn shown(version: u64, request: Request) -> Shown {
+    Answer::ok(Versioned { version, value: request }).versioned(version)
+}

@@ -1,0 +1,58 @@
+-- The control totals of one billing period, per currency: what the groups of facts.sql must add up to, found without
+-- grouping, and beside it the whole bill. The terms are those of facts.sql; a test holds the two texts together.
+WITH ai AS (
+  SELECT
+    coalesce(line_item_currency_code, '') AS currency,
+    coalesce(sum(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))), cast(0 AS decimal(38, 10))) AS cost,
+    count(*) AS row_count,
+    -- A cost that is missing, NaN, infinite or too large for the decimal.
+    count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows
+  FROM cur
+  WHERE billing_period = ?
+    AND (
+      strpos(?, ',' || line_item_product_code || ',') > 0
+      OR strpos(?, ',' || product_servicecode || ',') > 0
+      OR strpos(?, ',' || product_product_family || ',') > 0
+      OR line_item_iam_principal <> ''
+      OR (
+        bill_billing_entity = 'AWS Marketplace'
+        AND (
+          strpos(?, ',' || line_item_operation || ',') > 0
+          OR element_at(product, 'product_name') LIKE ?
+          OR line_item_resource_id LIKE ?
+          OR lower(line_item_line_item_description) LIKE ?
+          OR lower(element_at(product, 'product_name')) LIKE ?
+          OR lower(line_item_usage_type) LIKE ?
+          OR lower(line_item_usage_type) LIKE ?
+          OR strpos(?, ',' || line_item_product_code || ',') > 0
+        )
+      )
+    )
+  GROUP BY coalesce(line_item_currency_code, '')
+),
+whole AS (
+  SELECT
+    coalesce(line_item_currency_code, '') AS currency,
+    coalesce(sum(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))), cast(0 AS decimal(38, 10))) AS cost,
+    count(*) AS row_count,
+    coalesce(min(cast(cast(line_item_usage_start_date AS date) AS varchar)), '') AS first_usage_day,
+    coalesce(max(cast(cast(line_item_usage_start_date AS date) AS varchar)), '') AS last_usage_day,
+    count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows
+  FROM cur
+  WHERE billing_period = ?
+  GROUP BY coalesce(line_item_currency_code, '')
+)
+SELECT
+  whole.currency AS currency,
+  coalesce(ai.cost, cast(0 AS decimal(38, 10))) AS ai_cost,
+  coalesce(ai.row_count, 0) AS ai_rows,
+  whole.cost AS all_cost,
+  whole.row_count AS all_rows,
+  whole.first_usage_day AS first_usage_day,
+  whole.last_usage_day AS last_usage_day,
+  whole.cost - coalesce(ai.cost, cast(0 AS decimal(38, 10))) AS non_ai_cost,
+  coalesce(ai.unreadable_rows, 0) AS ai_unreadable_rows,
+  whole.unreadable_rows AS unreadable_rows
+FROM whole
+LEFT JOIN ai ON whole.currency = ai.currency
+ORDER BY whole.currency

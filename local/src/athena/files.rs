@@ -1,0 +1,238 @@
+//! One data file of an export, Parquet or CSV, read as the table's columns in bounded batches.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::csv::ReaderBuilder;
+use datafusion::arrow::csv::reader::Format;
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampMillisecondType};
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use domain::calendar::Month;
+use jiff::Timestamp;
+
+use super::{columns, convert};
+
+/// What goes wrong in a file; the caller knows which file it was.
+pub type FileError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The columns that say a row's month where no folder does, the better one first.
+const MONTH_COLUMNS: [&str; 2] = ["bill_billing_period_start_date", "line_item_usage_start_date"];
+
+/// Rows per batch: a batch of the queries' columns stays below a few megabytes.
+pub const BATCH_ROWS: usize = 8192;
+
+/// A data file and what says its month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its months.
+    pub partition: Partition,
+}
+
+/// What says which month a row belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// The file lies in this month's folder.
+    Month(Month),
+    /// Each row says so itself.
+    InRows,
+}
+
+/// A part of a file that is read on its own, with the columns that are wanted of it.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    file: DataFile,
+    wanted: SchemaRef,
+    /// Row groups of a Parquet file; none for a CSV, which is read whole.
+    row_groups: Option<Vec<usize>>,
+}
+
+impl DataFile {
+    /// The names of its columns, in lower case.
+    ///
+    /// # Errors
+    /// When the file is neither Parquet nor CSV, or truncated.
+    pub fn column_names(&self) -> Result<BTreeSet<String>, FileError> {
+        let fields = if self.is_parquet() {
+            open_parquet(&self.path)?.schema().fields().clone()
+        } else {
+            csv_schema(&self.path)?.fields().clone()
+        };
+        Ok(fields.iter().map(|field| field.name().to_lowercase()).collect())
+    }
+
+    /// The months that its rows belong to.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn months(&self) -> Result<BTreeSet<Month>, FileError> {
+        if let Partition::Month(month) = self.partition {
+            return Ok(BTreeSet::from([month]));
+        }
+        let month = Field::new(columns::PARTITION, DataType::Utf8, true);
+        let chunk = Chunk { file: self.clone(), wanted: Arc::new(Schema::new(vec![month])), row_groups: None };
+        let mut months = BTreeSet::new();
+        chunk.read(&mut |batch| {
+            for column in batch.columns() {
+                months.extend(column.as_string::<i32>().iter().flatten().filter_map(|text| text.parse::<Month>().ok()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(months)
+    }
+
+    /// The file in up to `pieces` chunks that can be read side by side, and how many bytes the wanted columns take in it:
+    /// what Athena charges for.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn chunks(&self, wanted: &SchemaRef, pieces: usize) -> Result<(Vec<Chunk>, u64), FileError> {
+        let chunk = |row_groups| Chunk { file: self.clone(), wanted: Arc::clone(wanted), row_groups };
+        if !self.is_parquet() {
+            return Ok((vec![chunk(None)], self.path.metadata()?.len()));
+        }
+        let parquet = open_parquet(&self.path)?;
+        let roots = self.wanted_roots(parquet.schema().fields(), wanted);
+        let (metadata, descriptor) = (parquet.metadata(), parquet.parquet_schema());
+        let mut bytes = 0;
+        for group in metadata.row_groups() {
+            for (leaf, column) in group.columns().iter().enumerate() {
+                if roots.contains(&descriptor.get_column_root_idx(leaf)) {
+                    bytes += u64::try_from(column.compressed_size())?;
+                }
+            }
+        }
+        let groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
+        let per_piece = groups.len().div_ceil(pieces.max(1)).max(1);
+        Ok((groups.chunks(per_piece).map(|groups| chunk(Some(groups.to_vec()))).collect(), bytes))
+    }
+
+    fn is_parquet(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
+    }
+
+    /// The positions in the file of the columns that are wanted, matched as Athena does: in lower case.
+    fn wanted_roots(&self, fields: &Fields, wanted: &Schema) -> Vec<usize> {
+        let needed = |name: &str| {
+            wanted.fields().iter().any(|field| {
+                let is_month = field.name() == columns::PARTITION && self.partition == Partition::InRows;
+                field.name() == name || (is_month && MONTH_COLUMNS.contains(&name))
+            })
+        };
+        let numbered = fields.iter().enumerate();
+        numbered.filter(|(_, field)| needed(&field.name().to_lowercase())).map(|(root, _)| root).collect()
+    }
+}
+
+impl Chunk {
+    /// The file that it is a part of.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Hands its rows to `emit` batch by batch, until the end or until `emit` breaks.
+    ///
+    /// # Errors
+    /// When the file breaks off or does not hold what its metadata says.
+    pub fn read(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
+        if self.file.is_parquet() {
+            let mut parquet = open_parquet(&self.file.path)?.with_batch_size(BATCH_ROWS);
+            let roots = self.file.wanted_roots(parquet.schema().fields(), &self.wanted);
+            let mask = ProjectionMask::roots(parquet.parquet_schema(), roots);
+            if let Some(groups) = &self.row_groups {
+                parquet = parquet.with_row_groups(groups.clone());
+            }
+            self.emit_all(parquet.with_projection(mask).build()?, emit)
+        } else {
+            let schema = csv_schema(&self.file.path)?;
+            let roots = self.file.wanted_roots(schema.fields(), &self.wanted);
+            // A CSV reader with nothing to read counts no rows either: the first column stands in.
+            let roots = if roots.is_empty() { vec![0] } else { roots };
+            let csv = ReaderBuilder::new(schema).with_header(true).with_batch_size(BATCH_ROWS).with_projection(roots);
+            self.emit_all(csv.build(open_text(&self.file.path)?)?, emit)
+        }
+    }
+
+    fn emit_all(
+        &self,
+        batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+        emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+    ) -> Result<(), FileError> {
+        for batch in batches {
+            if emit(self.as_table(&batch?)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch of the file as the wanted columns of the table.
+    fn as_table(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let schema = batch.schema();
+        let found = |name: &str| {
+            let named = |field: &Arc<Field>| field.name().to_lowercase() == name;
+            schema.fields().iter().position(named).map(|at| batch.column(at))
+        };
+        let mut read = Vec::with_capacity(self.wanted.fields().len());
+        for field in self.wanted.fields() {
+            read.push(match found(field.name()) {
+                _ if field.name() == columns::PARTITION => self.month_column(batch.num_rows(), &found)?,
+                Some(column) => convert::to_field(column, field)?,
+                None => new_null_array(field.data_type(), batch.num_rows()),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.wanted), read, &options)
+    }
+
+    fn month_column<'a>(
+        &self,
+        rows: usize,
+        found: &dyn Fn(&str) -> Option<&'a ArrayRef>,
+    ) -> Result<ArrayRef, ArrowError> {
+        if let Partition::Month(month) = self.file.partition {
+            return Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(month.to_string(), rows))));
+        }
+        let mut months: Vec<Option<String>> = vec![None; rows];
+        for name in MONTH_COLUMNS {
+            let Some(column) = found(name) else { continue };
+            let times = convert::to_field(column, &Arc::new(Field::new(name, columns::timestamp(), true)))?;
+            for (month, time) in months.iter_mut().zip(times.as_primitive::<TimestampMillisecondType>()) {
+                *month = month.take().or_else(|| time.and_then(month_of));
+            }
+        }
+        Ok(Arc::new(StringArray::from(months)))
+    }
+}
+
+fn month_of(milliseconds: i64) -> Option<String> {
+    let at = Timestamp::from_millisecond(milliseconds).ok()?;
+    Some(Month::of(domain::calendar::utc_day(at)).to_string())
+}
+
+fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, FileError> {
+    Ok(ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?)
+}
+
+/// The text of a CSV file, unpacked when it is packed.
+fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, FileError> {
+    let file = BufReader::new(File::open(path)?);
+    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    Ok(if is_packed { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
+/// The header's names, every column as text: the table knows the types.
+fn csv_schema(path: &Path) -> Result<SchemaRef, FileError> {
+    let (header, _) = Format::default().with_header(true).infer_schema(open_text(path)?, Some(0))?;
+    let named = |field: &Arc<Field>| Field::new(field.name().trim_start_matches('\u{feff}'), DataType::Utf8, true);
+    Ok(Arc::new(Schema::new(header.fields().iter().map(named).collect::<Vec<_>>())))
+}

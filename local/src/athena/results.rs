@@ -1,0 +1,160 @@
+//! A query's result as Athena leaves it in S3, a CSV in which every value is quoted and NULL is nothing at all, and the
+//! pages that `GetQueryResults` cuts from it.
+//!
+//! A page's token is the position in the file: nothing of a result is held in memory.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+
+/// One row; NULL is `None`.
+pub type Row = Vec<Option<String>>;
+
+/// Writes a result, the column names first.
+#[derive(Debug)]
+pub struct ResultWriter {
+    file: BufWriter<File>,
+}
+
+impl ResultWriter {
+    /// Begins the file, and the folders it lies in.
+    ///
+    /// # Errors
+    /// When the folder is not writable.
+    pub fn create<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut writer = Self { file: BufWriter::new(File::create(path)?) };
+        writer.write_row(names.map(Some))?;
+        Ok(writer)
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// When a value has no text form or the disk is full.
+    pub fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let texts: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| cast(column, &DataType::Utf8))
+            .collect::<std::result::Result<_, _>>()?;
+        let texts: Vec<_> = texts.iter().map(AsArray::as_string::<i32>).collect();
+        for row in 0..batch.num_rows() {
+            self.write_row(texts.iter().map(|text| if text.is_valid(row) { Some(text.value(row)) } else { None }))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the result durable.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    }
+
+    fn write_row<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
+        for (at, value) in values.enumerate() {
+            if at > 0 {
+                self.file.write_all(b",")?;
+            }
+            if let Some(value) = value {
+                write!(self.file, "\"{}\"", value.replace('"', "\"\""))?;
+            }
+        }
+        self.file.write_all(b"\n")
+    }
+}
+
+/// Up to `limit` rows of a result from a position on, and the position after them if there are more. The row at position 0
+/// holds the column names.
+///
+/// # Errors
+/// When the file is gone or is not a result.
+pub fn read_page(path: &Path, position: u64, limit: usize) -> io::Result<(Vec<Row>, Option<u64>)> {
+    let mut file = BufReader::new(File::open(path)?);
+    file.seek(SeekFrom::Start(position))?;
+    let mut rows = Vec::new();
+    while rows.len() < limit {
+        match read_row(&mut file)? {
+            Some(row) => rows.push(row),
+            None => return Ok((rows, None)),
+        }
+    }
+    let next = file.stream_position()?;
+    let at_end = file.fill_buf()?.is_empty();
+    Ok((rows, Some(next).filter(|_| !at_end)))
+}
+
+/// The next record; a quoted value may hold line breaks.
+fn read_row(file: &mut impl BufRead) -> io::Result<Option<Row>> {
+    let mut record = Vec::new();
+    loop {
+        if file.read_until(b'\n', &mut record)? == 0 {
+            return if record.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+        // Outside quotes, for each opening quote has its closing one.
+        if record.iter().filter(|&&byte| byte == b'"').count() % 2 == 0 {
+            break;
+        }
+    }
+    let record = String::from_utf8(record).map_err(io::Error::other)?;
+    Ok(Some(values_of(record.strip_suffix('\n').unwrap_or(&record))))
+}
+
+fn values_of(record: &str) -> Row {
+    let mut row = Vec::new();
+    let mut value: Option<String> = None;
+    let mut is_quoted = false;
+    let mut characters = record.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if is_quoted && characters.next_if_eq(&'"').is_some() => value.get_or_insert_default().push('"'),
+            '"' => {
+                is_quoted = !is_quoted;
+                value.get_or_insert_default();
+            }
+            ',' if !is_quoted => row.push(value.take()),
+            other => value.get_or_insert_default().push(other),
+        }
+    }
+    row.push(value);
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_comes_back_as_it_went_in_page_by_page() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("deep/result.csv");
+        let mut writer = ResultWriter::create(&path, ["a", "b"].into_iter())?;
+        let hostile = [[Some("x,\"y\"\n\"\"z"), None], [Some(""), Some("=1+1")], [None, Some("ü\r\n,")]];
+        for row in hostile {
+            writer.write_row(row.into_iter())?;
+        }
+        writer.finish()?;
+        let mut position = Some(0);
+        let mut rows = Vec::new();
+        while let Some(at) = position {
+            let (page, next) = read_page(&path, at, 1)?;
+            rows.extend(page);
+            position = next;
+        }
+        let expected: Vec<Row> = std::iter::once(["a", "b"].map(Some))
+            .chain(hostile)
+            .map(|row| row.into_iter().map(|value| value.map(str::to_owned)).collect())
+            .collect();
+        assert_eq!(rows, expected);
+        Ok(())
+    }
+}

@@ -1,0 +1,395 @@
+//! AWS in this process: the few services that the product calls, each answering in its own protocol.
+//!
+//! One seam: [`Cloud::call`] takes a signed HTTP request and routes it by the credential scope. The SDK clients reach it
+//! through [`Cloud::http_client`] without sockets, the AWS CLI through [`Cloud::serve`] on loopback. Accounts are not
+//! registered anywhere: the access key names one (see [`caller`]), and every 12-digit account exists.
+//!
+//! Everything is durable under [`CloudConfig::data`], or in memory without it. What services do on their own (queues to
+//! functions, streams, schedules) is the [`bus`](crate::bus)'s.
+
+mod activity;
+mod answer;
+mod bedrock;
+mod caller;
+mod dynamodb;
+mod events;
+mod iam;
+pub(crate) mod pattern;
+mod query;
+pub(crate) mod queue;
+mod s3;
+mod sns;
+mod sqs;
+pub(crate) mod state;
+mod sts;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+pub use self::activity::{Activity, Running};
+pub use self::caller::{Caller, SECRET_ACCESS_KEY};
+pub use self::queue::Message;
+pub use self::s3::CUR_BUCKET;
+pub use self::sns::Sent;
+pub use self::state::StateError;
+
+pub(crate) use self::events::Rule;
+pub(crate) use self::sqs::md5_hex;
+
+use self::answer::{Fault, Protocol};
+use self::bedrock::Bedrock;
+use self::dynamodb::DynamoDb;
+use self::events::Events;
+use self::iam::Iam;
+use self::query::Form;
+use self::queue::Queues;
+use self::s3::S3;
+use self::sns::Sns;
+use self::sqs::Sqs;
+use self::state::State;
+use self::sts::Sts;
+
+/// The hub account of a stack that was not told another.
+pub const HUB_ACCOUNT: &str = "111122223333";
+
+/// Above every service's own limit on a request.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// A future on the heap, for the seams that are closures.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A service that lives elsewhere in this crate: Athena.
+pub type Service = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<Response<Bytes>> + Send + Sync>;
+/// The product's clock.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What people do with the mail that asks them to confirm a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mailboxes {
+    /// Click the link at once.
+    #[default]
+    Confirm,
+    /// Wait for `ConfirmSubscription`.
+    Wait,
+}
+
+/// How a cloud is set up.
+#[derive(Clone)]
+pub struct CloudConfig {
+    /// Where everything is kept; in memory (objects in a temporary folder) if there is none.
+    pub data: Option<PathBuf>,
+    /// A CUR export to mount read-only as [`CUR_BUCKET`].
+    pub cur: Option<PathBuf>,
+    /// The hub's region.
+    pub region: String,
+    /// The hub's account.
+    pub account: String,
+    /// The product's clock, for what the services date.
+    pub clock: Now,
+    /// Who confirms e-mail subscriptions.
+    pub mailboxes: Mailboxes,
+}
+
+impl Default for CloudConfig {
+    fn default() -> Self {
+        Self {
+            data: None,
+            cur: None,
+            region: "us-east-1".to_owned(),
+            account: HUB_ACCOUNT.to_owned(),
+            clock: Arc::new(Timestamp::now),
+            mailboxes: Mailboxes::default(),
+        }
+    }
+}
+
+/// Why a cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder cannot be made, written or linked.
+    #[error("the folder `{}` cannot be used: give a writable folder", path.display())]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A database does not open.
+    #[error("the data in `{}` does not open: give another folder, or end the process that uses it", path.display())]
+    Data {
+        /// Which folder.
+        path: PathBuf,
+        /// What the engine said.
+        #[source]
+        source: StateError,
+    },
+    /// A shipped Bedrock catalog does not parse.
+    #[error("a shipped Bedrock catalog does not parse")]
+    Catalog(#[from] serde_json::Error),
+}
+
+/// The emulated AWS; cheap to clone.
+#[derive(Clone)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    region: String,
+    account: String,
+    clock: Now,
+    activity: Activity,
+    state: Arc<State>,
+    queues: Arc<Queues>,
+    dynamodb: DynamoDb,
+    s3: S3,
+    sns: Sns,
+    sqs: Sqs,
+    iam: Iam,
+    sts: Sts,
+    bedrock: Bedrock,
+    events: Events,
+    athena: OnceLock<Service>,
+    /// Deletes the objects of an in-memory cloud with it.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl Cloud {
+    /// Opens the databases and folders.
+    ///
+    /// # Errors
+    /// When a folder cannot be written or holds what this version cannot read.
+    pub fn start(config: CloudConfig) -> Result<Self, StartError> {
+        let CloudConfig { data, cur, region, account, clock, mailboxes } = config;
+        let scratch = match &data {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().map_err(|source| folder(&std::env::temp_dir(), source))?),
+        };
+        let root = data.clone().or_else(|| Some(scratch.as_ref()?.path().to_owned())).unwrap_or_default();
+        let objects = root.join("s3");
+        std::fs::create_dir_all(&objects).map_err(|source| folder(&objects, source))?;
+        let file = |name: &str| data.as_ref().map(|data| data.join(name));
+        let unopened = |source| StartError::Data { path: root.clone(), source };
+
+        let activity = Activity::default();
+        let state = Arc::new(State::open(file("aws.db").as_deref()).map_err(unopened)?);
+        let tables = DynamoDb::open(file("dynamodb.db").as_deref(), &region, &account, activity.clone());
+        let queues = Arc::new(Queues::new(Arc::clone(&state), activity.clone()));
+        let s3 = S3::open(&objects, cur.as_deref()).map_err(|source| folder(cur.as_deref().unwrap_or(&objects), source))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                dynamodb: tables.map_err(unopened)?,
+                s3,
+                sns: Sns::new(Arc::clone(&state), Arc::clone(&queues), mailboxes),
+                sqs: Sqs::new(Arc::clone(&queues)),
+                iam: Iam::new(Arc::clone(&state)),
+                sts: Sts::new(Arc::clone(&state)),
+                bedrock: Bedrock::new(Arc::clone(&state))?,
+                events: Events::new(Arc::clone(&queues)),
+                athena: OnceLock::new(),
+                region,
+                account,
+                clock,
+                activity,
+                state,
+                queues,
+                _scratch: scratch,
+            }),
+        })
+    }
+
+    /// Gives the cloud its Athena; the first one stays.
+    #[must_use]
+    pub fn with_athena(self, athena: Service) -> Self {
+        // A second engine would answer for queries that the first one runs.
+        let _kept = self.inner.athena.set(athena);
+        self
+    }
+
+    /// Answers one signed request of any service.
+    pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let inner = &self.inner;
+        let Some(caller) = Caller::of(&request, &inner.account) else {
+            return Protocol::Query.refuse(&Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+        };
+        let form = || Form::parse(request.body());
+        match caller.service.as_str() {
+            "dynamodb" => inner.dynamodb.call(&request),
+            "s3" => self.call_s3(request).await,
+            "sqs" => inner.sqs.call(&caller, &request),
+            "bedrock" => inner.bedrock.call(&caller, &request, self.now()),
+            "sns" => answer_form(&form(), |form| inner.sns.call(&caller, form, self.now())),
+            "iam" => answer_form(&form(), |form| inner.iam.call(&caller, form, self.now())),
+            "sts" => answer_form(&form(), |form| inner.sts.call(&caller, form, self.now())),
+            "athena" => match inner.athena.get() {
+                Some(athena) => athena(request).await,
+                None => not_emulated("athena"),
+            },
+            other => not_emulated(other),
+        }
+    }
+
+    /// The HTTP client that SDK clients of this process use: no sockets.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(Connector(self.clone()));
+        http_client_fn(move |_settings, _components| connector.clone())
+    }
+
+    /// Serves the AWS CLI until the listener fails.
+    ///
+    /// # Errors
+    /// When connections can no longer be accepted.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let cloud = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(|request| cloud.answer(request));
+                let mut server = hyper::server::conn::http1::Builder::new();
+                let connection = server.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = %error, "a connection of the AWS endpoint ended early");
+                }
+            });
+        }
+    }
+
+    /// Credentials that act in an account.
+    #[must_use]
+    pub fn credentials(&self, account: &str) -> Credentials {
+        Credentials::new(format!("AKIA{account}LOCAL"), SECRET_ACCESS_KEY, None, None, "local")
+    }
+
+    /// The hub's region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.inner.region
+    }
+
+    /// The hub's account.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.inner.account
+    }
+
+    /// The product's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.inner.clock)()
+    }
+
+    /// What people were sent, oldest first: to everybody, or to one address.
+    ///
+    /// # Errors
+    /// When the local state cannot be read.
+    pub fn messages(&self, to: Option<&str>) -> Result<Vec<Sent>, StateError> {
+        self.inner.sns.sent(to)
+    }
+
+    /// The messages that wait in a queue, oldest first.
+    #[must_use]
+    pub fn queued(&self, queue: &str) -> Vec<Message> {
+        self.inner.queues.peek(queue)
+    }
+
+    /// What is in flight; long work outside the queues notes itself with [`Activity::begin`].
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.inner.activity
+    }
+
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.inner.queues
+    }
+
+    pub(crate) fn sns(&self) -> &Sns {
+        &self.inner.sns
+    }
+
+    pub(crate) fn dynamodb(&self) -> &DynamoDb {
+        &self.inner.dynamodb
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.inner.state
+    }
+
+    pub(crate) fn set_rules(&self, rules: Vec<Rule>) {
+        self.inner.events.set_rules(rules);
+    }
+
+    async fn call_s3(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (response, created) = self.inner.s3.call(request).await;
+        let announced = created.map(|detail| self.emit("Object Created", "aws.s3", &detail));
+        match announced {
+            Some(Err(error)) => Protocol::S3.refuse(&Fault::from(error)),
+            _ => response,
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (parts, body) = request.into_parts();
+        let response = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
+            Ok(body) => self.call(Request::from_parts(parts, body.to_bytes())).await,
+            Err(error) => Protocol::Query.refuse(&Fault::new(413, "RequestEntityTooLarge", error.to_string())),
+        };
+        Ok(response.map(Full::new))
+    }
+}
+
+/// The connector that ends in [`Cloud::call`].
+#[derive(Clone)]
+struct Connector(Cloud);
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self(cloud) = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
+            let response = cloud.call(Request::from_parts(parts, body)).await.map(SdkBody::from);
+            HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+fn answer_form(form: &Form, service: impl FnOnce(&Form) -> Result<String, Fault>) -> Response<Bytes> {
+    query::answer(form.action(), service(form))
+}
+
+fn not_emulated(service: &str) -> Response<Bytes> {
+    let message = format!("the local stack does not emulate `{service}`");
+    Protocol::of(service).refuse(&Fault::new(400, "UnknownOperationException", message))
+}
+
+fn folder(path: &Path, source: io::Error) -> StartError {
+    StartError::Folder { path: path.to_owned(), source }
+}

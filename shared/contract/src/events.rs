@@ -1,0 +1,273 @@
+//! Governance events: what each says, beyond the envelope ([`domain::audit::AuditEvent`]) that carries it.
+//!
+//! An event tells that something happened, with what a consumer needs to find it; consumers read current state themselves,
+//! since order ends at the topic. A shape never changes under one schema version: fields are added, never removed or moved.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use domain::anchor::AnchorRef;
+use domain::aws::AccountId;
+use domain::calendar::{Month, Period};
+use domain::digest::Digest;
+use domain::ids::{
+    ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId, WorkloadId,
+};
+use domain::model::ModelDecision;
+use domain::money::Money;
+use domain::platform::{ModelKey, Platform};
+use domain::task::TaskKind;
+
+/// Where an event about a workload belongs: whom it is told to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The Space; its owners are told.
+    pub space_id: SpaceId,
+    /// The workload.
+    pub workload_id: WorkloadId,
+}
+
+/// A task, as events name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRef {
+    /// Whom the chain serves.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The approval it implements.
+    pub approval_id: ApprovalId,
+    /// Its scope.
+    pub scope_id: ScopeId,
+    /// The task.
+    pub task_id: TaskId,
+    /// What it is about.
+    pub kind: TaskKind,
+    /// In one line.
+    pub title: String,
+    /// The account that it is done in.
+    pub account_id: AccountId,
+    /// The task that became ready by this, if one did.
+    pub ready: Option<TaskId>,
+}
+
+/// A claim, as events name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRef {
+    /// Who claims.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The claim.
+    pub claim_id: ClaimId,
+    /// The anchor.
+    pub anchor: AnchorRef,
+    /// First day that is affected.
+    pub from: Date,
+    /// The day after the last one affected; none while it lasts.
+    pub to: Option<Date>,
+}
+
+/// A spend card, as events name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CardRef {
+    /// Whose card.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The card.
+    pub card_id: CardId,
+    /// Its period.
+    pub period: Period,
+    /// What was spent.
+    pub actual: Money,
+}
+
+/// A gap, as events name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GapRef {
+    /// The gap.
+    pub gap_id: GapId,
+    /// Its kind, as on the wire.
+    pub kind: String,
+    /// The month of the bill.
+    pub billing_period: Month,
+    /// What it is about, for people.
+    pub about: String,
+    /// Its dollars.
+    pub amount: Money,
+    /// What was done about it, where something was.
+    pub action: Option<String>,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $fields:tt),+ $(,)?) => {
+        /// Every event of the product.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(tag = "type", content = "payload", rename_all_fields = "camelCase")]
+        pub enum Event {
+            $($(#[$doc])* #[serde(rename = $name)] $variant $fields),+
+        }
+
+        impl Event {
+            /// Every type of event, as the wire names it.
+            pub const TYPES: &'static [&'static str] = &[$($name),+];
+        }
+    };
+}
+
+events! {
+    /// Discovery saw a model for the first time.
+    ModelDiscovered = "model.discovered" { /** The model. */ model_key: ModelKey, /** Its platform. */ platform: Platform, /** Its maker. */ vendor: String, /** Its name. */ model: String },
+    /// Discovery saw something about a model change.
+    ModelChanged = "model.changed" { /** The model. */ model_key: ModelKey },
+    /// A Lead decided about a model.
+    ModelDecided = "model.decided" { /** The model. */ model_key: ModelKey, /** What. */ decision: ModelDecision, /** Why. */ reason: String },
+    /// An account came into governance or changed.
+    AccountRegistered = "account.registered" { /** The account. */ account_id: AccountId },
+    /// An account left governance.
+    AccountRetired = "account.retired" { /** The account. */ account_id: AccountId },
+    /// The settings changed.
+    SettingsChanged = "settings.changed" { /** The settings' new version. */ version: u64 },
+    /// Somebody was seen for the first time, or their name, e-mail or roles changed.
+    PersonNoted = "person.noted" { /** The subject. */ sub: String },
+    /// A Space was created.
+    SpaceCreated = "space.created" { /** The Space. */ space_id: SpaceId },
+    /// A Space changed.
+    SpaceChanged = "space.changed" { /** The Space. */ space_id: SpaceId },
+    /// A workload was created.
+    WorkloadCreated = "workload.created" { /** Which. */ place: Place },
+    /// A workload was retired.
+    WorkloadRetired = "workload.retired" { /** Which. */ place: Place },
+    /// An estimate was set.
+    EstimateSet = "estimate.set" { /** For which workload. */ place: Place, /** On which platform. */ platform: Platform, /** Per month. */ monthly: Money, /** From which month. */ valid_from: Date },
+    /// An owner asked for something.
+    RequestSubmitted = "request.submitted" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** The model, if named. */ model_key: Option<ModelKey> },
+    /// A request was approved.
+    RequestApproved = "request.approved" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** The approval. */ approval_id: ApprovalId },
+    /// A request was rejected.
+    RequestRejected = "request.rejected" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** Why. */ reason: String },
+    /// A request was withdrawn.
+    RequestWithdrawn = "request.withdrawn" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId },
+    /// A Lead decided an approval; its chains are issued from this.
+    ApprovalDecided = "approval.decided" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Its digest. */ digest: Digest, /** The model. */ model_key: ModelKey, /** Its scopes. */ scope_ids: Vec<ScopeId>, /** What it replaces. */ supersedes: Option<ApprovalId>, /** Decided without a request, because it could not wait. */ break_glass: bool },
+    /// An approval was replaced; its scopes are carried over or end.
+    ApprovalSuperseded = "approval.superseded" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** By which. */ by: ApprovalId },
+    /// A Lead took an approval back.
+    ApprovalRevoked = "approval.revoked" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Why. */ reason: String },
+    /// An approval's time is over.
+    ApprovalExpired = "approval.expired" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId },
+    /// An approval ends soon.
+    ApprovalExpiring = "approval.expiring" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** When. */ expires_at: Timestamp, /** Whole days left. */ days_left: u16 },
+    /// A break-glass decision was reviewed.
+    ApprovalReviewed = "approval.reviewed" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId },
+    /// A scope's tasks came into being.
+    ChainIssued = "chain.issued" { /** The first task. */ task: TaskRef },
+    /// An engineer took a task.
+    TaskStarted = "task.started" { /** Which. */ task: TaskRef },
+    /// A task was completed.
+    TaskCompleted = "task.completed" { /** Which. */ task: TaskRef },
+    /// A task was given back.
+    TaskReturned = "task.returned" { /** Which. */ task: TaskRef, /** Why. */ reason: String },
+    /// A started task went back into the queue.
+    TaskReleased = "task.released" { /** Which. */ task: TaskRef },
+    /// The Lead sent a returned task out again.
+    TaskReissued = "task.reissued" { /** Which. */ task: TaskRef },
+    /// A task that waited for its role became ready.
+    TaskReady = "task.ready" { /** Which. */ task: TaskRef },
+    /// A scope is complete: the owner may claim.
+    ChainImplemented = "chain.implemented" { /** The task that completed it. */ task: TaskRef, /** What may be claimed. */ anchors: Vec<AnchorRef> },
+    /// A scope is being taken away.
+    ChainEnding = "chain.ending" { /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId, /** The revocation task, if it is ready. */ ready: Option<TaskId>, /** Why. */ reason: String },
+    /// A scope is gone.
+    ChainRevoked = "chain.revoked" { /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
+    /// A scope moved, unchanged, under the approval that replaced its own.
+    ChainCarried = "chain.carried" { /** Whom it serves. */ place: Place, /** The new approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
+    /// An anchor was claimed.
+    ClaimMade = "claim.made" { /** Which. */ claim: ClaimRef },
+    /// A claim was ended.
+    ClaimReleased = "claim.released" { /** Which. */ claim: ClaimRef },
+    /// A Lead proposed a claim or a re-attribution to an owner.
+    ProposalMade = "proposal.made" { /** To whom. */ place: Place, /** Which. */ proposal_id: ProposalId },
+    /// The owner accepted.
+    ProposalAccepted = "proposal.accepted" { /** Who. */ place: Place, /** Which. */ proposal_id: ProposalId },
+    /// The owner declined.
+    ProposalDeclined = "proposal.declined" { /** Who. */ place: Place, /** Which. */ proposal_id: ProposalId },
+    /// The bill of a month was read completely.
+    IngestionCompleted = "ingestion.completed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Whether any figure moved. */ changed: bool },
+    /// A run failed; the last good numbers stay.
+    IngestionFailed = "ingestion.failed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Why. */ why: String },
+    /// Stored facts were attributed anew after a claim changed.
+    SpendReattributed = "spend.reattributed" { /** The month. */ billing_period: Month },
+    /// Spend was found that nobody answers for.
+    GapOpened = "gap.opened" { /** Which. */ gap: GapRef },
+    /// A Lead acted on a gap.
+    GapActioned = "gap.actioned" { /** Which. */ gap: GapRef, /** What the action is aimed at. */ target: Value },
+    /// A gap was closed.
+    GapResolved = "gap.resolved" { /** Which. */ gap: GapRef },
+    /// A gap was withdrawn as none after all.
+    GapRecalled = "gap.recalled" { /** Which. */ gap: GapRef },
+    /// A card is there to be signed.
+    CardOpened = "card.opened" { /** Which. */ card: CardRef },
+    /// A card's figures moved before it was signed.
+    CardRegenerated = "card.regenerated" { /** Which. */ card: CardRef },
+    /// The owner signed.
+    CardApproved = "card.approved" { /** Which. */ card: CardRef },
+    /// The owner disputes.
+    CardDisputed = "card.disputed" { /** Which. */ card: CardRef, /** Why. */ reason: String },
+    /// A dispute was resolved: the owner signs.
+    CardResolved = "card.resolved" { /** Which. */ card: CardRef, /** How. */ decision: String },
+    /// The weekly portfolio review was held.
+    PortfolioReviewed = "portfolio.reviewed" { /** The week's Sunday. */ week: Date },
+    /// A month was closed.
+    MonthClosed = "month.closed" { /** The month. */ month: Month },
+    /// Somebody wants a file.
+    ExportRequested = "export.requested" { /** Which. */ export_id: ExportId },
+    /// The file is there.
+    ExportFinished = "export.finished" { /** Which. */ export_id: ExportId },
+    /// A live role is no longer what was approved.
+    DriftFound = "drift.found" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** What differs. */ differences: Vec<String> },
+    /// A drifted role is as approved again.
+    DriftResolved = "drift.resolved" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String },
+    /// A day's chain heads were sealed.
+    DaySealed = "audit.sealed" { /** The day. */ day: Date, /** The digest over the heads. */ seal: Digest, /** How many events it covers. */ events: u64 },
+    /// People are reminded of what waits for them.
+    CardReminded = "card.reminded" { /** Which card waits. */ card: CardRef, /** Since how many days. */ days_open: u16 },
+}
+
+impl Event {
+    /// The type, as the wire names it, and the payload.
+    #[must_use]
+    pub fn parts(&self) -> (String, Value) {
+        let mut value = serde_json::to_value(self).unwrap_or(Value::Null);
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let payload = value.get_mut("payload").map(Value::take).unwrap_or(Value::Null);
+        (kind, payload)
+    }
+
+    /// Reads an event from its envelope.
+    ///
+    /// # Errors
+    /// When the type or the schema version is unknown, or the payload is not of the type's shape: set it aside, visibly.
+    pub fn of(envelope: &domain::audit::AuditEvent) -> Result<Self, UnknownEvent> {
+        let unknown = |why: String| UnknownEvent { id: envelope.id.to_string(), why };
+        if envelope.schema != "v1" {
+            return Err(unknown(format!("schema `{}` is not known here", envelope.schema)));
+        }
+        serde_json::from_value(serde_json::json!({ "type": envelope.event_type, "payload": envelope.payload }))
+            .map_err(|e| unknown(e.to_string()))
+    }
+}
+
+/// An event that this version cannot read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("event `{id}` cannot be read: {why}")]
+pub struct UnknownEvent {
+    /// Which.
+    pub id: String,
+    /// Why.
+    pub why: String,
+}

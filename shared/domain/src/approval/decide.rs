@@ -1,0 +1,228 @@
+//! Deciding an approval: on a request, as a narrowing, or as break-glass.
+
+use jiff::Timestamp;
+
+use crate::account::Account;
+use crate::approval::checks::{check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places};
+use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
+use crate::authorization::{Action, Relation, authorize};
+use crate::chain::{Chain, ScopeState};
+use crate::ids::{ApprovalId, RequestId, ScopeId};
+use crate::model::Model;
+use crate::outcome::{Outcome, Refusal, RefusalKind};
+use crate::people::Actor;
+use crate::request::{self, Request, RequestState};
+use crate::space::{Space, Workload, WorkloadState};
+use crate::text::Sub;
+
+/// What the Lead decides on.
+#[derive(Debug)]
+pub enum Ground<'a> {
+    /// A request, which is answered by it.
+    Request(&'a Request),
+    /// Nothing: a subset of the approval it supersedes.
+    Narrowing,
+    /// Nothing: it cannot wait.
+    BreakGlass(BreakGlass),
+}
+
+/// What a decision depends on, all read consistently before.
+#[derive(Debug)]
+pub struct DecideContext<'a> {
+    /// The workload's Space.
+    pub space: &'a Space,
+    /// The workload.
+    pub workload: &'a Workload,
+    /// The model.
+    pub model: &'a Model,
+    /// The accounts that the scopes name, as far as they exist.
+    pub accounts: &'a [Account],
+    /// The active approval under the same key, if there is one.
+    pub replaced: Option<&'a Approval>,
+    /// The chains of that approval.
+    pub replaced_chains: &'a [Chain],
+    /// Whether the workload has an estimate for the platform.
+    pub has_estimate: bool,
+}
+
+/// A decision taken: everything that one transaction writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The new approval.
+    pub approval: Approval,
+    /// Chains that come into being with it, all `Approved`.
+    pub chains: Vec<Chain>,
+    /// The request, approved.
+    pub request: Option<Request>,
+    /// The approval it replaces, superseded.
+    pub replaced: Option<Approval>,
+}
+
+/// Approves. The ids of new scopes come from `scope_ids`, one for each scope in order.
+pub fn decide_approve(
+    id: ApprovalId,
+    scope_ids: &[ScopeId],
+    fields: ApprovalFields,
+    ground: &Ground<'_>,
+    context: &DecideContext<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Decided> {
+    if let Err(refusal) = check_right(ground, context, actor) {
+        return refusal.into();
+    }
+    if let Err(refusal) = check_all(&fields, ground, context, now) {
+        return refusal.into();
+    }
+    let supersedes = context.replaced.map(|a| a.id.clone());
+    let model_id = fields.model_id.base();
+    let decision = ApprovalFields { supersedes: supersedes.clone(), model_id, ..fields };
+    let request = match ground {
+        Ground::Request(request) => Some(*request),
+        Ground::Narrowing | Ground::BreakGlass(_) => None,
+    };
+    let break_glass = match ground {
+        Ground::BreakGlass(terms) => Some(terms.clone()),
+        Ground::Request(_) | Ground::Narrowing => None,
+    };
+    let request_id: Option<RequestId> = request.map(|r| r.id.clone());
+    let model_key = context.model.model_key.clone();
+    let digest = Approval::digest_of(&context.workload.id, &model_key, &decision, request_id.as_ref(), break_glass.as_ref());
+    let scopes = scopes_of(&decision, scope_ids, context);
+    let approval = Approval {
+        id: id.clone(),
+        digest,
+        workload_id: context.workload.id.clone(),
+        space_id: context.space.id.clone(),
+        model_key,
+        scopes,
+        supersedes,
+        request_id,
+        requested_by: requested_by(request, context.replaced),
+        decided_by: actor.sub.clone(),
+        decided_at: now,
+        state: ApprovalState::Active,
+        break_glass,
+        review: None,
+        end: None,
+        decision,
+    };
+    let chains = match chains_of(&approval, context.model) {
+        Ok(chains) => chains,
+        Err(refusal) => return refusal.into(),
+    };
+    let replaced = context.replaced.map(|old| ended(old, ApprovalState::Superseded, actor, now, None, Some(id.clone())));
+    let request = request.map(|r| request::approved(r, id, actor, now));
+    Outcome::Changed(Decided { approval, chains, request, replaced })
+}
+
+fn check_right(ground: &Ground<'_>, context: &DecideContext<'_>, actor: &Actor) -> Result<(), Refusal> {
+    let executed = context.replaced_chains.iter().any(|c| c.executors.contains(&actor.sub));
+    match ground {
+        Ground::Request(request) => {
+            let relations = request.relations(context.space, actor).with(Relation::Executor, executed);
+            authorize(actor, Action::ApproveRequest, relations, request.state.as_str()).map_err(|refusal| match &request.end {
+                Some(end) if refusal.kind == RefusalKind::WrongState && request.state == RequestState::Approved => {
+                    Refusal::new(RefusalKind::AlreadyDecided, format!("`{}` approved it already; read approval {}", end.by, end.approval_id.as_ref().map_or("", ApprovalId::as_str)))
+                        .with_current(serde_json::json!({ "state": request.state, "approvalId": end.approval_id }))
+                }
+                _ => refusal,
+            })
+        }
+        Ground::Narrowing | Ground::BreakGlass(_) => {
+            // Who asked for what is being narrowed may not narrow it either: separation of duties is never waived.
+            let requested = context.replaced.is_some_and(|a| a.requested_by.as_ref() == Some(&actor.sub));
+            let relations = context.space.relations(actor).with(Relation::Requester, requested).with(Relation::Executor, executed);
+            authorize(actor, Action::DecideWithoutRequest, relations, "")
+        }
+    }
+}
+
+fn check_all(fields: &ApprovalFields, ground: &Ground<'_>, context: &DecideContext<'_>, now: Timestamp) -> Result<(), Refusal> {
+    check_form(fields, now)?;
+    if context.workload.state == WorkloadState::Retired {
+        return Err(Refusal::new(RefusalKind::WrongState, "the workload is `retired`; nothing can be approved for it"));
+    }
+    let derived = context.replaced.map(|a| &a.id);
+    if fields.supersedes.as_ref().is_some_and(|given| Some(given) != derived) {
+        let detail = "`supersedes` is not the active approval of this workload, model and tier; leave it out, or read the current one";
+        return Err(Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "supersedes": derived })));
+    }
+    check_model(fields, context.model, &context.space.id, now)?;
+    match ground {
+        Ground::Request(request) => {
+            check_ceiling(fields, request, context.replaced)?;
+            check_estimate(fields, context)?;
+        }
+        Ground::Narrowing => match context.replaced {
+            Some(replaced) => check_narrowing(fields, replaced)?,
+            None => {
+                let detail = "there is no active approval to narrow for this workload, model and tier; have the owner send a request, or decide break-glass";
+                return Err(Refusal::new(RefusalKind::WiderThanRequested, detail));
+            }
+        },
+        Ground::BreakGlass(terms) => {
+            check_break_glass(terms, now)?;
+            if context.replaced.is_some() {
+                let detail = "an approval is active for this workload, model and tier; break-glass opens what has none: narrow that one, or have a request sent";
+                return Err(Refusal::new(RefusalKind::WrongState, detail));
+            }
+        }
+    }
+    check_places(fields, context.accounts, context.model)
+}
+
+fn check_estimate(fields: &ApprovalFields, context: &DecideContext<'_>) -> Result<(), Refusal> {
+    if context.has_estimate {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusalKind::EstimateMissing,
+        format!(
+            "the workload has no estimate for {}; its owner sets one with POST /v1/workloads/{}/estimates, the request waits",
+            fields.platform.display_name(),
+            context.workload.id
+        ),
+    ))
+}
+
+fn requested_by(request: Option<&Request>, replaced: Option<&Approval>) -> Option<Sub> {
+    request.map(|r| r.requested_by.clone()).or_else(|| replaced.and_then(|a| a.requested_by.clone()))
+}
+
+/// The scopes with their ids: those that stay as they are and are implemented keep their chain.
+fn scopes_of(decision: &ApprovalFields, scope_ids: &[ScopeId], context: &DecideContext<'_>) -> Vec<ApprovedScope> {
+    let unchanged = context.replaced.is_some_and(|old| same_grant(&old.decision, decision));
+    let kept = |spec: &crate::approval::ScopeSpec| {
+        context.replaced_chains.iter().find(|c| unchanged && c.state == ScopeState::Implemented && c.spec == *spec)
+    };
+    decision
+        .scopes
+        .iter()
+        .zip(scope_ids)
+        .map(|(spec, fresh)| match kept(spec) {
+            Some(chain) => ApprovedScope { id: chain.id.clone(), spec: spec.clone(), carried: true },
+            None => ApprovedScope { id: fresh.clone(), spec: spec.clone(), carried: false },
+        })
+        .collect()
+}
+
+/// Whether two decisions grant the same on a scope that both hold.
+fn same_grant(old: &ApprovalFields, new: &ApprovalFields) -> bool {
+    old.actions == new.actions
+        && old.agentic == new.agentic
+        && old.workspace_name == new.workspace_name
+        && old.map == new.map
+        && old.sig_v4_only == new.sig_v4_only
+        && new.effective_from.is_none()
+}
+
+fn chains_of(approval: &Approval, model: &Model) -> Result<Vec<Chain>, Refusal> {
+    let fresh = approval.scopes.iter().filter(|s| !s.carried);
+    fresh
+        .map(|scope| {
+            let profile = super::checks::profile_of(&scope.spec, approval.decision.platform, model)?;
+            Ok(Chain::of_scope(approval, scope.id.clone(), scope.spec.clone(), profile))
+        })
+        .collect()
+}

@@ -1,0 +1,320 @@
+//! Who answers for a fact: a workload through its claim, a gap, or nobody because it is not usage.
+//!
+//! A claim of that day always wins: a claimed anchor's spend is attributed even outside what was approved, and the finding
+//! then shows its dollars outside the totals. Without a claim the order of [`GapKind`] decides. Ambiguity is a gap: two
+//! workspaces behind one tag, or two claims of one day, are never settled by taking the first.
+
+mod governance;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use governance::{ClaimDays, Governance, LiveScope};
+
+use super::alias::{Aliases, ModelName};
+use super::anchor::SpendAnchor;
+use super::facts::{Fact, ReadGroup, read_group};
+use super::line::LineGroup;
+use super::matching::BillSettings;
+use super::rule::Rule;
+use super::usage::UsageKind;
+use crate::gap::{About, GapKind};
+use crate::ids::{ApprovalId, ClaimId, WorkloadId};
+use crate::platform::Platform;
+
+/// What attribution looks things up in.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The bill's settings.
+    pub settings: &'a BillSettings,
+    /// The alias table.
+    pub aliases: &'a Aliases,
+    /// Claims, workspaces, scopes.
+    pub governance: &'a Governance,
+}
+
+/// How finely a claim tells spend apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttributionLevel {
+    /// By the workload's own role.
+    Workload,
+    /// By workspace, which may serve a whole product team.
+    Workspace,
+}
+
+/// Who answers for a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Verdict {
+    /// The workload that held the claim that day.
+    Workload {
+        /// The workload.
+        workload_id: WorkloadId,
+        /// Its claim.
+        claim_id: ClaimId,
+    },
+    /// Nobody.
+    Gap {
+        /// Why not.
+        kind: GapKind,
+        /// What it is about.
+        about: About,
+    },
+    /// Not usage.
+    Excluded {
+        /// The exclusion's name.
+        why: String,
+    },
+}
+
+/// Something that attribution noticed beside its verdict.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Finding {
+    /// Claimed spend beyond what was approved; its dollars are attributed, so the gap is outside the totals.
+    BeyondApproval {
+        /// Outside the approved scope, or not approved at all.
+        kind: GapKind,
+        /// What it is about.
+        about: About,
+    },
+    /// The alias table does not hold this name.
+    UnmappedModel {
+        /// The name in the bill.
+        raw: String,
+    },
+    /// An application inference profile that discovery has not seen.
+    UnknownProfile {
+        /// Its ARN.
+        arn: String,
+    },
+    /// Tokens in a unit that is not understood.
+    UnknownUnit {
+        /// The unit in the bill.
+        unit: String,
+    },
+    /// One workspace tag names several registered workspaces.
+    AmbiguousWorkspaceTag {
+        /// The tag's value.
+        tag: String,
+    },
+    /// Several claims hold one anchor on one day, which the claims' own rules forbid.
+    AmbiguousClaim {
+        /// The claims.
+        claim_ids: Vec<ClaimId>,
+    },
+    /// The row meets no AI term here though the query selected it.
+    UnmatchedTerms,
+    /// A line-item type that is not known here.
+    UnknownLineItemType {
+        /// AWS's name.
+        name: String,
+    },
+}
+
+/// A fact, attributed and explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    /// The platform.
+    pub platform: Option<Platform>,
+    /// The anchor, a tag replaced by the one workspace that it names.
+    pub anchor: SpendAnchor,
+    /// The model, an application profile replaced by the model it stands for.
+    pub model: ModelName,
+    /// What was consumed.
+    pub usage_kind: UsageKind,
+    /// How finely the verdict tells spend apart, where there is a claim.
+    pub level: Option<AttributionLevel>,
+    /// Who answers for it.
+    pub verdict: Verdict,
+    /// What else was noticed.
+    pub findings: Vec<Finding>,
+    /// Which rules decided, in order.
+    pub because: Vec<Rule>,
+    /// The workload that approvals name for the anchor, claimed or not.
+    pub suggested_workload: Option<WorkloadId>,
+    /// The approval behind the anchor, where there is one.
+    pub approval_id: Option<ApprovalId>,
+}
+
+/// Reads and attributes a group of rows: [`read_group`], then [`attribute_fact`], the rules of both in order.
+#[must_use]
+pub fn attribute(group: &LineGroup, context: &Context<'_>) -> (Fact, Attribution) {
+    let ReadGroup { fact, because, .. } = read_group(group, context.settings, context.aliases);
+    let mut attribution = attribute_fact(&fact, context);
+    attribution.because.splice(0..0, because);
+    (fact, attribution)
+}
+
+/// Says who answers for a fact. Run again whenever a claim, scope or workspace changes: the fact stays the same.
+#[must_use]
+pub fn attribute_fact(fact: &Fact, context: &Context<'_>) -> Attribution {
+    let key = &fact.key;
+    let mut findings = Vec::new();
+    let mut because = Vec::new();
+    let anchor = resolve_anchor(&key.anchor, context, &mut findings, &mut because);
+    let model = resolve_model(fact, context, &mut findings);
+    if key.usage_kind.is_tokens() && key.unit != super::usage::TOKENS {
+        findings.push(Finding::UnknownUnit { unit: key.unit.clone() });
+    }
+    let scopes = context.governance.scopes_of(&anchor);
+    let behind = scopes.first();
+    let mut attribution = Attribution {
+        platform: key.platform,
+        usage_kind: key.usage_kind,
+        level: None,
+        verdict: Verdict::Gap { kind: GapKind::NoPrincipal, about: About::anchor(anchor.clone(), key.platform) },
+        suggested_workload: behind.map(|s| s.workload_id.clone()),
+        approval_id: behind.map(|s| s.approval_id.clone()),
+        anchor,
+        model,
+        findings,
+        because,
+    };
+    if let Some(why) = key.line_item_type.excluded_as() {
+        exclude(&mut attribution, fact, why);
+    } else {
+        assign(&mut attribution, fact, context);
+    }
+    attribution
+}
+
+fn exclude(attribution: &mut Attribution, fact: &Fact, why: String) {
+    if let super::LineItemType::Other(name) = &fact.key.line_item_type {
+        attribution.findings.push(Finding::UnknownLineItemType { name: name.clone() });
+    }
+    attribution.because.push(Rule::ExcludedByLineItemType);
+    attribution.verdict = Verdict::Excluded { why };
+}
+
+fn assign(attribution: &mut Attribution, fact: &Fact, context: &Context<'_>) {
+    if attribution.platform.is_none() {
+        attribution.findings.push(Finding::UnmatchedTerms);
+    }
+    match context.governance.claims_on(&attribution.anchor, fact.key.day).as_slice() {
+        [claim] => {
+            let scopes = context.governance.scopes_of(&attribution.anchor);
+            let own: Vec<&LiveScope> = scopes.into_iter().filter(|s| s.workload_id == claim.workload_id).collect();
+            let kind = match standing(&own, attribution, fact, context) {
+                Standing::Approved => None,
+                Standing::OutsideScope => Some(GapKind::OutsideApprovedScope),
+                Standing::NotApproved => Some(GapKind::NotBusinessApproved),
+            };
+            let beyond = kind.map(|kind| Finding::BeyondApproval { kind, about: about_usage(attribution, fact) });
+            attribution.findings.extend(beyond);
+            attribution.level = Some(match attribution.platform {
+                Some(Platform::ClaudePlatform) => AttributionLevel::Workspace,
+                _ => AttributionLevel::Workload,
+            });
+            attribution.because.push(Rule::OwnerByClaim);
+            let (workload_id, claim_id) = (claim.workload_id.clone(), claim.claim_id.clone());
+            attribution.verdict = Verdict::Workload { workload_id, claim_id };
+        }
+        claims => {
+            if !claims.is_empty() {
+                let claim_ids = claims.iter().map(|c| c.claim_id.clone()).collect();
+                attribution.findings.push(Finding::AmbiguousClaim { claim_ids });
+            }
+            attribution.because.push(Rule::OwnerMissing);
+            attribution.verdict = gap_of(attribution, fact, context);
+        }
+    }
+}
+
+/// Which kind of gap takes the dollars of unclaimed spend: the first that fits, in the order of [`GapKind`].
+fn gap_of(attribution: &Attribution, fact: &Fact, context: &Context<'_>) -> Verdict {
+    let anchor = &attribution.anchor;
+    let whole = || About::anchor(anchor.clone(), attribution.platform);
+    let (kind, about) = match anchor {
+        SpendAnchor::NoPrincipal { .. } => (GapKind::NoPrincipal, whole()),
+        SpendAnchor::NoWorkspace { .. } | SpendAnchor::WorkspaceTag { .. } => (GapKind::UntaggedWorkspace, whole()),
+        SpendAnchor::Role { role } if context.settings.is_broad_role(role.name.as_str()) => {
+            (GapKind::RoleRecommendation, whole())
+        }
+        _ if context.governance.was_created_by_a_task(anchor) => (GapKind::Unclaimed, whole()),
+        _ => match standing(&context.governance.scopes_of(anchor), attribution, fact, context) {
+            Standing::Approved => (GapKind::Unclaimed, whole()),
+            Standing::OutsideScope => (GapKind::OutsideApprovedScope, about_usage(attribution, fact)),
+            Standing::NotApproved => (GapKind::NotBusinessApproved, whole()),
+        },
+    };
+    Verdict::Gap { kind, about }
+}
+
+fn about_usage(attribution: &Attribution, fact: &Fact) -> About {
+    About {
+        anchor: attribution.anchor.clone(),
+        platform: attribution.platform,
+        model: Some(attribution.model.clone()),
+        account_id: Some(fact.key.account_id.clone()),
+        region: Some(fact.key.region.clone()),
+    }
+}
+
+/// How usage stands to the live scopes of its anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Approved,
+    OutsideScope,
+    NotApproved,
+}
+
+/// A row that names no model, or one that is not mapped, is judged by its place alone; a blank region is not held
+/// against it. A workspace's own account and region count, not those of the Marketplace row.
+fn standing(scopes: &[&LiveScope], attribution: &Attribution, fact: &Fact, context: &Context<'_>) -> Standing {
+    let key = &fact.key;
+    let (account, region) = match &attribution.anchor {
+        SpendAnchor::Workspace { arn } => (arn.account_id.as_str(), arn.region.as_str()),
+        _ => (key.account_id.as_str(), key.region.as_str()),
+    };
+    let is_same_model = |scope: &LiveScope| match attribution.model.id() {
+        Some(id) => context.aliases.canonical(scope.platform, &scope.model_id) == *id,
+        None => true,
+    };
+    let in_force = |scope: &&&LiveScope| scope.is_live_on(key.day) && attribution.platform == Some(scope.platform);
+    let mut of_model = scopes.iter().filter(in_force).filter(|s| is_same_model(s)).peekable();
+    if of_model.peek().is_none() {
+        return Standing::NotApproved;
+    }
+    let is_here = |s: &&LiveScope| s.account_id.as_str() == account && (region.is_empty() || s.region.as_str() == region);
+    if of_model.any(is_here) { Standing::Approved } else { Standing::OutsideScope }
+}
+
+fn resolve_anchor(
+    anchor: &SpendAnchor,
+    context: &Context<'_>,
+    findings: &mut Vec<Finding>,
+    because: &mut Vec<Rule>,
+) -> SpendAnchor {
+    let SpendAnchor::WorkspaceTag { account_id, region, tag } = anchor else { return anchor.clone() };
+    let usable = context.settings.is_usable_workspace_tag(tag);
+    let named = if usable { context.governance.workspaces_named(account_id, region, tag) } else { Vec::new() };
+    if let [arn] = named.as_slice() {
+        because.push(Rule::AnchorByWorkspaceTag);
+        return SpendAnchor::workspace((*arn).clone());
+    }
+    because.push(Rule::AnchorTagUnusable);
+    if named.len() > 1 {
+        findings.push(Finding::AmbiguousWorkspaceTag { tag: tag.clone() });
+    }
+    anchor.clone()
+}
+
+fn resolve_model(fact: &Fact, context: &Context<'_>, findings: &mut Vec<Finding>) -> ModelName {
+    match &fact.key.model {
+        ModelName::Profile(arn) => match context.governance.model_of_profile(arn) {
+            Some(id) => ModelName::Known(context.aliases.canonical(Platform::Bedrock, id)),
+            None => {
+                findings.push(Finding::UnknownProfile { arn: arn.clone() });
+                fact.key.model.clone()
+            }
+        },
+        ModelName::Unmapped(raw) => {
+            findings.push(Finding::UnmappedModel { raw: raw.clone() });
+            fact.key.model.clone()
+        }
+        known => known.clone(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Spend facts: the bill folded to day × anchor × account × region × model × usage kind × unit.
+//!
+//! A fact follows from rows, settings and the alias table alone, so an unchanged delivery makes unchanged facts, and a
+//! changed claim needs no second look at the bill. Folding commutes: any order and any split of the rows, same facts.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::alias::{Aliases, ModelName};
+use super::anchor::SpendAnchor;
+use super::line::{LineGroup, LineItemType};
+use super::matching::BillSettings;
+use super::rule::Rule;
+use super::usage::{Serving, UsageKind, read_usage};
+use crate::digest::Digest;
+use crate::money::Currency;
+use crate::platform::Platform;
+
+/// What makes two rows one fact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FactKey {
+    /// UTC day of usage.
+    pub day: Date,
+    /// What the spend hangs on.
+    pub anchor: SpendAnchor,
+    /// Usage account, as the bill writes it.
+    pub account_id: String,
+    /// Region, as the bill writes it; blank on some Marketplace rows.
+    pub region: String,
+    /// The platform; `None` for rows that meet no term here.
+    pub platform: Option<Platform>,
+    /// The model.
+    pub model: ModelName,
+    /// What was consumed.
+    pub usage_kind: UsageKind,
+    /// The usage type, where kind or unit is not understood.
+    pub detail: Option<String>,
+    /// Unit of the quantity.
+    pub unit: String,
+    /// Usage, or what kind of charge else.
+    pub line_item_type: LineItemType,
+    /// Billing currency; facts of different currencies are never added.
+    pub currency: Currency,
+    /// Whether the rows carry an invoice: then they are final.
+    pub invoiced: bool,
+}
+
+/// A spend fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fact {
+    /// What it is about.
+    pub key: FactKey,
+    /// Quantity in the key's unit.
+    pub quantity: Decimal,
+    /// Unblended cost in the key's currency, to ten places.
+    pub amount: Decimal,
+    /// How many rows of the bill it sums.
+    pub rows: u64,
+}
+
+impl Fact {
+    fn absorb(&mut self, other: &Self) {
+        self.quantity = self.quantity.saturating_add(other.quantity).normalize();
+        self.amount = self.amount.saturating_add(other.amount).normalize();
+        self.rows = self.rows.saturating_add(other.rows);
+    }
+}
+
+/// A group of rows as a fact, with the rules that read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadGroup {
+    /// The fact.
+    pub fact: Fact,
+    /// How requests were served, where that moves the price; not part of the fact.
+    pub serving: Vec<Serving>,
+    /// Which rules read it, in order.
+    pub because: Vec<Rule>,
+}
+
+/// Reads one group of rows.
+#[must_use]
+pub fn read_group(group: &LineGroup, settings: &BillSettings, aliases: &Aliases) -> ReadGroup {
+    let (platform, platform_rule) = settings.platform_of(group);
+    let (anchor, anchor_rule) = SpendAnchor::of(group, platform);
+    let (model, model_rule) = aliases.read_model(group, platform.unwrap_or(Platform::Bedrock));
+    let usage = read_usage(group, platform);
+    let mut because = vec![platform_rule, model_rule];
+    because.extend(usage.because);
+    because.push(anchor_rule);
+    let key = FactKey {
+        day: group.usage_day,
+        anchor,
+        account_id: group.account_id.clone(),
+        region: group.region.clone(),
+        platform,
+        model,
+        usage_kind: usage.kind,
+        detail: usage.detail,
+        unit: usage.unit,
+        line_item_type: group.line_item_type.clone(),
+        currency: group.currency.clone(),
+        invoiced: group.invoiced,
+    };
+    let fact = Fact { key, quantity: usage.quantity, amount: group.cost, rows: group.rows };
+    ReadGroup { fact, serving: usage.serving, because }
+}
+
+/// The facts of one anchor and day: what is stored in one item, and rewritten only when its digest moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnchorDay {
+    /// The anchor.
+    pub anchor: SpendAnchor,
+    /// The day.
+    pub day: Date,
+    /// Its facts, in key order.
+    pub facts: Vec<Fact>,
+    /// Digest of the facts.
+    pub digest: Digest,
+}
+
+/// Folds facts into anchor days, ordered by anchor and day. Facts with one key become one.
+#[must_use]
+pub fn fold(facts: impl IntoIterator<Item = Fact>) -> Vec<AnchorDay> {
+    let mut days: BTreeMap<(SpendAnchor, Date), Vec<Fact>> = BTreeMap::new();
+    for fact in merge(facts) {
+        days.entry((fact.key.anchor.clone(), fact.key.day)).or_default().push(fact);
+    }
+    days.into_iter()
+        .map(|((anchor, day), facts)| AnchorDay { digest: Digest::of(&facts), anchor, day, facts })
+        .collect()
+}
+
+/// Adds up facts with the same key; the answer is in key order.
+#[must_use]
+pub fn merge(facts: impl IntoIterator<Item = Fact>) -> Vec<Fact> {
+    let mut merged: BTreeMap<FactKey, Fact> = BTreeMap::new();
+    for fact in facts {
+        match merged.get_mut(&fact.key) {
+            Some(sum) => sum.absorb(&fact),
+            None => {
+                merged.insert(fact.key.clone(), fact);
+            }
+        }
+    }
+    merged.into_values().collect()
+}

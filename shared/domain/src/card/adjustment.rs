@@ -1,0 +1,93 @@
+//! Adjustments: what the bill, or a claim, changed about a period that was already frozen.
+//!
+//! An adjustment is the difference between what the frozen card says and what the facts say now, less what frozen cards
+//! have carried of it before. It is dated to its own period and stays outside `actual` and band wherever it appears.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::{CardKind, SpendCard};
+use crate::calendar::Period;
+use crate::ids::CardId;
+use crate::money::Money;
+
+/// Why a frozen period's spend moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdjustmentReason {
+    /// AWS restated the bill.
+    Restated,
+    /// A claim changed for days of the period.
+    Reattributed,
+}
+
+/// A change of a frozen period's spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Adjustment {
+    /// The period that moved.
+    pub period: Period,
+    /// By how much; negative when spend went down.
+    pub amount: Money,
+    /// Why.
+    pub reason: AdjustmentReason,
+    /// The delivery that first showed this amount.
+    pub as_of: Timestamp,
+    /// The frozen card.
+    pub card_id: CardId,
+}
+
+/// The adjustment that a frozen card needs, if its facts moved. `cards` are all of the workload's.
+pub(super) fn adjustment_of(
+    frozen: &SpendCard,
+    now_usd: Decimal,
+    cards: &[SpendCard],
+    reason: AdjustmentReason,
+    as_of: Timestamp,
+) -> Option<Adjustment> {
+    let of_period = |card: &&SpendCard| card.state.is_frozen();
+    let carried: Decimal = adjustments_for(frozen.period, cards.iter().filter(of_period)).map(|a| a.amount.amount).sum();
+    let moved = (now_usd - frozen.figures.actual.amount - carried).normalize();
+    if moved.is_zero() {
+        return None;
+    }
+    let fresh = Adjustment { period: frozen.period, amount: Money::usd(moved), reason, as_of, card_id: frozen.id.clone() };
+    // Shown before by a card that still follows the bill, with the same amount: it keeps its date and reason.
+    let live = cards.iter().filter(|card| !card.state.is_frozen());
+    let shown = adjustments_for(frozen.period, live).find(|a| a.amount == fresh.amount).cloned();
+    Some(shown.unwrap_or(fresh))
+}
+
+fn adjustments_for<'a>(period: Period, cards: impl Iterator<Item = &'a SpendCard>) -> impl Iterator<Item = &'a Adjustment> {
+    cards.flat_map(|card| &card.figures.adjustments).filter(move |a| a.period == period)
+}
+
+/// Where an adjustment goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Home {
+    /// On this card.
+    Card(CardId),
+    /// On an adjustment card of its own.
+    Own,
+}
+
+/// The card that shows it already and still follows the bill; else the earliest open one; else one of its own. `None` when
+/// its own card is frozen already: it waits for the next open one.
+pub(super) fn home_of(adjustment: &Adjustment, cards: &[SpendCard], opening: Option<CardId>) -> Option<Home> {
+    let shows = |card: &&SpendCard| {
+        !card.state.is_frozen() && card.figures.adjustments.iter().any(|a| a.period == adjustment.period)
+    };
+    if let Some(card) = cards.iter().find(shows) {
+        return Some(Home::Card(card.id.clone()));
+    }
+    let open = cards.iter().filter(|c| c.kind == CardKind::Period && c.state == super::CardState::Open);
+    if let Some(id) = open.min_by_key(|c| c.period).map(|c| c.id.clone()).or(opening) {
+        return Some(Home::Card(id));
+    }
+    let own = cards.iter().find(|c| c.kind == CardKind::Adjustment && c.period == adjustment.period);
+    match own {
+        Some(card) if card.state.is_frozen() => None,
+        _ => Some(Home::Own),
+    }
+}

@@ -1,0 +1,227 @@
+//! Plans what happens to a workload's cards: which open, which are regenerated, where adjustments go, which become final.
+//!
+//! Run on Mondays, after each ingestion and after each change of a claim; the answer depends on what is known, not on
+//! which tick came. Planning the same twice changes nothing the second time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use super::adjustment::{Home, adjustment_of, home_of};
+use super::figures::{self, CardFigures, Trend, WorkloadFact};
+use super::{Adjustment, AdjustmentReason, CardKind, CardState, SpendCard, Variance, Words};
+use crate::bill::attribution::AttributionLevel;
+use crate::calendar::{Month, Period};
+use crate::estimate::Estimate;
+use crate::ids::{CardId, SpaceId, WorkloadId};
+use crate::money::Money;
+use crate::people::Actor;
+
+/// All that a workload's cards are made of.
+#[derive(Debug, Clone)]
+pub struct WorkloadInputs<'a> {
+    /// The workload.
+    pub workload_id: WorkloadId,
+    /// Its Space.
+    pub space_id: SpaceId,
+    /// Periods that ended with a claim in force: each has a card, spend or none.
+    pub due: Vec<Period>,
+    /// The coarsest of its claims.
+    pub claim_level: AttributionLevel,
+    /// Its attributed usage of every month that `due` and the cards lie in, whole months.
+    pub facts: &'a [WorkloadFact<'a>],
+    /// Its estimates, of both platforms.
+    pub estimates: &'a [Estimate],
+    /// When the delivery was made that the facts come from.
+    pub as_of: Timestamp,
+    /// Last day that the delivery is complete to.
+    pub complete_to: Date,
+    /// Months whose AI rows all carry an invoice.
+    pub invoiced_months: BTreeSet<Month>,
+    /// Why frozen periods may have moved since the last run.
+    pub reason: AdjustmentReason,
+}
+
+/// What happens to a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardChange {
+    /// It opens.
+    Opened(SpendCard),
+    /// Its figures moved.
+    Regenerated(SpendCard),
+    /// Its rows are invoiced now; nothing else changed.
+    MarkedFinal(SpendCard),
+}
+
+impl CardChange {
+    /// The card as it is now.
+    #[must_use]
+    pub const fn card(&self) -> &SpendCard {
+        match self {
+            Self::Opened(card) | Self::Regenerated(card) | Self::MarkedFinal(card) => card,
+        }
+    }
+}
+
+/// Plans a workload's cards. `cards` holds all of its cards in the months that the facts cover, and the one before.
+#[must_use]
+pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor, now: Timestamp) -> Vec<CardChange> {
+    let known: BTreeMap<&CardId, &SpendCard> = cards.iter().map(|card| (&card.id, card)).collect();
+    let due: BTreeSet<Period> = inputs.due.iter().copied().collect();
+    let id_of = |period: &Period| SpendCard::id_of(CardKind::Period, *period, &inputs.workload_id);
+    let opening = due.iter().map(id_of).find(|id| !known.contains_key(id));
+    let placed = place_adjustments(cards, inputs, opening);
+
+    let mut periods: BTreeSet<Period> = due;
+    periods.extend(cards.iter().filter(|c| c.kind == CardKind::Period && inputs.covers(c.period)).map(|c| c.period));
+    let mut before: Option<(Period, Decimal)> = cards
+        .iter()
+        .filter(|c| c.kind == CardKind::Period && periods.first().is_some_and(|first| c.period < *first))
+        .max_by_key(|c| c.period)
+        .map(|c| (c.period, c.figures.actual.amount));
+    let mut changes = Vec::new();
+    for period in periods {
+        let id = id_of(&period);
+        let adjustments = placed.get(&id).map(|(_, a)| a.clone()).unwrap_or_default();
+        let figures = plan_figures(inputs, period, before, adjustments);
+        let existing = known.get(&id).copied();
+        let actual = existing.filter(|c| c.state.is_frozen()).map_or(&figures.actual, |c| &c.figures.actual).amount;
+        before = Some((period, actual));
+        changes.extend(plan_card(existing, CardKind::Period, period, figures, inputs, job, now));
+    }
+    for (id, (period, adjustments)) in placed {
+        if id == SpendCard::id_of(CardKind::Adjustment, period, &inputs.workload_id) {
+            let figures = adjustment_figures(inputs, period, adjustments);
+            changes.extend(plan_card(known.get(&id).copied(), CardKind::Adjustment, period, figures, inputs, job, now));
+        }
+    }
+    changes
+}
+
+impl WorkloadInputs<'_> {
+    /// Whether the facts hold a period's month, which the due periods and the facts themselves show.
+    fn covers(&self, period: Period) -> bool {
+        let month = period.month();
+        self.due.iter().any(|due| due.month() == month)
+            || self.invoiced_months.contains(&month)
+            || self.facts.iter().any(|f| Month::of(f.fact.key.day) == month)
+    }
+
+    fn is_final(&self, period: Period) -> bool {
+        let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.day)).peekable();
+        self.invoiced_months.contains(&period.month()) || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
+    }
+}
+
+/// Which card shows which adjustments. Cards that follow the bill and show one now are listed even when it has gone.
+fn place_adjustments(
+    cards: &[SpendCard],
+    inputs: &WorkloadInputs<'_>,
+    opening: Option<CardId>,
+) -> BTreeMap<CardId, (Period, Vec<Adjustment>)> {
+    let showing = cards.iter().filter(|c| !c.state.is_frozen() && !c.figures.adjustments.is_empty());
+    let mut placed: BTreeMap<CardId, (Period, Vec<Adjustment>)> =
+        showing.map(|c| (c.id.clone(), (c.period, Vec::new()))).collect();
+    let frozen = cards.iter().filter(|c| c.kind == CardKind::Period && c.state.is_frozen() && inputs.covers(c.period));
+    for card in frozen {
+        let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
+        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of) else { continue };
+        let Some(home) = home_of(&adjustment, cards, opening.clone()) else { continue };
+        let id = match home {
+            Home::Card(id) => id,
+            Home::Own => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),
+        };
+        placed.entry(id).or_insert_with(|| (adjustment.period, Vec::new())).1.push(adjustment);
+    }
+    placed
+}
+
+/// What a period's card says; `before` is the period before and what was spent then.
+#[must_use]
+pub fn plan_figures(
+    inputs: &WorkloadInputs<'_>,
+    period: Period,
+    before: Option<(Period, Decimal)>,
+    adjustments: Vec<Adjustment>,
+) -> CardFigures {
+    let month = period.month();
+    let actual = figures::usd_between(period.from, period.to, inputs.facts);
+    let month_to_date = figures::usd_between(month.first_day(), period.to, inputs.facts);
+    let complete_to = inputs.complete_to.min(period.to);
+    let lines = figures::lines_of(period, inputs.facts);
+    let estimate = figures::estimate_share(inputs.estimates, period);
+    let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.day)).map(|f| f.level);
+    CardFigures {
+        attribution_level: levels.fold(inputs.claim_level, AttributionLevel::max),
+        complete_to,
+        actual: Money::usd(actual),
+        estimate_share: estimate.map(Money::usd),
+        variance: Variance::of(actual, estimate),
+        previous: before.map(|(period, spent)| Trend::of(actual, period, spent)),
+        month_to_date: Money::usd(month_to_date),
+        projected_month_end: figures::project(month_to_date, month, complete_to).map(Money::usd),
+        ccu: figures::ccu_figures(&lines, inputs.estimates, period),
+        other_currencies: figures::other_currencies(&lines),
+        lines,
+        adjustments,
+    }
+}
+
+/// An adjustment card has no spend of its own: nothing but what was restated.
+fn adjustment_figures(inputs: &WorkloadInputs<'_>, period: Period, adjustments: Vec<Adjustment>) -> CardFigures {
+    CardFigures {
+        attribution_level: inputs.claim_level,
+        complete_to: inputs.complete_to.min(period.to),
+        actual: Money::usd(Decimal::ZERO),
+        estimate_share: None,
+        variance: Variance::of(Decimal::ZERO, None),
+        previous: None,
+        month_to_date: Money::usd(Decimal::ZERO),
+        projected_month_end: None,
+        ccu: None,
+        lines: Vec::new(),
+        adjustments,
+        other_currencies: Vec::new(),
+    }
+}
+
+fn plan_card(
+    existing: Option<&SpendCard>,
+    kind: CardKind,
+    period: Period,
+    figures: CardFigures,
+    inputs: &WorkloadInputs<'_>,
+    job: &Actor,
+    now: Timestamp,
+) -> Option<CardChange> {
+    let is_final = inputs.is_final(period);
+    let Some(card) = existing else {
+        let unopened = SpendCard {
+            id: SpendCard::id_of(kind, period, &inputs.workload_id),
+            version: 0,
+            kind,
+            workload_id: inputs.workload_id.clone(),
+            space_id: inputs.space_id.clone(),
+            period,
+            is_final,
+            as_of: inputs.as_of,
+            figures,
+            state: CardState::Open,
+            resolution: None,
+            history: Vec::new(),
+        };
+        return Some(CardChange::Opened(unopened.enter(CardState::Open, job, now, Words::default())));
+    };
+    if card.state.is_frozen() {
+        return (is_final && !card.is_final).then(|| {
+            CardChange::MarkedFinal(SpendCard { is_final, version: card.version + 1, ..card.clone() })
+        });
+    }
+    if card.figures == figures && card.is_final == is_final {
+        return None;
+    }
+    let (version, as_of) = (card.version + 1, inputs.as_of);
+    Some(CardChange::Regenerated(SpendCard { figures, is_final, version, as_of, ..card.clone() }))
+}

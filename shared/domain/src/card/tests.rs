@@ -1,0 +1,358 @@
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::authorization::{Relation, Relations};
+use crate::bill::alias::Aliases;
+use crate::bill::attribution::AttributionLevel;
+use crate::bill::facts::{Fact, read_group};
+use crate::bill::line::samples::group;
+use crate::bill::matching::BillSettings;
+use crate::calendar::Month;
+use crate::estimate::Estimate;
+use crate::money::Money;
+use crate::outcome::Outcome;
+use crate::people::Role;
+use crate::platform::Platform;
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+type Failure = Box<dyn std::error::Error>;
+
+const WEEK: Period = Period { from: date(2026, 8, 16), to: date(2026, 8, 22) };
+const NEXT: Period = Period { from: date(2026, 8, 23), to: date(2026, 8, 29) };
+const MONDAY: &str = "2026-08-24T06:00:00Z";
+
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn job() -> Actor {
+    Actor::system("spend-cards")
+}
+
+fn fact(day: Date, cost: Decimal, more: &[(&str, &str)]) -> Result<Fact, Failure> {
+    let (day, cost) = (day.to_string(), cost.to_string());
+    let mut set = vec![
+        ("usage_day", day.as_str()), ("cost", &cost), ("product_code", "AmazonBedrock"),
+        ("principal", "arn:aws:iam::111122223333:role/app"), ("product_model", "Nova Lite"),
+        ("inference_type", "input tokens"), ("pricing_unit", "1K tokens"),
+    ];
+    set.retain(|(column, _)| !more.iter().any(|(c, _)| c == column));
+    set.extend_from_slice(more);
+    Ok(read_group(&group(&set)?, &BillSettings::default(), &Aliases::shipped()?).fact)
+}
+
+fn estimate(platform: Platform, monthly: u32) -> Result<Estimate, Failure> {
+    Ok(Estimate {
+        id: "est_1".parse()?,
+        workload_id: "wkl_1".parse()?,
+        platform,
+        monthly: Money::usd(Decimal::from(monthly)),
+        tokens: None,
+        ccu: None,
+        reason: "first".parse()?,
+        valid_from: date(2026, 7, 1),
+        by: "po".parse()?,
+        at: at(MONDAY),
+        version: 1,
+    })
+}
+
+/// Plans with these facts; `due` as given, the delivery complete to the 24th.
+fn plan(cards: &[SpendCard], due: &[Period], facts: &[Fact], estimates: &[Estimate]) -> Result<Vec<CardChange>, Failure> {
+    let level = |fact: &Fact| match fact.key.platform {
+        Some(Platform::ClaudePlatform) => AttributionLevel::Workspace,
+        _ => AttributionLevel::Workload,
+    };
+    let attributed: Vec<WorkloadFact<'_>> =
+        facts.iter().map(|fact| WorkloadFact { fact, model: &fact.key.model, level: level(fact) }).collect();
+    let inputs = WorkloadInputs {
+        workload_id: "wkl_1".parse()?,
+        space_id: "spc_1".parse()?,
+        due: due.to_vec(),
+        claim_level: AttributionLevel::Workload,
+        facts: &attributed,
+        estimates,
+        as_of: at(MONDAY),
+        complete_to: date(2026, 8, 24),
+        invoiced_months: std::collections::BTreeSet::new(),
+        reason: AdjustmentReason::Restated,
+    };
+    Ok(plan_cards(cards, &inputs, &job(), at(MONDAY)))
+}
+
+fn apply(cards: &mut Vec<SpendCard>, changes: Vec<CardChange>) {
+    for change in changes {
+        cards.retain(|card| card.id != change.card().id);
+        cards.push(change.card().clone());
+    }
+}
+
+fn only(changes: Vec<CardChange>) -> Result<SpendCard, Failure> {
+    match <[CardChange; 1]>::try_from(changes) {
+        Ok([change]) => Ok(change.card().clone()),
+        Err(changes) => Err(format!("{} changes", changes.len()).into()),
+    }
+}
+
+fn open_card() -> Result<SpendCard, Failure> {
+    only(plan(&[], &[WEEK], &[fact(WEEK.from, Decimal::from(10), &[])?], &[])?)
+}
+
+fn owner() -> Result<(Actor, Relations), Failure> {
+    Ok((Actor::person("po".parse()?, [Role::ProductOwner]), Relations::NONE.with(Relation::Owner, true)))
+}
+
+fn sign(card: &SpendCard) -> Result<SpendCard, Failure> {
+    let (po, relations) = owner()?;
+    let command = Approve { version: card.version, note: None };
+    match decide_approve(card, command, &po, relations, at(MONDAY)) {
+        Outcome::Changed(card) => Ok(card),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+#[test]
+fn a_card_says_what_the_facts_say() -> Tested {
+    let dec = |text: &str| text.parse::<Decimal>().unwrap_or_default();
+    let claude = [
+        ("product_code", ""), ("principal", ""), ("product_model", ""), ("inference_type", ""), ("pricing_unit", "Units"),
+        ("billing_entity", "AWS Marketplace"), ("usage_type", "CCU"), ("unblended_rate", "0.01"), ("quantity", "1000"),
+    ];
+    let facts = [
+        fact(date(2026, 8, 3), dec("5"), &[])?,
+        fact(date(2026, 8, 16), dec("1.0000000001"), &[])?,
+        fact(date(2026, 8, 22), dec("2.5"), &[])?,
+        fact(date(2026, 8, 22), dec("10"), &claude)?,
+        fact(date(2026, 8, 20), dec("7"), &[("currency", "EUR")])?,
+        fact(date(2026, 8, 23), dec("99"), &[])?,
+    ];
+    let estimates = [estimate(Platform::Bedrock, 31)?, estimate(Platform::ClaudePlatform, 62)?];
+    let card = only(plan(&[], &[WEEK], &facts, &estimates)?)?;
+    assert_eq!(card.id.as_str(), "crd_2026-08-16.period.1");
+    let figures = &card.figures;
+    assert_eq!(figures.actual, Money::usd(dec("13.5000000001")));
+    assert_eq!(figures.estimate_share, Some(Money::usd(dec("21"))));
+    assert_eq!(figures.month_to_date, Money::usd(dec("18.5000000001")));
+    assert_eq!(figures.projected_month_end, Some(Money::usd(dec("26.07"))));
+    assert_eq!(figures.variance.band, Band::Under);
+    assert_eq!(figures.attribution_level, AttributionLevel::Workspace);
+    assert_eq!(figures.ccu, Some(CcuFigures { actual: dec("1000"), estimate_share: Some(dec("1400")) }));
+    assert_eq!(figures.other_currencies, vec![Money { amount: dec("7"), currency: "EUR".parse()? }]);
+    let line = |l: &CardLine| format!("{} {} {} {} {}", l.model, l.usage_kind.as_str(), l.quantity, l.unit, l.amount.amount);
+    let lines: Vec<String> = figures.lines.iter().map(line).collect();
+    assert_eq!(lines, [
+        "amazon.nova-lite-v1:0 input 10000 tokens 7", "amazon.nova-lite-v1:0 input 20000 tokens 3.5000000001",
+        "unnamed ccu 1000 CCU 10",
+    ]);
+    let json = serde_json::to_value(&card)?;
+    assert_eq!(json.get("final"), Some(&serde_json::json!(false)));
+    assert_eq!(json.pointer("/lines/0/usageKind"), Some(&serde_json::json!("input")));
+    assert_eq!(serde_json::from_value::<SpendCard>(json)?, card);
+    Ok(())
+}
+
+#[test]
+fn a_card_without_spend_or_estimate_still_opens_and_says_so() -> Tested {
+    let card = only(plan(&[], &[WEEK], &[], &[])?)?;
+    assert_eq!((card.figures.actual.amount, card.figures.variance.band), (Decimal::ZERO, Band::NoEstimate));
+    Ok(())
+}
+
+#[test]
+fn planning_twice_changes_nothing_and_a_moved_bill_regenerates_what_is_not_frozen() -> Tested {
+    let first = [fact(WEEK.from, Decimal::from(10), &[])?];
+    let mut cards = Vec::new();
+    apply(&mut cards, plan(&cards, &[WEEK], &first, &[])?);
+    assert_eq!(plan(&cards, &[WEEK], &first, &[])?, vec![]);
+    let moved = [fact(WEEK.from, Decimal::from(12), &[("invoiced", "1")])?];
+    let card = only(plan(&cards, &[WEEK], &moved, &[])?)?;
+    assert_eq!((card.version, card.figures.actual.amount, card.is_final), (2, Decimal::from(12), true));
+    let signed = [sign(&card)?];
+    assert_eq!(plan(&signed, &[WEEK], &moved, &[])?, vec![]);
+    Ok(())
+}
+
+#[test]
+fn a_signed_card_never_changes_but_for_final() -> Tested {
+    let card = sign(&open_card()?)?;
+    let invoiced = [fact(WEEK.from, Decimal::from(10), &[("invoiced", "1")])?];
+    let changes = plan(std::slice::from_ref(&card), &[WEEK], &invoiced, &[])?;
+    assert!(matches!(changes.as_slice(), [CardChange::MarkedFinal(now)] if now.is_final && now.figures == card.figures));
+    Ok(())
+}
+
+#[test]
+fn a_restatement_goes_to_the_next_open_card_or_to_one_of_its_own() -> Tested {
+    let mut cards = vec![sign(&open_card()?)?];
+    let restated = [fact(WEEK.from, Decimal::from(7), &[])?];
+    let own = only(plan(&cards, &[WEEK], &restated, &[])?)?;
+    assert_eq!((own.kind, own.period, own.figures.actual.amount), (CardKind::Adjustment, WEEK, Decimal::ZERO));
+    let next = only(plan(&cards, &[WEEK, NEXT], &restated, &[])?)?;
+    let shown: Vec<_> = next.figures.adjustments.iter().map(|a| (a.period, a.amount.amount)).collect();
+    assert_eq!((next.period, shown), (NEXT, vec![(WEEK, Decimal::from(-3))]));
+    assert_eq!((next.figures.actual.amount, next.figures.variance.band), (Decimal::ZERO, Band::NoEstimate));
+
+    apply(&mut cards, vec![CardChange::Opened(sign(&own)?)]);
+    assert_eq!(plan(&cards, &[WEEK], &restated, &[])?, vec![], "carried once");
+    let again = [fact(WEEK.from, Decimal::from(8), &[])?];
+    assert_eq!(plan(&cards, &[WEEK], &again, &[])?, vec![], "its own card is signed: it waits for the next one");
+    let next = only(plan(&cards, &[WEEK, NEXT], &again, &[])?)?;
+    assert_eq!(next.figures.adjustments.first().map(|a| a.amount.amount), Some(Decimal::ONE));
+    Ok(())
+}
+
+#[test]
+fn a_restatement_taken_back_disappears_from_the_card_that_showed_it() -> Tested {
+    let mut cards = vec![sign(&open_card()?)?];
+    apply(&mut cards, plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(7), &[])?], &[])?);
+    let back = only(plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(10), &[])?], &[])?)?;
+    assert_eq!((back.version, back.figures.adjustments.len()), (2, 0));
+    Ok(())
+}
+
+fn dispute(card: &SpendCard) -> Result<Outcome<SpendCard>, Failure> {
+    let (po, relations) = owner()?;
+    let command = Dispute { version: card.version, reason: "not ours".parse()?, line_ids: vec![] };
+    Ok(decide_dispute(card, command, &po, relations, at(MONDAY)))
+}
+
+fn resolve(card: &SpendCard, by: &Actor, decision: Decision, to: Option<&str>) -> Result<Outcome<SpendCard>, Failure> {
+    let target = match to {
+        Some(id) => Some(ResolutionTarget { workload_id: id.parse()?, from: None }),
+        None => None,
+    };
+    let command = Resolve { decision, target, reason: "checked".parse()? };
+    Ok(decide_resolve(card, command, card.figures.clone(), by, Relations::NONE, at(MONDAY)))
+}
+
+fn changed(outcome: Outcome<SpendCard>) -> Result<SpendCard, Failure> {
+    match outcome {
+        Outcome::Changed(card) => Ok(card),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+#[test]
+fn every_state_answers_every_event() -> Tested {
+    let lead = Actor::person("lead".parse()?, [Role::FinopsLead]);
+    let open = open_card()?;
+    let disputed = changed(dispute(&open)?)?;
+    let resolved = changed(resolve(&disputed, &lead, Decision::AcceptAsIs, None)?)?;
+    let approved = sign(&resolved)?;
+    let (po, relations) = owner()?;
+    let answer = |outcome: Outcome<SpendCard>| match outcome {
+        Outcome::Changed(card) => card.state.as_str().to_owned(),
+        Outcome::AlreadyDone => "already done".to_owned(),
+        Outcome::Refused(refusal) => refusal.kind.as_str().to_owned(),
+    };
+    let mut matrix = String::new();
+    for card in [&open, &disputed, &resolved, &approved] {
+        let approve = |version| decide_approve(card, Approve { version, note: None }, &po, relations, at(MONDAY));
+        let moved = [fact(WEEK.from, Decimal::from(11), &[])?];
+        let regenerated = plan(std::slice::from_ref(card), &[WEEK], &moved, &[])?;
+        let touched = regenerated.iter().any(|change| change.card().id == card.id);
+        let row = [
+            card.state.as_str().to_owned(),
+            answer(approve(card.version)),
+            answer(approve(card.version.saturating_sub(1))),
+            answer(dispute(card)?),
+            answer(resolve(card, &lead, Decision::AcceptAsIs, None)?),
+            answer(resolve(card, &lead, Decision::ReAttribute, Some("wkl_2"))?),
+            if touched { "regenerated" } else { "frozen" }.to_owned(),
+        ];
+        matrix.push_str(&row.join(" | "));
+        matrix.push('\n');
+    }
+    assert_eq!(matrix, "\
+open | approved | stale-version | disputed | wrong-state | wrong-state | regenerated
+disputed | wrong-state | wrong-state | already-decided | resolved | disputed | regenerated
+resolved | approved | stale-version | wrong-state | already done | already-decided | frozen
+approved | already-decided | already done | wrong-state | wrong-state | wrong-state | frozen
+");
+    Ok(())
+}
+
+#[test]
+fn the_owner_signs_the_lead_decides_and_the_disputer_never_does() -> Tested {
+    let open = open_card()?;
+    let disputed = changed(dispute(&open)?)?;
+    let (po, relations) = owner()?;
+    let refused = |outcome: Outcome<SpendCard>| match outcome {
+        Outcome::Refused(refusal) => refusal.kind.as_str(),
+        _ => "not refused",
+    };
+    let both = Actor::person("po".parse()?, [Role::ProductOwner, Role::FinopsLead]);
+    assert_eq!(refused(resolve(&disputed, &both, Decision::AcceptAsIs, None)?), "separation-of-duties");
+    assert_eq!(refused(resolve(&disputed, &po, Decision::AcceptAsIs, None)?), "role-forbidden");
+    let approve = |actor: &Actor, relations| decide_approve(&open, Approve { version: 1, note: None }, actor, relations, at(MONDAY));
+    assert_eq!(refused(approve(&po, Relations::NONE)), "not-found");
+    assert_eq!(refused(approve(&Actor::person("a".parse()?, [Role::Auditor]), relations)), "role-forbidden");
+    let unknown = Dispute { version: 1, reason: "x".parse()?, line_ids: vec!["lin_none".to_owned()] };
+    assert_eq!(refused(decide_dispute(&open, unknown, &po, relations, at(MONDAY))), "invalid-value");
+    assert_eq!(changed(dispute(&open)?).and_then(|card| dispute_again(&card, 1))?, Outcome::AlreadyDone);
+    Ok(())
+}
+
+fn dispute_again(card: &SpendCard, version: u64) -> Result<Outcome<SpendCard>, Failure> {
+    let (po, relations) = owner()?;
+    let command = Dispute { version, reason: "not ours".parse()?, line_ids: vec![] };
+    Ok(decide_dispute(card, command, &po, relations, at(MONDAY)))
+}
+
+#[test]
+fn a_re_attribution_waits_for_the_other_owners_yes() -> Tested {
+    let lead = Actor::person("lead".parse()?, [Role::FinopsLead]);
+    let disputed = changed(dispute(&open_card()?)?)?;
+    assert!(matches!(resolve(&disputed, &lead, Decision::ReAttribute, None)?, Outcome::Refused(_)));
+    assert!(matches!(resolve(&disputed, &lead, Decision::ReAttribute, Some("wkl_1"))?, Outcome::Refused(_)));
+    let waiting = changed(resolve(&disputed, &lead, Decision::ReAttribute, Some("wkl_2"))?)?;
+    assert_eq!(waiting.state, CardState::Disputed);
+    assert_eq!(resolve(&waiting, &lead, Decision::ReAttribute, Some("wkl_2"))?, Outcome::AlreadyDone);
+    let smaller = CardFigures { actual: Money::usd(Decimal::ONE), ..waiting.figures.clone() };
+    let settle = |is_accepted| settle_resolution(&waiting, is_accepted, smaller.clone(), &job(), at(MONDAY));
+    let declined = changed(settle(false))?;
+    assert_eq!((declined.state, declined.resolution), (CardState::Disputed, None));
+    let accepted = changed(settle(true))?;
+    assert_eq!((accepted.state, accepted.figures.actual.amount), (CardState::Resolved, Decimal::ONE));
+    assert_eq!(settle_resolution(&accepted, true, smaller, &job(), at(MONDAY)), Outcome::AlreadyDone);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever the bill restates and whenever owners sign: what all cards say together is what the bill says.
+    #[test]
+    fn cards_and_adjustments_add_up_to_the_bill(
+        deliveries in prop::collection::vec((prop::collection::vec(0_i64..1_000_000, 31), any::<[bool; 6]>()), 1..6),
+    ) {
+        let failed = |e: Failure| TestCaseError::fail(e.to_string());
+        let month = Month::of(date(2026, 8, 1));
+        let mut cards: Vec<SpendCard> = Vec::new();
+        let mut total = Decimal::ZERO;
+        let rounds = deliveries.len();
+        for (round, (costs, signed)) in deliveries.into_iter().enumerate() {
+            let days = Period { from: month.first_day(), to: month.last_day() };
+            let facts: Vec<Fact> = days.days().zip(&costs)
+                .map(|(day, units)| fact(day, Decimal::new(*units, 4), &[])).collect::<Result<_, _>>().map_err(failed)?;
+            total = facts.iter().map(|f| f.amount).sum();
+            let due: Vec<Period> = month.periods().into_iter().take(round + 2).collect();
+            let due = if round + 1 == rounds { month.periods() } else { due };
+            apply(&mut cards, plan(&cards, &due, &facts, &[]).map_err(failed)?);
+            prop_assert_eq!(plan(&cards, &due, &facts, &[]).map_err(failed)?, vec![]);
+            // The last period stays open, so that there is always a card to carry what moved before.
+            for card in cards.iter_mut().filter(|c| c.period.to < month.last_day() && c.state == CardState::Open) {
+                if round + 1 < rounds && signed.get(usize::try_from(card.version % 6).unwrap_or(0)) == Some(&true) {
+                    *card = sign(card).map_err(failed)?;
+                }
+            }
+        }
+        let said: Decimal = cards.iter().map(|card| {
+            card.figures.actual.amount + card.figures.adjustments.iter().map(|a| a.amount.amount).sum::<Decimal>()
+        }).sum();
+        prop_assert_eq!(said, total);
+        prop_assert!(cards.iter().all(|c| c.figures.lines.iter().map(|l| l.amount.amount).sum::<Decimal>() == c.figures.actual.amount));
+    }
+}

@@ -1,0 +1,95 @@
+//! Taking a scope away: revoked, superseded, expired or blocked. What was never started ends at once; what was started or
+//! implemented gets a revocation task and counts in coverage until that is done.
+
+use jiff::Timestamp;
+
+use crate::approval::Approval;
+use crate::authorization::{Action, Relations, authorize};
+use crate::chain::issue::{Render, RoleTurn, blocked_task, make_ready};
+use crate::chain::{Chain, Progress, ScopeState, Stepped};
+use crate::outcome::Outcome;
+use crate::people::Actor;
+use crate::task::{TaskKind, TaskState};
+use crate::text::Note;
+
+/// Ends a scope: cancels its open tasks and, if anything was started, issues the task that takes the access away.
+pub fn decide_end(
+    chain: &Chain,
+    reason: &Note,
+    turn: &RoleTurn,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
+    if let Err(refusal) = authorize(actor, Action::CancelTasks, Relations::NONE, "") {
+        return refusal.into();
+    }
+    if matches!(chain.state, ScopeState::PendingRevocation | ScopeState::Revoked) {
+        return Outcome::AlreadyDone;
+    }
+    let mut next = cancelled(chain, reason, actor, now);
+    if !was_touched(chain) {
+        next.state = ScopeState::Revoked;
+        return Outcome::Changed(Stepped { chain: next, progress: Progress::Revoked });
+    }
+    next.state = ScopeState::PendingRevocation;
+    append(next, chain.revocation_kind(), turn, render, actor, now)
+}
+
+/// Opens the task that repairs a live role which is no longer what was approved.
+pub fn decide_fix_drift(chain: &Chain, turn: &RoleTurn, render: Render<'_>, actor: &Actor, now: Timestamp) -> Outcome<Stepped> {
+    if let Err(refusal) = authorize(actor, Action::CheckDrift, Relations::NONE, "") {
+        return refusal.into();
+    }
+    let already_open = chain.tasks.iter().any(|t| !t.state.is_terminal());
+    if chain.state != ScopeState::Implemented || already_open {
+        return Outcome::AlreadyDone;
+    }
+    append(chain.clone(), TaskKind::FixDrift, turn, render, actor, now)
+}
+
+/// Moves an implemented scope, unchanged, under the approval that replaced its own.
+pub fn decide_carry(chain: &Chain, successor: &Approval, actor: &Actor) -> Outcome<Chain> {
+    if let Err(refusal) = authorize(actor, Action::IssueChain, Relations::NONE, "") {
+        return refusal.into();
+    }
+    if chain.approval_id == successor.id || chain.state != ScopeState::Implemented {
+        return Outcome::AlreadyDone;
+    }
+    let mut next = chain.clone();
+    next.approval_id = successor.id.clone();
+    next.digest = successor.digest.clone();
+    next.requested_by.clone_from(&successor.requested_by);
+    next.decided_by = successor.decided_by.clone();
+    next.priority = successor.decision.priority;
+    Outcome::Changed(next)
+}
+
+/// Whether anybody may have changed anything in the account for this scope.
+fn was_touched(chain: &Chain) -> bool {
+    let started = |s: &crate::task::TaskStep| matches!(s.state, TaskState::InProgress | TaskState::Completed);
+    chain.state == ScopeState::Implemented || chain.tasks.iter().any(|t| t.history.iter().any(started))
+}
+
+fn cancelled(chain: &Chain, reason: &Note, actor: &Actor, now: Timestamp) -> Chain {
+    let mut next = chain.clone();
+    for task in chain.tasks.iter().filter(|t| !t.state.is_terminal()) {
+        next.replace(task.moved(TaskState::Cancelled, &actor.sub, now, Some(reason.clone())));
+    }
+    next
+}
+
+fn append(
+    mut chain: Chain,
+    kind: TaskKind,
+    turn: &RoleTurn,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
+    let number = u32::try_from(chain.tasks.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let task = blocked_task(&chain, kind, number, (1, 1), None, actor, now);
+    let id = task.id.clone();
+    chain.tasks.push(task);
+    make_ready(chain, &id, turn, render, actor, now)
+}

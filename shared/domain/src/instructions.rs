@@ -1,0 +1,209 @@
+//! What the Cloud Engineer is handed: steps that run as they stand, the files they use, and how to take it all back.
+//!
+//! Everything in a task comes from the approval. Commands are for bash in a folder that holds the artefacts, with options
+//! that version 1 and 2 of the AWS CLI know; every interpolated value is quoted ([`crate::shell`]), whoever chose it.
+//! Checks are steps with `expect`: nothing here reads the live account, and nothing decides.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::WorkspaceArn;
+use crate::chain::Chain;
+use crate::digest::Digest;
+use crate::outcome::{Refusal, RefusalKind};
+use crate::policy::document::Document;
+use crate::policy::grant::Grant;
+use crate::policy::trust::{Runtime, RuntimeDetail};
+use crate::task::TaskKind;
+
+mod bedrock;
+mod claude;
+mod command;
+mod curl;
+mod drift;
+pub mod map;
+mod revoke;
+mod role;
+pub mod template;
+
+pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};
+pub use claude::{render_claude_create_workspace, render_claude_deploy_lambda, render_claude_register_workspace};
+pub use drift::{Drift, render_fix_drift};
+pub use revoke::{render_revoke_bedrock_policy, render_revoke_claude_workspace};
+
+/// One step of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Its place, from 1.
+    pub step: u32,
+    /// What it does, in one line.
+    pub title: String,
+    /// The command, to be run as it stands; none where only a person in a console can do it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What the engineer should see; stop and return the task if it is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+}
+
+/// A file that the commands use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// The file's name, as the commands write it.
+    pub name: String,
+    /// The digest of its bytes.
+    pub sha256: Digest,
+    /// Its text.
+    pub content: String,
+}
+
+impl Artifact {
+    /// A file of this text.
+    #[must_use]
+    pub fn new(name: &str, content: String) -> Self {
+        Self { name: name.to_owned(), sha256: Digest::of_bytes(content.as_bytes()), content }
+    }
+
+    pub(crate) fn document(name: &str, document: &Document) -> Self {
+        Self::new(name, document.to_file())
+    }
+}
+
+/// Everything that a task shows once it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskContent {
+    /// In one line.
+    pub title: String,
+    /// What to do, in order.
+    pub instructions: Vec<Step>,
+    /// How to take it back.
+    pub undo: Vec<Step>,
+    /// The files that the commands use.
+    pub artifacts: Vec<Artifact>,
+    /// The names of the evidence that completion needs.
+    pub evidence_required: Vec<String>,
+}
+
+/// How the role of a scope comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleState<'a> {
+    /// The task creates it, with this trust.
+    ToCreate {
+        /// Where the workload runs.
+        runtime: Runtime,
+        /// What that runtime's trust policy needs to know.
+        detail: Option<&'a RuntimeDetail>,
+    },
+    /// It is there: adopted by the approval, or created by an earlier task. It is verified, never created again.
+    Existing,
+}
+
+/// How the workspace of a scope comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkspaceState<'a> {
+    /// The chain creates it.
+    ToCreate,
+    /// Another chain has registered a workspace of this name in the account and region.
+    Registered(&'a WorkspaceArn),
+}
+
+/// Whether anything approved remains in a workspace after a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkspaceUse {
+    /// Another scope uses it: it stays.
+    Shared,
+    /// Nothing does: it is archived.
+    Last,
+}
+
+/// What a task's text depends on beside its own scope, as of the moment when it becomes ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The grants of every other scope that is live on the same role, or will be before this task.
+    pub others_on_role: &'a [Grant],
+    /// How the role comes to be.
+    pub role: RoleState<'a>,
+    /// How the workspace comes to be; of no matter on Bedrock.
+    pub workspace: WorkspaceState<'a>,
+    /// The key of the tag by which a row of the bill finds its workspace; a setting.
+    pub workspace_tag: &'a str,
+    /// What remains in the workspace; of no matter but to its revocation.
+    pub workspace_use: WorkspaceUse,
+    /// What was found on the live role; only for repairs.
+    pub drift: Option<&'a Drift>,
+}
+
+/// The content of a task of this kind, for this scope.
+///
+/// # Errors
+/// [`RefusalKind::PolicyImpossible`] and [`RefusalKind::InvalidValue`] as the policy generator says;
+/// [`RefusalKind::WrongState`] for a repair of nothing.
+pub fn render(kind: TaskKind, chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
+    match kind {
+        TaskKind::BedrockCreateProfile => render_bedrock_create_profile(chain),
+        TaskKind::BedrockIamPolicy => render_bedrock_iam_policy(chain, around),
+        TaskKind::ClaudeCreateWorkspace => render_claude_create_workspace(chain, around),
+        TaskKind::ClaudeRegisterWorkspace => render_claude_register_workspace(chain, around),
+        TaskKind::ClaudeDeployLambda => render_claude_deploy_lambda(chain, around),
+        TaskKind::RevokeBedrockPolicy => render_revoke_bedrock_policy(chain, around),
+        TaskKind::RevokeClaudeWorkspace => render_revoke_claude_workspace(chain, around),
+        TaskKind::FixDrift => match around.drift {
+            Some(drift) => render_fix_drift(chain, around, drift),
+            None => Err(Refusal::new(RefusalKind::WrongState, "no drift is known on the role; run the check first")),
+        },
+    }
+}
+
+/// What a task of this kind is called before it is ready.
+#[must_use]
+pub const fn title_of(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::BedrockCreateProfile => "Create the inference profile that carries the MAP tag",
+        TaskKind::BedrockIamPolicy => "Put the approved policy on the workload's role",
+        TaskKind::ClaudeCreateWorkspace => "Create the Claude Platform workspace",
+        TaskKind::ClaudeRegisterWorkspace => "Validate the workspace and register its ARN",
+        TaskKind::ClaudeDeployLambda => "Deploy the passthrough function under its execution role",
+        TaskKind::RevokeBedrockPolicy => "Take the revoked access off the workload's role",
+        TaskKind::RevokeClaudeWorkspace => "Take the revoked access to the workspace away",
+        TaskKind::FixDrift => "Put the role back to what was approved",
+    }
+}
+
+/// Steps in the making: numbered as they are added.
+#[derive(Debug, Default)]
+pub(crate) struct Steps(Vec<Step>);
+
+impl Steps {
+    /// Adds a command with what it should print.
+    pub(crate) fn run(self, title: &str, command: impl Into<String>, expect: &str) -> Self {
+        self.add(title, Some(command.into()), Some(expect))
+    }
+
+    /// Adds something that only a person can do or judge.
+    pub(crate) fn by_hand(self, title: &str, expect: &str) -> Self {
+        self.add(title, None, Some(expect))
+    }
+
+    fn add(mut self, title: &str, command: Option<String>, expect: Option<&str>) -> Self {
+        let step = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.0.push(Step { step, title: title.to_owned(), command, expect: expect.map(str::to_owned) });
+        self
+    }
+
+    /// Adds the steps that `more` makes, if `wanted`.
+    pub(crate) fn when(self, wanted: bool, more: impl FnOnce(Self) -> Self) -> Self {
+        if wanted { more(self) } else { self }
+    }
+
+    pub(crate) fn done(self) -> Vec<Step> {
+        self.0
+    }
+}
+
+/// The title of a ready task: what, for whom, and under which decision.
+pub(crate) fn title(kind: TaskKind, what: &str, chain: &Chain) -> String {
+    let digest: String = chain.digest.hex().chars().take(12).collect();
+    format!("{}: {what} (approval {}, digest {digest})", title_of(kind), chain.approval_id)
+}

@@ -1,0 +1,208 @@
+//! The three tasks of a Claude Platform chain: create the workspace, register its ARN, deploy the passthrough function.
+//!
+//! IAM cannot limit the model there, and the third task says so: the function refuses any model but the approved ones,
+//! and ingestion raises a gap for any other that the bill names.
+
+use serde_json::json;
+
+use super::command::{Command, account, literal};
+use super::curl::{self, REQUIRE_CREDENTIALS};
+use super::template::{self, function_name};
+use super::{Artifact, Steps, Surroundings, TaskContent, WorkspaceState, role, title};
+use crate::aws::WorkspaceArn;
+use crate::chain::Chain;
+use crate::outcome::Refusal;
+use crate::policy::APPROVAL_TAG;
+use crate::policy::claude::engineer_permissions;
+use crate::policy::grant::Grant;
+use crate::task::TaskKind;
+
+const WORKSPACES: &str = "/v1/organizations/workspaces";
+
+/// Task 1: create the workspace, or verify the one that is already registered under its name.
+///
+/// # Errors
+/// [`crate::outcome::RefusalKind::PolicyImpossible`] without a workspace name, or as the policy generator says.
+pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
+    let name = workspace_name(chain)?;
+    let region = &chain.spec.region;
+    let federation = account().then(Command::aws("iam get-outbound-web-identity-federation-info").printing("JwtVendingEnabled"));
+    let steps = Steps::default().run(
+        "Check the account",
+        federation,
+        &format!(
+            "{}, then True; if it is not enabled, the account's administrator runs: aws iam enable-outbound-web-identity-federation",
+            chain.spec.account_id
+        ),
+    );
+    let (steps, undo) = match around.workspace {
+        WorkspaceState::ToCreate => {
+            let create = with_credentials(&curl::post(region, WORKSPACES, &json!({ "name": name })));
+            let steps = steps
+                .run("List the workspaces", list(chain), &format!("no workspace named \"{name}\"; if there is one, skip the next step"))
+                .run("Create the workspace", create, &format!("\"name\":\"{name}\" and an id that begins with wrkspc_"));
+            let undo = Steps::default().by_hand(
+                "Archive the workspace in the console",
+                &format!("\"{name}\" is archived; archiving cannot be taken back, and nothing may be using it"),
+            );
+            (steps, undo)
+        }
+        WorkspaceState::Registered(arn) => {
+            let read = with_credentials(&curl::get(region, &format!("{WORKSPACES}/{}", arn.workspace_id)));
+            let expect = format!("\"name\":\"{name}\", not archived; it is already registered, so nothing is created");
+            (steps.run("Verify the workspace", read, &expect), Steps::default())
+        }
+    };
+    Ok(TaskContent {
+        title: title(TaskKind::ClaudeCreateWorkspace, &format!("\"{name}\" in {} {region}", chain.spec.account_id), chain),
+        instructions: steps.done(),
+        undo: undo.done(),
+        artifacts: vec![permissions_of_the_engineer(chain)?],
+        evidence_required: Vec::new(),
+    })
+}
+
+/// Task 2: find the workspace, tag it, activate the tag, and hand its ARN in as evidence.
+///
+/// # Errors
+/// [`crate::outcome::RefusalKind::PolicyImpossible`] without a workspace name, or as the policy generator says.
+pub fn render_claude_register_workspace(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
+    let name = workspace_name(chain)?;
+    let (region, account_id) = (&chain.spec.region, &chain.spec.account_id);
+    let partition = chain.role().partition.as_str();
+    let arn = format!("arn:{partition}:{}:{region}:{account_id}:workspace/", curl::SERVICE);
+    let tag = around.workspace_tag;
+    let activate = Command::aws("ce update-cost-allocation-tags-status")
+        .values("--cost-allocation-tags-status", &[format!("TagKey={tag},Status=Active")])
+        .option("--region", "us-east-1")
+        .as_json("Errors");
+    let check = Command::aws("ce list-cost-allocation-tags")
+        .values("--tag-keys", &[tag.to_owned()])
+        .option("--region", "us-east-1")
+        .printing(&format!("CostAllocationTags[?TagKey=={}].Status", literal(tag)));
+    let steps = Steps::default()
+        .run(
+            "Find the workspace by its name",
+            list(chain),
+            &format!("exactly one workspace named \"{name}\"; the evidence `workspaceArn` is {arn} followed by its id (wrkspc_...)"),
+        )
+        .by_hand(
+            &format!("Tag the workspace in the console with {tag} = {name}"),
+            "the tag is shown on the workspace; AWS documents no CLI command for it. Spend before the tag stays an Untagged Workspace gap",
+        )
+        .run(
+            "Activate the cost allocation tag, in the payer account",
+            activate,
+            "[]; a new key takes up to 24 hours to be offered and as long to be active, and is not retroactive: on an error do this step a day later",
+        )
+        .run("Verify the cost allocation tag, in the payer account", check, "Active");
+    Ok(TaskContent {
+        title: title(TaskKind::ClaudeRegisterWorkspace, &format!("\"{name}\" in {account_id} {region}"), chain),
+        instructions: steps.done(),
+        undo: Steps::default()
+            .by_hand(&format!("Remove the tag {tag} from the workspace in the console"), "the tag is gone")
+            .done(),
+        artifacts: vec![permissions_of_the_engineer(chain)?],
+        evidence_required: vec!["workspaceArn".to_owned()],
+    })
+}
+
+/// Task 3: the execution role with its policy, and the passthrough function under it.
+///
+/// # Errors
+/// As the policy generator says; [`crate::outcome::RefusalKind::PolicyImpossible`] before task 2 has registered the ARN.
+pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
+    let work = role::plan(chain, around)?;
+    let workspace = registered(chain)?;
+    let function = function_name(&work.role.name);
+    let region = chain.spec.region.as_str();
+    let read = account().then_raw(&with_credentials(&curl::get(
+        &chain.spec.region,
+        &format!("{WORKSPACES}/{}", workspace.workspace_id),
+    )));
+    let expect = format!("{}, then the workspace {} of the approval", chain.spec.account_id, workspace.workspace_id);
+    let steps = work.apply(Steps::default().run("Verify the account and the workspace", read, &expect), None);
+    let steps = deploy(steps, chain, &function)
+        .run(
+            "Verify the function's role",
+            Command::aws("lambda get-function-configuration")
+                .option("--function-name", &function)
+                .option("--region", region)
+                .printing("Role"),
+            &format!("{}: the evidence `lambdaRoleArn`", work.role.arn()),
+        )
+        .by_hand(
+            "Know what IAM does not hold",
+            &format!(
+                "IAM cannot name a model on Claude Platform: the policy limits workspace and actions. The function refuses any model but {}; any other that the bill shows becomes a gap",
+                chain.model_id
+            ),
+        );
+    let mut artifacts = work.artifacts();
+    artifacts.push(Artifact::new("template.yaml", template::render(&work.role, &chain.spec.region, &chain.approval_id, &work.grants)));
+    artifacts.push(permissions_of_the_engineer(chain)?);
+    let undo = delete_stack(Steps::default(), chain, &function);
+    Ok(TaskContent {
+        title: title(TaskKind::ClaudeDeployLambda, &format!("{function} in {} {region}", chain.spec.account_id), chain),
+        instructions: steps.done(),
+        undo: work.undo(undo).done(),
+        artifacts,
+        evidence_required: vec!["lambdaRoleArn".to_owned()],
+    })
+}
+
+/// Deploys `template.yaml` as the stack of the function's name.
+pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str) -> Steps {
+    let deploy = Command::aws("cloudformation deploy")
+        .file_name("--template-file", "template.yaml")
+        .option("--stack-name", function)
+        .values("--capabilities", &["CAPABILITY_AUTO_EXPAND".to_owned()])
+        .values("--tags", &[format!("{APPROVAL_TAG}={}", chain.approval_id)])
+        .option("--region", chain.spec.region.as_str());
+    let expect = "Successfully created/updated stack; on a role that was just created repeat once if Lambda cannot assume it yet";
+    steps.run("Deploy the passthrough function", deploy, expect)
+}
+
+/// Deletes the stack of the function.
+pub(super) fn delete_stack(steps: Steps, chain: &Chain, function: &str) -> Steps {
+    let region = chain.spec.region.as_str();
+    let on_stack = |operation| Command::aws(operation).option("--stack-name", function).option("--region", region);
+    let delete = on_stack("cloudformation delete-stack").then(on_stack("cloudformation wait stack-delete-complete"));
+    steps.run("Delete the passthrough function", delete, "no output")
+}
+
+/// Archives a workspace that nothing approved uses any more.
+pub(super) fn archive(steps: Steps, chain: &Chain, workspace: &WorkspaceArn) -> Steps {
+    let path = format!("{WORKSPACES}/{}/archive", workspace.workspace_id);
+    let archive = with_credentials(&curl::post(&chain.spec.region, &path, &json!({})));
+    steps.run("Archive the workspace", archive, "an archived_at date; archiving cannot be taken back")
+}
+
+/// The workspace that task 2 registered.
+pub(super) fn registered(chain: &Chain) -> Result<&WorkspaceArn, Refusal> {
+    match &chain.workspace_arn {
+        Some(workspace) => Ok(workspace),
+        None => Err(Grant::of_chain(chain)?.impossible("its workspace's ARN is not registered yet; complete the task before this one")),
+    }
+}
+
+fn workspace_name(chain: &Chain) -> Result<&str, Refusal> {
+    match &chain.workspace_name {
+        Some(name) => Ok(name.as_str()),
+        None => Err(Grant::of_chain(chain)?.impossible("the approval names no workspace")),
+    }
+}
+
+fn list(chain: &Chain) -> String {
+    with_credentials(&curl::get(&chain.spec.region, &format!("{WORKSPACES}?limit=100")))
+}
+
+fn with_credentials(command: &str) -> String {
+    format!("{REQUIRE_CREDENTIALS} && {command}")
+}
+
+fn permissions_of_the_engineer(chain: &Chain) -> Result<Artifact, Refusal> {
+    let role = chain.role();
+    let document = engineer_permissions(&role, &chain.spec.region, &function_name(&role.name))?;
+    Ok(Artifact::document("engineer-permissions.json", &document))
+}

@@ -1,0 +1,89 @@
+//! Repairing a role that is no longer what was approved: what differs, statement by statement, and the way back.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{Command, account};
+use super::{Artifact, RoleState, Steps, Surroundings, TaskContent, role, title};
+use crate::chain::Chain;
+use crate::outcome::Refusal;
+use crate::policy::compare::Difference;
+use crate::policy::trust::{Runtime, Trusted, trust};
+use crate::platform::{ModelAction, Platform};
+use crate::task::TaskKind;
+
+/// What was found on a live role beside or instead of what was approved.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// The product's own inline policy against the compiled document.
+    pub policy: Vec<Difference>,
+    /// The trust policy of a role that the chain created; an adopted role's trust is its owner's.
+    pub trust: Vec<Difference>,
+    /// Other inline policies that widen what was approved.
+    pub inline_policies: Vec<String>,
+    /// Attached managed policies that widen what was approved, by ARN.
+    pub attached_policies: Vec<String>,
+}
+
+impl Drift {
+    /// Whether the live role is what was approved.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self == &Self::default()
+    }
+
+    /// Each finding in one line, for people.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        let of = |what: &'static str, d: &Difference| format!("{what}, {}: {}", d.statement, d.detail);
+        let policy = self.policy.iter().map(|d| of("policy", d));
+        let trust = self.trust.iter().map(|d| of("trust policy", d));
+        let inline = self.inline_policies.iter().map(|name| format!("inline policy `{name}` was not approved"));
+        let attached = self.attached_policies.iter().map(|arn| format!("attached policy `{arn}` was not approved"));
+        policy.chain(trust).chain(inline).chain(attached).collect()
+    }
+}
+
+/// Puts the role back: the compiled document, the trust policy where it is the product's, nothing else on the role.
+/// [`RoleState::ToCreate`] says here that the chain created the role, so that its trust is known.
+///
+/// # Errors
+/// As the policy generator says.
+pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift) -> Result<TaskContent, Refusal> {
+    let role = chain.role();
+    let name = role.name.as_str();
+    let grants = [around.others_on_role, &[crate::policy::grant::Grant::of_chain(chain)?]].concat();
+    let document = crate::policy::compile(&role, &grants)?;
+    let mut artifacts = vec![Artifact::document("policy.json", &document)];
+    let mut steps = Steps::default()
+        .run("Check the account", account(), &format!("{}; another account means other credentials", role.account_id))
+        .by_hand("Read what differs from the approval", &drift.findings().join("\n"));
+    steps = role::put(steps, name, "Apply the approved policy", "policy.json");
+    steps = role::read_back(steps, name, &document);
+    if let (RoleState::ToCreate { runtime, detail }, false) = (around.role, drift.trust.is_empty()) {
+        let on_claude = chain.platform == Platform::ClaudePlatform;
+        let (runtime, detail) = if on_claude { (Runtime::Lambda, None) } else { (runtime, detail) };
+        let batch = grants.iter().any(|g| g.platform == Platform::Bedrock && g.actions.contains(&ModelAction::Batch));
+        let trusted = Trusted { role: &role, region: &chain.spec.region, runtime, detail, batch };
+        artifacts.push(Artifact::document("trust-policy.json", &trust(&trusted)?));
+        let update = Command::aws("iam update-assume-role-policy")
+            .option("--role-name", name)
+            .file("--policy-document", "trust-policy.json");
+        steps = steps.run("Apply the approved trust policy", update, "no output");
+    }
+    for policy in &drift.inline_policies {
+        let delete = Command::aws("iam delete-role-policy").option("--role-name", name).option("--policy-name", policy);
+        steps = steps.run("Delete the policy that was not approved", delete, "no output");
+    }
+    for arn in &drift.attached_policies {
+        let detach = Command::aws("iam detach-role-policy").option("--role-name", name).option("--policy-arn", arn);
+        steps = steps.run("Detach the policy that was not approved", detach, "no output");
+    }
+    Ok(TaskContent {
+        title: title(TaskKind::FixDrift, &format!("role {name} in {}", role.account_id), chain),
+        instructions: steps.done(),
+        undo: Vec::new(),
+        artifacts,
+        evidence_required: Vec::new(),
+    })
+}

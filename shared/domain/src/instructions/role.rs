@@ -1,0 +1,197 @@
+//! The steps that every task on a role shares: create or verify it, put the one document, read it back, undo.
+//!
+//! The document is always compiled from every grant on the role. A role that is already there is verified and tagged;
+//! its trust policy is its owner's and stays as it is.
+
+use super::command::Command;
+use super::{Artifact, RoleState, Steps, Surroundings};
+use crate::aws::RoleRef;
+use crate::chain::Chain;
+use crate::outcome::Refusal;
+use crate::platform::{ModelAction, Platform};
+use crate::policy::document::Document;
+use crate::policy::grant::Grant;
+use crate::policy::trust::{Runtime, RuntimeDetail, Trusted, trust};
+use crate::policy::{APPROVAL_TAG, POLICY_NAME, compile};
+
+/// What is to be done to a role for one scope.
+pub(super) struct RoleWork<'a> {
+    pub(super) role: RoleRef,
+    /// All grants on the role, this scope's last.
+    pub(super) grants: Vec<Grant>,
+    pub(super) document: Document,
+    trust: Option<Document>,
+    /// What the role had before: compiled from the other grants.
+    before: Option<Document>,
+    runtime: Option<(Runtime, Option<&'a RuntimeDetail>)>,
+    chain: &'a Chain,
+}
+
+/// Works out the documents of a task that gives the scope its access.
+pub(super) fn plan<'a>(chain: &'a Chain, around: &Surroundings<'a>) -> Result<RoleWork<'a>, Refusal> {
+    let role = chain.role();
+    let mut grants = around.others_on_role.to_vec();
+    grants.push(Grant::of_chain(chain)?);
+    let document = compile(&role, &grants)?;
+    let before = without(&role, around.others_on_role)?;
+    let runtime = match around.role {
+        // On Claude Platform the role is the passthrough function's, wherever the workload itself runs.
+        RoleState::ToCreate { .. } if chain.platform == Platform::ClaudePlatform => Some((Runtime::Lambda, None)),
+        RoleState::ToCreate { runtime, detail } => Some((runtime, detail)),
+        RoleState::Existing => None,
+    };
+    let trusted = |(runtime, detail)| {
+        let batch = grants.iter().any(runs_batch_on_bedrock);
+        trust(&Trusted { role: &role, region: &chain.spec.region, runtime, detail, batch })
+    };
+    let trust = runtime.map(trusted).transpose()?;
+    Ok(RoleWork { role, grants, document, trust, before, runtime, chain })
+}
+
+/// The document that remains without this scope; none if nothing else is approved on the role.
+pub(super) fn without(role: &RoleRef, others: &[Grant]) -> Result<Option<Document>, Refusal> {
+    if others.is_empty() { Ok(None) } else { compile(role, others).map(Some) }
+}
+
+fn runs_batch_on_bedrock(grant: &Grant) -> bool {
+    grant.platform == Platform::Bedrock && grant.actions.contains(&ModelAction::Batch)
+}
+
+impl RoleWork<'_> {
+    /// The files of the task.
+    pub(super) fn artifacts(&self) -> Vec<Artifact> {
+        let mut artifacts = vec![Artifact::document("policy.json", &self.document)];
+        artifacts.extend(self.trust.as_ref().map(|trust| Artifact::document("trust-policy.json", trust)));
+        artifacts.extend(self.before.as_ref().map(|before| Artifact::document("undo-policy.json", before)));
+        artifacts
+    }
+
+    /// Creates the role or verifies that it is there, puts the document and reads it back.
+    pub(super) fn apply(&self, steps: Steps, map_value: Option<&str>) -> Steps {
+        let name = self.role.name.as_str();
+        let mut tags = vec![format!("Key={APPROVAL_TAG},Value={}", self.chain.approval_id)];
+        tags.extend(map_value.map(|value| format!("Key={},Value={value}", super::map::KEY)));
+        let steps = match &self.trust {
+            Some(_) => self.create(steps, &tags),
+            None => self.adopt(steps, &tags),
+        };
+        let steps = put(steps, name, "Apply the policy", "policy.json");
+        let list = Command::aws("iam list-role-policies").option("--role-name", name).as_json("PolicyNames").then(
+            Command::aws("iam list-attached-role-policies").option("--role-name", name).as_json("AttachedPolicies"),
+        );
+        read_back(steps, name, &self.document).run(
+            "Look for other policies on the role",
+            list,
+            &format!(
+                "[\"{POLICY_NAME}\"], then []; any other policy widens what was approved: return this task and name it, \
+                 unless the role was there before and the policy has nothing to do with AI models"
+            ),
+        )
+    }
+
+    fn create(&self, steps: Steps, tags: &[String]) -> Steps {
+        let name = self.role.name.as_str();
+        let arn = self.role.arn();
+        let create = Command::aws("iam create-role")
+            .option("--role-name", name)
+            .file("--assume-role-policy-document", "trust-policy.json")
+            .option("--description", &format!("FinOps Center approval {}", self.chain.approval_id))
+            .values("--tags", tags)
+            .printing("Role.Arn")
+            .then(Command::aws("iam wait role-exists").option("--role-name", name));
+        let exists = format!("{arn}; on EntityAlreadyExists return this task: the role must be approved as existing");
+        let steps = steps.run("Create the role", create, &exists);
+        match self.runtime {
+            Some((Runtime::Ec2, _)) => {
+                let profile = Command::aws("iam create-instance-profile")
+                    .option("--instance-profile-name", name)
+                    .printing("InstanceProfile.Arn")
+                    .then(in_instance_profile("iam add-role-to-instance-profile", name));
+                steps.run("Create the instance profile of the same name", profile, "the instance profile's ARN")
+            }
+            Some((Runtime::Eks, Some(RuntimeDetail { cluster: Some(cluster), namespace, service_account, .. }))) => {
+                let text = |name: &Option<_>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+                let associate = Command::aws("eks create-pod-identity-association")
+                    .option("--cluster-name", cluster.as_str())
+                    .option("--namespace", &text(namespace))
+                    .option("--service-account", &text(service_account))
+                    .option("--role-arn", &arn)
+                    .option("--region", self.chain.spec.region.as_str())
+                    .printing("association.associationId");
+                steps.run("Associate the role with the service account", associate, "an association id: a-...")
+            }
+            _ => steps,
+        }
+    }
+
+    fn adopt(&self, steps: Steps, tags: &[String]) -> Steps {
+        let name = self.role.name.as_str();
+        let verify = Command::aws("iam get-role").option("--role-name", name).printing("Role.Arn");
+        let tag = Command::aws("iam tag-role").option("--role-name", name).values("--tags", tags);
+        let batch = self.grants.iter().any(runs_batch_on_bedrock);
+        steps
+            .run(
+                "Verify that the role is there",
+                verify,
+                &format!("{} (a path may stand before the name); if there is none, return this task", self.role.arn()),
+            )
+            .run("Tag the role with the approval", tag, "no output")
+            .when(batch, |steps| {
+                steps.by_hand(
+                    "Check that the role's own trust policy lets Bedrock run its batch jobs",
+                    "a statement for bedrock.amazonaws.com with aws:SourceAccount of this account; if there is none, return this task",
+                )
+            })
+    }
+
+    /// Takes the task back: the document of before, or no document and, if the task created it, no role.
+    pub(super) fn undo(&self, steps: Steps) -> Steps {
+        let name = self.role.name.as_str();
+        if self.before.is_some() {
+            return put(steps, name, "Put the document of before", "undo-policy.json");
+        }
+        let steps = delete_policy(steps, name);
+        if self.trust.is_none() {
+            return steps;
+        }
+        let ec2 = matches!(self.runtime, Some((Runtime::Ec2, _)));
+        let delete_profile = in_instance_profile("iam remove-role-from-instance-profile", name)
+            .then(Command::aws("iam delete-instance-profile").option("--instance-profile-name", name));
+        steps
+            .when(ec2, |steps| steps.run("Delete the instance profile", delete_profile, "no output"))
+            .run("Delete the role", Command::aws("iam delete-role").option("--role-name", name), "no output")
+    }
+}
+
+fn in_instance_profile(operation: &'static str, name: &str) -> Command {
+    Command::aws(operation).option("--instance-profile-name", name).option("--role-name", name)
+}
+
+/// Puts a document under the product's one policy name, replacing what was there.
+pub(super) fn put(steps: Steps, role_name: &str, title: &str, artifact: &'static str) -> Steps {
+    let put = Command::aws("iam put-role-policy")
+        .option("--role-name", role_name)
+        .option("--policy-name", POLICY_NAME)
+        .file("--policy-document", artifact);
+    steps.run(title, put, "no output")
+}
+
+/// Reads the live document and says which statements it must show.
+pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> Steps {
+    let labels: Vec<String> = document.statements.iter().enumerate().map(|(index, s)| s.label(index)).collect();
+    let read = Command::aws("iam get-role-policy")
+        .option("--role-name", role_name)
+        .option("--policy-name", POLICY_NAME)
+        .as_json("PolicyDocument");
+    steps.run("Read the policy back", read, &format!("the document as applied, with the statements {}", labels.join(", ")))
+}
+
+/// Deletes the product's policy and shows that it is gone.
+pub(super) fn delete_policy(steps: Steps, role_name: &str) -> Steps {
+    let delete =
+        Command::aws("iam delete-role-policy").option("--role-name", role_name).option("--policy-name", POLICY_NAME);
+    let list = Command::aws("iam list-role-policies").option("--role-name", role_name).as_json("PolicyNames");
+    steps
+        .run("Delete the policy", delete, "no output; NoSuchEntity means that it is gone already")
+        .run("Read the role's policies", list, &format!("a list without \"{POLICY_NAME}\""))
+}

@@ -1,0 +1,180 @@
+//! What a grant on Claude Platform becomes in IAM, and what the engineer needs to carry out its chain.
+//!
+//! IAM knows workspaces and actions there, and **no model**: no document can hold an approval's model. The model is held
+//! by governance instead: the passthrough function refuses any other, and ingestion raises a gap for any other that the
+//! bill names. Actions are enumerated: `*File` would also match `*UserProfile`, and `Get*` reads files' contents.
+
+use std::collections::BTreeSet;
+
+use super::condition::Conditions;
+use super::document::{Action, Actions, Document, Effect, Resources, Sid, Statement};
+use super::grant::{Grant, Permission};
+use super::linter::{self, DocumentKind};
+use crate::aws::{Region, RoleRef, WorkspaceArn};
+use crate::outcome::Refusal;
+use crate::platform::ModelAction;
+
+/// The managed-agent actions that an agentic approval may name (service authorisation reference, Claude Platform on AWS).
+pub(crate) const AGENT_ACTIONS: [&str; 30] = [
+    "aws-external-anthropic:CreateAgent",
+    "aws-external-anthropic:GetAgent",
+    "aws-external-anthropic:ListAgents",
+    "aws-external-anthropic:UpdateAgent",
+    "aws-external-anthropic:ArchiveAgent",
+    "aws-external-anthropic:CreateSession",
+    "aws-external-anthropic:GetSession",
+    "aws-external-anthropic:ListSessions",
+    "aws-external-anthropic:UpdateSession",
+    "aws-external-anthropic:ArchiveSession",
+    "aws-external-anthropic:DeleteSession",
+    "aws-external-anthropic:CreateEnvironment",
+    "aws-external-anthropic:GetEnvironment",
+    "aws-external-anthropic:ListEnvironments",
+    "aws-external-anthropic:UpdateEnvironment",
+    "aws-external-anthropic:ArchiveEnvironment",
+    "aws-external-anthropic:DeleteEnvironment",
+    "aws-external-anthropic:ProcessEnvironmentWork",
+    "aws-external-anthropic:CreateVault",
+    "aws-external-anthropic:GetVault",
+    "aws-external-anthropic:ListVaults",
+    "aws-external-anthropic:UpdateVault",
+    "aws-external-anthropic:ArchiveVault",
+    "aws-external-anthropic:DeleteVault",
+    "aws-external-anthropic:CreateMemoryStore",
+    "aws-external-anthropic:GetMemoryStore",
+    "aws-external-anthropic:ListMemoryStores",
+    "aws-external-anthropic:UpdateMemoryStore",
+    "aws-external-anthropic:ArchiveMemoryStore",
+    "aws-external-anthropic:DeleteMemoryStore",
+];
+
+const fn named(action: ModelAction) -> &'static [&'static str] {
+    match action {
+        ModelAction::Inference => &[
+            "aws-external-anthropic:CreateInference",
+            "aws-external-anthropic:GetModel",
+            "aws-external-anthropic:ListModels",
+        ],
+        ModelAction::Batch => &[
+            "aws-external-anthropic:CancelBatchInference",
+            "aws-external-anthropic:CreateBatchInference",
+            "aws-external-anthropic:DeleteBatchInference",
+            "aws-external-anthropic:GetBatchInference",
+            "aws-external-anthropic:ListBatchInferences",
+        ],
+        ModelAction::CountTokens => &["aws-external-anthropic:CountTokens"],
+        ModelAction::Files => &[
+            "aws-external-anthropic:CreateFile",
+            "aws-external-anthropic:DeleteFile",
+            "aws-external-anthropic:GetFile",
+            "aws-external-anthropic:ListFiles",
+        ],
+        // Agents are named one by one in the approval; the others are Bedrock's.
+        ModelAction::Agents | ModelAction::Invoke | ModelAction::Stream => &[],
+    }
+}
+
+/// Both ways to call a model: they are independent, so a deny names both.
+pub(crate) const MODEL_CALLS: [Action; 2] = [
+    Action::known("aws-external-anthropic:CreateInference"),
+    Action::known("aws-external-anthropic:CreateBatchInference"),
+];
+
+/// The workspace of a grant, checked against its account and region.
+pub(crate) fn workspace(grant: &Grant) -> Result<&WorkspaceArn, Refusal> {
+    let Some(workspace) = &grant.workspace else {
+        return Err(grant.impossible("its workspace's ARN is not registered yet; complete the task before this one"));
+    };
+    let WorkspaceArn { partition, region, account_id, .. } = workspace;
+    if (*partition, account_id, region) != (grant.role.partition, &grant.role.account_id, &grant.region) {
+        return Err(grant.impossible(&format!("the workspace `{workspace}` is in another account or region")));
+    }
+    Ok(workspace)
+}
+
+/// The permissions of one grant: the approved actions on the approved workspace.
+pub(crate) fn permissions(grant: &Grant) -> Result<Vec<Permission>, Refusal> {
+    grant.check()?;
+    if grant.inference_profile.is_some() {
+        return Err(grant.impossible("an inference profile belongs to Bedrock, not to Claude Platform"));
+    }
+    let workspace = workspace(grant)?;
+    let mut actions: BTreeSet<Action> =
+        grant.actions.iter().flat_map(|a| named(*a)).map(|text| Action::known(text)).collect();
+    actions.extend(grant.agent_actions()?);
+    Ok(vec![Permission::new("AllowApprovedWorkspace", actions, [workspace.to_string()])])
+}
+
+/// What the engineer must be allowed in order to carry out the chain of one scope, and nothing else. Activating the cost
+/// allocation tag is the payer account's and therefore not in it.
+///
+/// # Errors
+/// [`crate::outcome::RefusalKind::PolicyImpossible`] if the document breaks a limit of IAM.
+pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str) -> Result<Document, Refusal> {
+    let partition = role.partition.as_str();
+    let account = &role.account_id;
+    let in_region = || Conditions::none().and_equals("aws:RequestedRegion", region.as_str());
+    let workspaces = format!("arn:{partition}:aws-external-anthropic:{region}:{account}:workspace/*");
+    let stack = format!("arn:{partition}:cloudformation:{region}:{account}:stack/{function_name}/*");
+    let transform = format!("arn:{partition}:cloudformation:{region}:aws:transform/Serverless-2016-10-31");
+    let function = format!("arn:{partition}:lambda:{region}:{account}:function:{function_name}");
+    let to_lambda = Conditions::none().and_equals("iam:PassedToService", "lambda.amazonaws.com");
+    let document = Document::new(vec![
+        // These two have no resource: a workspace ARN would silently allow nothing.
+        allow("CreateAndListWorkspaces", &["aws-external-anthropic:CreateWorkspace", "aws-external-anthropic:ListWorkspaces"], &["*"], in_region()),
+        allow(
+            "ReadAndTagWorkspaces",
+            &[
+                "aws-external-anthropic:GetWorkspace",
+                "aws-external-anthropic:ListTagsForResource",
+                "aws-external-anthropic:TagResource",
+                "aws-external-anthropic:UpdateWorkspace",
+            ],
+            &[&workspaces],
+            Conditions::none(),
+        ),
+        allow("CheckWebIdentityFederation", &["iam:GetOutboundWebIdentityFederationInfo"], &["*"], Conditions::none()),
+        allow(
+            "ManageExecutionRole",
+            &[
+                "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PutRolePolicy", "iam:TagRole",
+            ],
+            &[&role.arn()],
+            Conditions::none(),
+        ),
+        allow("PassExecutionRoleToLambda", &["iam:PassRole"], &[&role.arn()], to_lambda),
+        allow(
+            "DeployFunction",
+            &[
+                "cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet",
+                "cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet",
+            ],
+            &[&stack, &transform],
+            Conditions::none(),
+        ),
+        allow("ValidateTemplate", &["cloudformation:GetTemplateSummary"], &["*"], in_region()),
+        allow(
+            "ManageFunction",
+            &[
+                "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration",
+                "lambda:ListTags", "lambda:TagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+            ],
+            &[&function],
+            Conditions::none(),
+        ),
+    ]);
+    linter::require_clean(&document, DocumentKind::Identity)?;
+    Ok(document)
+}
+
+fn allow(sid: &'static str, actions: &[&'static str], resources: &[&str], conditions: Conditions) -> Statement {
+    Statement {
+        sid: Some(Sid::numbered(sid, 1)),
+        effect: Effect::Allow,
+        principals: None,
+        actions: Actions::Only(actions.iter().copied().map(Action::known).collect()),
+        resources: Some(Resources::Only(resources.iter().map(|&r| r.to_owned()).collect())),
+        conditions,
+    }
+}

@@ -1,0 +1,362 @@
+//! The Leads' weekly review: actual against estimate by hierarchy, platform and model, and all that is still open.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::authorization::{Action, Relations, authorize};
+use crate::calendar::Period;
+use crate::card::{Adjustment, CardKind, CardState, SpendCard, Variance};
+use crate::gap::{Gap, GapKind};
+use crate::ids::{CardId, WorkloadId};
+use crate::money::{Currency, Money};
+use crate::outcome::{Outcome, Refusal, RefusalKind};
+use crate::people::Actor;
+use crate::platform::{ModelKey, Platform};
+use crate::text::{Note, Sub};
+
+/// A calendar week, Sunday to Saturday, named by its Sunday. At a month border it holds two periods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Week(Date);
+
+impl Week {
+    /// The week that holds a day.
+    #[must_use]
+    pub fn of(day: Date) -> Self {
+        let since_sunday = i32::from(day.weekday().since(jiff::civil::Weekday::Sunday));
+        Self(day.checked_sub(since_sunday.days()).unwrap_or(day))
+    }
+
+    /// Its Sunday.
+    #[must_use]
+    pub const fn first_day(self) -> Date {
+        self.0
+    }
+
+    /// Its Saturday.
+    #[must_use]
+    pub fn last_day(self) -> Date {
+        self.0.checked_add(6.days()).unwrap_or(self.0)
+    }
+
+    /// Its periods: one, or two at a month border.
+    #[must_use]
+    pub fn periods(self) -> Vec<Period> {
+        let (first, last) = (Period::of(self.0), Period::of(self.last_day()));
+        if first == last { vec![first] } else { vec![first, last] }
+    }
+}
+
+impl std::str::FromStr for Week {
+    type Err = jiff::Error;
+    /// Any day names its week.
+    fn from_str(given: &str) -> Result<Self, jiff::Error> {
+        given.parse().map(Self::of)
+    }
+}
+
+impl std::fmt::Display for Week {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A Space's place in the organisation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the organisation's own labels, outermost first")]
+pub struct Hierarchy {
+    pub business_unit: String,
+    pub department: String,
+    pub portfolio: String,
+    pub product: String,
+}
+
+/// A card with where its workload belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct PlacedCard<'a> {
+    /// The card.
+    pub card: &'a SpendCard,
+    /// Its Space's place.
+    pub hierarchy: &'a Hierarchy,
+    /// Its Space's owners.
+    pub owners: &'a [Sub],
+}
+
+/// What the review is made of, beside the cards.
+#[derive(Debug, Clone, Default)]
+pub struct ReviewInputs {
+    /// Models discovered in the week.
+    pub new_models: Vec<ModelKey>,
+    /// Drift findings that are open.
+    pub open_drift: u64,
+    /// The review, if it was held.
+    pub review: Option<Review>,
+}
+
+/// The week's figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Portfolio {
+    /// The week, by its Sunday.
+    pub week: Week,
+    /// Its periods.
+    pub periods: Vec<Period>,
+    /// What the week's cards say together.
+    pub total: Slice,
+    /// By business unit, department, portfolio and product.
+    pub by_hierarchy: Vec<HierarchySlice>,
+    /// By platform; estimates are the workloads' and are not split by card line.
+    pub by_platform: Vec<PlatformSpend>,
+    /// By platform and model.
+    pub by_model: Vec<ModelSpend>,
+    /// Cards without a signature, of any week given, by owner.
+    pub open_cards: Vec<OwnerCards>,
+    /// Gaps that nobody has closed.
+    pub gaps: Vec<GapSpend>,
+    /// Restatements of signed periods on the week's cards.
+    pub adjustments: Vec<PlacedAdjustment>,
+    /// Models discovered in the week.
+    pub new_models: Vec<ModelKey>,
+    /// Drift findings that are open.
+    pub open_drift: u64,
+    /// The review, if it was held.
+    pub review: Option<Review>,
+}
+
+/// Actual against estimate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Slice {
+    /// Spend, in US dollars.
+    pub actual: Money,
+    /// The estimates' share; none if no workload has one.
+    pub estimate_share: Option<Money>,
+    /// Actual of the workloads that have an estimate against that estimate.
+    pub variance: Variance,
+    /// How many cards.
+    pub cards: u64,
+    /// How many of them have no estimate.
+    pub without_estimate: u64,
+}
+
+/// A product's slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HierarchySlice {
+    /// Where it is in the organisation.
+    #[serde(flatten)]
+    pub hierarchy: Hierarchy,
+    /// Its figures.
+    #[serde(flatten)]
+    pub slice: Slice,
+}
+
+/// A platform's spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformSpend {
+    /// The platform.
+    pub platform: Platform,
+    /// Its spend.
+    pub actual: Money,
+}
+
+/// A model's spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSpend {
+    /// The platform.
+    pub platform: Platform,
+    /// The model id, or the bill's name for it.
+    pub model: String,
+    /// Its spend.
+    pub actual: Money,
+}
+
+/// An owner's cards that wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerCards {
+    /// The owner.
+    pub owner: Sub,
+    /// The cards, by period.
+    pub card_ids: Vec<CardId>,
+}
+
+/// Gaps of one kind and currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GapSpend {
+    /// The kind.
+    pub kind: GapKind,
+    /// Whether these dollars are in the totals' `gap`.
+    pub in_totals: bool,
+    /// Their dollars.
+    pub amount: Money,
+    /// How many.
+    pub count: u64,
+}
+
+/// An adjustment with the workload it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedAdjustment {
+    /// The workload.
+    pub workload_id: WorkloadId,
+    /// The adjustment.
+    #[serde(flatten)]
+    pub adjustment: Adjustment,
+}
+
+/// That a week's review was held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    /// The week.
+    pub week: Week,
+    /// Who held it.
+    pub by: Sub,
+    /// When.
+    pub at: Timestamp,
+    /// What was said.
+    pub note: Option<Note>,
+}
+
+/// Adds up a week. `cards` may hold cards of other weeks: they count among those that wait, not in the figures.
+#[must_use]
+pub fn summarise(week: Week, cards: &[PlacedCard<'_>], gaps: &[Gap], inputs: ReviewInputs) -> Portfolio {
+    let periods = week.periods();
+    let of_week: Vec<PlacedCard<'_>> = cards.iter().copied().filter(|placed| periods.contains(&placed.card.period)).collect();
+    let of_periods: Vec<PlacedCard<'_>> = of_week.iter().copied().filter(|p| p.card.kind == CardKind::Period).collect();
+    let adjustments = of_week.iter().flat_map(|placed| {
+        let of = |adjustment: &Adjustment| PlacedAdjustment {
+            workload_id: placed.card.workload_id.clone(),
+            adjustment: adjustment.clone(),
+        };
+        placed.card.figures.adjustments.iter().map(of)
+    });
+    Portfolio {
+        week,
+        periods: periods.clone(),
+        total: slice_of(&of_periods),
+        by_hierarchy: by_hierarchy(&of_periods),
+        by_platform: by_platform(&of_periods),
+        by_model: by_model(&of_periods),
+        open_cards: waiting_by_owner(cards),
+        gaps: by_kind(gaps),
+        adjustments: adjustments.collect(),
+        new_models: inputs.new_models,
+        open_drift: inputs.open_drift,
+        review: inputs.review,
+    }
+}
+
+/// Records that a week's review was held; once.
+pub fn decide_review(
+    held: Option<&Review>,
+    week: Week,
+    note: Option<Note>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Review> {
+    if let Err(refusal) = authorize(actor, Action::ReviewPortfolio, Relations::NONE, "") {
+        return refusal.into();
+    }
+    match held {
+        Some(review) if review.by == actor.sub && review.note == note => Outcome::AlreadyDone,
+        Some(review) => {
+            let detail = format!("the review of the week of {week} was held at {}", review.at);
+            Refusal::new(RefusalKind::AlreadyDecided, detail).into()
+        }
+        None => Outcome::Changed(Review { week, by: actor.sub.clone(), at: now, note }),
+    }
+}
+
+fn slice_of(cards: &[PlacedCard<'_>]) -> Slice {
+    let figures = || cards.iter().map(|placed| &placed.card.figures);
+    let planned = || figures().filter_map(|f| f.estimate_share.as_ref().map(|share| (f.actual.amount, share.amount)));
+    let estimate = planned().map(|(_, share)| share).reduce(|one, other| one + other);
+    let actual_of_planned: Decimal = planned().map(|(actual, _)| actual).sum();
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    Slice {
+        actual: Money::usd(figures().map(|f| f.actual.amount).sum::<Decimal>().normalize()),
+        estimate_share: estimate.map(Money::usd),
+        variance: Variance::of(actual_of_planned, estimate),
+        cards: count(cards.len()),
+        without_estimate: count(cards.len() - planned().count()),
+    }
+}
+
+fn by_hierarchy(cards: &[PlacedCard<'_>]) -> Vec<HierarchySlice> {
+    let mut groups: BTreeMap<&Hierarchy, Vec<PlacedCard<'_>>> = BTreeMap::new();
+    for placed in cards {
+        groups.entry(placed.hierarchy).or_default().push(*placed);
+    }
+    groups
+        .into_iter()
+        .map(|(hierarchy, cards)| HierarchySlice { hierarchy: hierarchy.clone(), slice: slice_of(&cards) })
+        .collect()
+}
+
+fn by_platform(cards: &[PlacedCard<'_>]) -> Vec<PlatformSpend> {
+    let mut sums: BTreeMap<Platform, Decimal> = BTreeMap::new();
+    for line in usd_lines(cards) {
+        *sums.entry(line.platform).or_default() += line.amount.amount;
+    }
+    sums.into_iter().map(|(platform, sum)| PlatformSpend { platform, actual: Money::usd(sum.normalize()) }).collect()
+}
+
+fn by_model(cards: &[PlacedCard<'_>]) -> Vec<ModelSpend> {
+    let mut sums: BTreeMap<(Platform, &str), Decimal> = BTreeMap::new();
+    for line in usd_lines(cards) {
+        *sums.entry((line.platform, &line.model)).or_default() += line.amount.amount;
+    }
+    let spend = |((platform, model), sum): ((Platform, &str), Decimal)| ModelSpend {
+        platform,
+        model: model.to_owned(),
+        actual: Money::usd(sum.normalize()),
+    };
+    sums.into_iter().map(spend).collect()
+}
+
+fn usd_lines<'a>(cards: &[PlacedCard<'a>]) -> impl Iterator<Item = &'a crate::card::CardLine> {
+    let lines: Vec<_> = cards.iter().flat_map(|placed| &placed.card.figures.lines).collect();
+    lines.into_iter().filter(|line| line.amount.currency == Currency::usd())
+}
+
+fn waiting_by_owner(cards: &[PlacedCard<'_>]) -> Vec<OwnerCards> {
+    let mut waiting: BTreeMap<&Sub, Vec<CardId>> = BTreeMap::new();
+    for placed in cards.iter().filter(|placed| placed.card.state != CardState::Approved) {
+        for owner in placed.owners {
+            waiting.entry(owner).or_default().push(placed.card.id.clone());
+        }
+    }
+    waiting
+        .into_iter()
+        .map(|(owner, mut card_ids)| {
+            card_ids.sort();
+            OwnerCards { owner: owner.clone(), card_ids }
+        })
+        .collect()
+}
+
+fn by_kind(gaps: &[Gap]) -> Vec<GapSpend> {
+    let mut sums: BTreeMap<(GapKind, bool, &Currency), (Decimal, u64)> = BTreeMap::new();
+    for gap in gaps.iter().filter(|gap| !gap.state.is_closed()) {
+        let sum = sums.entry((gap.kind, gap.in_totals, &gap.amount.currency)).or_default();
+        *sum = (sum.0 + gap.amount.amount, sum.1 + 1);
+    }
+    sums.into_iter()
+        .map(|((kind, in_totals, currency), (amount, count))| GapSpend {
+            kind,
+            in_totals,
+            amount: Money { amount: amount.normalize(), currency: currency.clone() },
+            count,
+        })
+        .collect()
+}

@@ -1,0 +1,203 @@
+//! One Cloud Engineer task: its kinds and its states. What a task may do next is its chain's to decide.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::ids::TaskId;
+use crate::instructions::{Artifact, Step};
+use crate::text::{Note, Sub};
+
+/// What a task is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the contract's own names; instructions say what each asks for")]
+pub enum TaskKind {
+    BedrockCreateProfile,
+    BedrockIamPolicy,
+    ClaudeCreateWorkspace,
+    ClaudeRegisterWorkspace,
+    ClaudeDeployLambda,
+    RevokeBedrockPolicy,
+    RevokeClaudeWorkspace,
+    FixDrift,
+}
+
+impl TaskKind {
+    /// Whether the task puts a role's policy document: of these only one per role is ready or in progress.
+    #[must_use]
+    pub const fn puts_policy(self) -> bool {
+        match self {
+            Self::BedrockIamPolicy
+            | Self::ClaudeDeployLambda
+            | Self::RevokeBedrockPolicy
+            | Self::RevokeClaudeWorkspace
+            | Self::FixDrift => true,
+            Self::BedrockCreateProfile | Self::ClaudeCreateWorkspace | Self::ClaudeRegisterWorkspace => false,
+        }
+    }
+
+    /// The task in a few words, before its content is written.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::BedrockCreateProfile => "Create the application inference profile",
+            Self::BedrockIamPolicy => "Apply the role and its policy",
+            Self::ClaudeCreateWorkspace => "Create the Claude workspace",
+            Self::ClaudeRegisterWorkspace => "Validate and register the workspace",
+            Self::ClaudeDeployLambda => "Deploy the passthrough Lambda",
+            Self::RevokeBedrockPolicy => "Take the access away from the role",
+            Self::RevokeClaudeWorkspace => "Take the access to the workspace away",
+            Self::FixDrift => "Restore the approved policy",
+        }
+    }
+
+    /// Whether the task takes access away.
+    #[must_use]
+    pub const fn revokes(self) -> bool {
+        matches!(self, Self::RevokeBedrockPolicy | Self::RevokeClaudeWorkspace)
+    }
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the states of the product's page on things and their states")]
+pub enum TaskState {
+    Blocked,
+    Ready,
+    InProgress,
+    Completed,
+    Returned,
+    Cancelled,
+}
+
+impl TaskState {
+    /// Every state, in the order of a task's life.
+    pub const ALL: [Self; 6] =
+        [Self::Blocked, Self::Ready, Self::InProgress, Self::Completed, Self::Returned, Self::Cancelled];
+
+    /// The state's name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Ready => "ready",
+            Self::InProgress => "in-progress",
+            Self::Completed => "completed",
+            Self::Returned => "returned",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing can happen to the task any more.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+}
+
+/// What an engineer supplies on completion, by the names that the task asks for.
+pub type Evidence = BTreeMap<String, String>;
+
+/// One line of a task's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStep {
+    /// The state that the task took.
+    pub state: TaskState,
+    /// Who or which job moved it.
+    pub by: Sub,
+    /// When.
+    pub at: Timestamp,
+    /// Why, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+}
+
+/// What was found when the live role was compared with the approved documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "result", rename_all_fields = "camelCase")]
+pub enum Verification {
+    /// The live role is what was approved.
+    Verified {
+        /// When it was read.
+        at: Timestamp,
+    },
+    /// It is something else.
+    Drifted {
+        /// When it was read.
+        at: Timestamp,
+        /// Each difference, for people.
+        differences: Vec<String>,
+    },
+    /// It could not be read.
+    Unreadable {
+        /// When that was tried.
+        at: Timestamp,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A task. Everything that it shows comes from the approval; the engineer adds evidence, never scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Derived from the scope and the place in its chain.
+    pub id: TaskId,
+    /// Counts the task's changes.
+    pub version: u64,
+    /// What it is about.
+    pub kind: TaskKind,
+    /// Its place in the chain, from 1.
+    pub sequence: u32,
+    /// How many the chain has.
+    pub of: u32,
+    /// Where it stands.
+    pub state: TaskState,
+    /// In one line.
+    pub title: String,
+    /// The task that must be completed first.
+    pub blocked_by: Option<TaskId>,
+    /// Who holds or completed it.
+    pub assignee: Option<Sub>,
+    /// When it was issued; queues are oldest first within a priority.
+    pub issued_at: Timestamp,
+    /// What to do; empty until the task is ready.
+    pub instructions: Vec<Step>,
+    /// How to take it back.
+    pub undo: Vec<Step>,
+    /// The files that the commands use; empty until the task is ready.
+    pub artifacts: Vec<Artifact>,
+    /// The names of the evidence that completion needs.
+    pub evidence_required: Vec<String>,
+    /// The evidence supplied.
+    pub evidence: Evidence,
+    /// The digest presented on completion.
+    pub completed_digest: Option<Digest>,
+    /// What was found in the live account.
+    pub verification: Option<Verification>,
+    /// Everything that happened to it.
+    pub history: Vec<TaskStep>,
+}
+
+impl Task {
+    /// The task with its next state, counted and recorded.
+    #[must_use]
+    pub(crate) fn moved(&self, state: TaskState, by: &Sub, at: Timestamp, reason: Option<Note>) -> Self {
+        let mut task = self.clone();
+        task.version += 1;
+        task.state = state;
+        task.history.push(TaskStep { state, by: by.clone(), at, reason });
+        task
+    }
+
+    /// Who last brought the task into `state`.
+    #[must_use]
+    pub fn last_in(&self, state: TaskState) -> Option<&TaskStep> {
+        self.history.iter().rev().find(|s| s.state == state)
+    }
+}

@@ -1,0 +1,70 @@
+//! What the store needs to know of a thing: its partition, where it is listed, and its rows.
+
+use std::collections::BTreeMap;
+
+use domain::digest::Digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use crate::item::Listing;
+
+/// A part of an aggregate that is listed by itself, such as one task of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its name within the aggregate.
+    pub name: String,
+    /// Its state.
+    pub doc: Value,
+    /// Where it is listed.
+    pub listing: Listing,
+}
+
+/// A thing with a partition of its own: one version, one history.
+pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync {
+    /// What its partition key begins with.
+    const KIND: &'static str;
+
+    /// The rest of its partition key.
+    fn id(&self) -> String;
+
+    /// Where it is listed.
+    fn listing(&self) -> Listing;
+
+    /// Its rows.
+    fn rows(&self) -> Vec<Row> {
+        Vec::new()
+    }
+
+    /// Takes the rows that were read with it; those that are only there to be listed may be dropped.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    fn attach(&mut self, _rows: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
+        Ok(())
+    }
+
+    /// Its partition key, which is also its name in events.
+    fn partition(&self) -> String {
+        crate::keys::partition(Self::KIND, &self.id())
+    }
+}
+
+/// A thing as it was read, with what a write is conditioned on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded<A> {
+    /// The thing.
+    pub value: A,
+    /// Counts its changes.
+    pub version: u64,
+    /// The sequence of its last event.
+    pub(crate) sequence: u64,
+    /// The hash of its last event.
+    pub(crate) head: Option<Digest>,
+}
+
+/// The digest of a thing's state, rows included.
+pub(crate) fn state_digest<A: Aggregate>(value: &A) -> Digest {
+    let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|r| (r.name, r.doc)).collect();
+    Digest::of(&(value, rows))
+}

@@ -1,0 +1,12 @@
+//! One file per aggregate: its partition, and under which need it is listed.
+
+pub mod account;
+pub mod anchor;
+pub mod approval;
+pub mod chain;
+pub mod model;
+pub mod person;
+pub mod proposal;
+pub mod request;
+pub mod settings;
+pub mod space;

@@ -1,0 +1,167 @@
+//! Committing a transaction, and deciding again when somebody else was faster.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_smithy_types::error::operation::BuildError;
+use rand::Rng as _;
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::item::number;
+use crate::transaction::{Condition, Guard, Transaction, Write};
+
+/// Actions that one transaction may hold (DynamoDB quota).
+pub const TRANSACTION_ACTIONS_MAX: usize = 100;
+
+/// How often a decision is taken again before the caller is told to come back: each attempt read fresh state.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// What one attempt at a command came to.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Write this, then answer that.
+    Commit(Transaction, T),
+    /// There is nothing to write.
+    Done(T),
+}
+
+impl Store {
+    /// Writes a transaction, all or nothing.
+    ///
+    /// # Errors
+    /// The meaning of the first failed condition, or that the table did not answer.
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
+        if let Some((event, bytes)) = &transaction.oversized_event {
+            return Err(StoreError::TooLarge(format!("event `{event}` would have {bytes} bytes; shorten the texts and send again")));
+        }
+        let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes().into_iter().unzip();
+        if writes.len() > TRANSACTION_ACTIONS_MAX {
+            let count = writes.len();
+            return Err(StoreError::TooLarge(format!("this would take {count} writes at once, more than {TRANSACTION_ACTIONS_MAX}; use fewer scopes")));
+        }
+        let mut items = Vec::with_capacity(writes.len());
+        for write in writes {
+            let item = self.action(write).map_err(|e| StoreError::Unavailable("TransactWriteItems".to_owned(), Box::new(e)))?;
+            items.push(item);
+        }
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        sent.map(|_| ()).map_err(|error| meaning(error, &guards))
+    }
+
+    /// Takes a decision, writes it, and takes it again on fresh state while somebody else was faster.
+    ///
+    /// # Errors
+    /// What `attempt` refuses; [`StoreError::AlreadyHandled`] and [`StoreError::AlreadyAnswered`] at once; the last lost race.
+    pub async fn decide<T, E, F, Fut>(&self, mut attempt: F) -> Result<T, E>
+    where
+        F: FnMut() -> Fut + Send,
+        Fut: Future<Output = Result<Step<T>, E>> + Send,
+        E: From<StoreError>,
+        T: Send,
+    {
+        let mut attempts = 0;
+        loop {
+            let (transaction, answer) = match attempt().await? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Commit(transaction, answer) => (transaction, answer),
+            };
+            match self.commit(transaction).await {
+                Ok(()) => return Ok(answer),
+                Err(error) if error.is_lost_race() && attempts < ATTEMPTS_MAX => {
+                    attempts += 1;
+                    tracing::debug!(attempts, error = %error, "lost a race, deciding again");
+                    let jitter = rand::rng().random_range(1..=8u64 << attempts.min(5));
+                    tokio::time::sleep(Duration::from_millis(jitter)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn action(&self, write: Write) -> Result<TransactWriteItem, BuildError> {
+        let table = &self.governance_table;
+        let action = TransactWriteItem::builder();
+        Ok(match write {
+            Write::Put { item, condition: None } => action.put(Put::builder().table_name(table).set_item(Some(item)).build()?),
+            Write::Put { item, condition: Some(condition) } => {
+                let (expression, names, values) = condition.expression();
+                let mut put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(expression);
+                for (name, attribute) in names {
+                    put = put.expression_attribute_names(name, attribute);
+                }
+                for (name, value) in values {
+                    put = put.expression_attribute_values(name, value);
+                }
+                action.put(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None).build()?)
+            }
+            Write::Delete { key } => action.delete(Delete::builder().table_name(table).set_key(Some(key)).build()?),
+            Write::Check { key, condition } => action.condition_check(check(table, key, &condition)?),
+            Write::Add { key, listing, amounts } => {
+                let mut update = Update::builder().table_name(table).set_key(Some(key));
+                let mut adds = Vec::new();
+                for (index, (name, amount)) in amounts.iter().enumerate() {
+                    adds.push(format!("#a{index} :a{index}"));
+                    update = update
+                        .expression_attribute_names(format!("#a{index}"), name)
+                        .expression_attribute_values(format!(":a{index}"), number(amount));
+                }
+                let mut sets = Vec::new();
+                for (name, value) in listing {
+                    sets.push(format!("#{name} = :{name}"));
+                    update = update.expression_attribute_names(format!("#{name}"), &name).expression_attribute_values(format!(":{name}"), value);
+                }
+                action.update(update.update_expression(format!("SET {} ADD {}", sets.join(", "), adds.join(", "))).build()?)
+            }
+        }
+        .build())
+    }
+}
+
+fn check(table: &str, key: crate::item::Item, condition: &Condition) -> Result<ConditionCheck, BuildError> {
+    let (expression, names, values) = condition.expression();
+    let mut check = ConditionCheck::builder().table_name(table).set_key(Some(key)).condition_expression(expression);
+    for (name, attribute) in names {
+        check = check.expression_attribute_names(name, attribute);
+    }
+    for (name, value) in values {
+        check = check.expression_attribute_values(name, value);
+    }
+    check.build()
+}
+
+/// The first failed condition, picked from the cancellation reasons by index; what was meant to happen once comes first,
+/// since its own success also moved every version.
+fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreError {
+    let reasons = match &error {
+        SdkError::ServiceError(context) => match context.err() {
+            TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons().to_vec(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    let failed: Vec<(&Guard, &str)> =
+        guards.iter().zip(&reasons).filter_map(|(g, r)| r.code().filter(|c| *c != "None").map(|c| (g, c))).collect();
+    let conditions = || failed.iter().filter(|(_, code)| *code == "ConditionalCheckFailed").map(|(guard, _)| *guard);
+    if conditions().any(|g| *g == Guard::Handled) {
+        return StoreError::AlreadyHandled;
+    }
+    if conditions().any(|g| *g == Guard::Answered) {
+        return StoreError::AlreadyAnswered;
+    }
+    let moved = conditions().find_map(|guard| match guard {
+        Guard::Absent(name) => Some(StoreError::AlreadyExists(name.clone())),
+        Guard::Version(name) => Some(StoreError::VersionMoved(name.clone())),
+        Guard::Pointer(name) => Some(StoreError::PointerMoved(name.clone())),
+        Guard::Handled | Guard::Answered | Guard::Nothing => None,
+    });
+    match (moved, failed.first().map(|(_, code)| *code)) {
+        (Some(moved), _) => moved,
+        (None, Some("TransactionConflict")) => StoreError::Conflict,
+        (None, Some("ThrottlingError" | "ProvisionedThroughputExceeded")) => StoreError::Throttled,
+        _ => StoreError::of_call("TransactWriteItems", error),
+    }
+}

@@ -1,0 +1,277 @@
+//! A transaction: the new state, its events, the counters and the records that make it happen once, all or nothing.
+//!
+//! This is the only way in which the product writes. Each write knows what its failed condition means.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::events::Event;
+use domain::audit::{AuditEvent, By, EVENT_BYTES_MAX, Statement};
+use domain::calendar::utc_day;
+use domain::chain::{Presence, ScopeState};
+use domain::digest::canonical_json;
+use domain::ids::EventId;
+use domain::people::Actor;
+use domain::platform::ModelKey;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::aggregate::{Aggregate, Loaded, Row, state_digest};
+use crate::idempotency::IdempotencyKey;
+use crate::item::{self, Item, Listing, number, text};
+use crate::keys;
+
+/// How long a consumer remembers an event: longer than any queue or stream redelivers, replays by hand included.
+const HANDLED_FOR: SignedDuration = SignedDuration::from_hours(45 * 24);
+
+/// What a failed condition of a write means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Guard {
+    Absent(String),
+    Version(String),
+    Pointer(String),
+    Handled,
+    Answered,
+    Nothing,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    Put { item: Item, condition: Option<Condition> },
+    Delete { key: Item },
+    Check { key: Item, condition: Condition },
+    Add { key: Item, listing: Item, amounts: BTreeMap<String, i64> },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Condition {
+    Absent,
+    VersionIs(u64),
+    TargetIs(String),
+}
+
+/// A transaction in the making.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    by: By,
+    at: Timestamp,
+    request_id: String,
+    why: Option<String>,
+    pub(crate) writes: Vec<(Write, Guard)>,
+    counts: BTreeMap<String, BTreeMap<String, i64>>,
+    pub(crate) oversized_event: Option<(String, usize)>,
+}
+
+impl Transaction {
+    /// A transaction by an actor at a moment, caused by a request or an event.
+    #[must_use]
+    pub fn new(actor: &Actor, at: Timestamp, request_id: &str) -> Self {
+        Self {
+            by: By::from(actor),
+            at,
+            request_id: request_id.to_owned(),
+            why: None,
+            writes: Vec::new(),
+            counts: BTreeMap::new(),
+            oversized_event: None,
+        }
+    }
+
+    /// Says why, for the audit record.
+    #[must_use]
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Creates a thing; refused if it is there.
+    pub fn create<A: Aggregate>(&mut self, value: &A, event: &Event) {
+        let audit = self.audit::<A>(None, value, event);
+        self.put_state(None::<&Loaded<A>>, value, Some(&audit));
+        self.put_event(&audit);
+    }
+
+    /// Creates a thing whose creation another thing's event in this transaction tells.
+    pub fn create_under<A: Aggregate>(&mut self, value: &A) {
+        self.put_state(None::<&Loaded<A>>, value, None);
+    }
+
+    /// Changes a thing that is still as it was read.
+    pub fn update<A: Aggregate>(&mut self, before: &Loaded<A>, value: &A, event: &Event) {
+        let audit = self.audit(Some(before), value, event);
+        self.put_state(Some(before), value, Some(&audit));
+        self.put_event(&audit);
+    }
+
+    /// Changes a thing whose change another thing's event in this transaction tells.
+    pub fn update_under<A: Aggregate>(&mut self, before: &Loaded<A>, value: &A) {
+        self.put_state(Some(before), value, None);
+    }
+
+    /// Changes a thing, or creates it if it was not there.
+    pub fn save<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A, event: &Event) {
+        match before {
+            Some(before) => self.update(before, value, event),
+            None => self.create(value, event),
+        }
+    }
+
+    /// Like [`Self::save`], told by another thing's event.
+    pub fn save_under<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A) {
+        self.put_state(before, value, None);
+    }
+
+    /// Goes through only if this thing, which the decision depended on, is still as it was read.
+    pub fn unless_changed<A: Aggregate>(&mut self, seen: &Loaded<A>) {
+        let partition = seen.value.partition();
+        let key = item::primary_key(&partition, keys::META);
+        self.push(Write::Check { key, condition: Condition::VersionIs(seen.version) }, Guard::Version(partition));
+    }
+
+    /// Makes a unique name lead to `to`, if it leads to `from` still.
+    pub fn point(&mut self, name: &str, from: Option<&str>, to: &str) {
+        let mut item = item::primary_key(&keys::pointer(name), keys::META);
+        item.insert("target".to_owned(), text(to));
+        let condition = from.map_or(Condition::Absent, |from| Condition::TargetIs(from.to_owned()));
+        self.push(Write::Put { item, condition: Some(condition) }, Guard::Pointer(name.to_owned()));
+    }
+
+    /// Moves what a scope adds to its model's row from one place to another.
+    pub fn count(&mut self, model: &ModelKey, before: Option<&Presence>, after: Option<&Presence>) {
+        let amounts = self.counts.entry(keys::model(model)).or_default();
+        for (presence, sign) in [(before, -1), (after, 1)] {
+            for name in presence.into_iter().flat_map(counter_names) {
+                *amounts.entry(name).or_default() += sign;
+            }
+        }
+        amounts.retain(|_, amount| *amount != 0);
+    }
+
+    /// Keeps the answer, so that the same call again gets the same answer.
+    pub fn remember(&mut self, key: Option<&IdempotencyKey>, status: u16, answer: &Value, location: Option<&str>) {
+        if let Some(key) = key {
+            let item = key.record(status, Some(answer), location);
+            self.push(Write::Put { item, condition: Some(Condition::Absent) }, Guard::Answered);
+        }
+    }
+
+    /// Notes that a consumer has handled an event; a repeat fails as a whole.
+    pub fn once(&mut self, consumer: &str, event: &EventId) {
+        let mut item = item::primary_key(&keys::handled(consumer, event), keys::META);
+        let expires = self.at.saturating_add(HANDLED_FOR).unwrap_or(Timestamp::MAX);
+        item.insert(keys::TTL.to_owned(), number(expires.as_second()));
+        self.push(Write::Put { item, condition: Some(Condition::Absent) }, Guard::Handled);
+    }
+
+    /// Every write, the merged counters last.
+    pub(crate) fn into_writes(mut self) -> Vec<(Write, Guard)> {
+        for (partition, amounts) in std::mem::take(&mut self.counts) {
+            if amounts.is_empty() {
+                continue;
+            }
+            let key = item::primary_key(&partition, keys::COUNTS);
+            let mut listing = Item::new();
+            let sort = format!("{partition}#1");
+            listing.insert(keys::LPK.to_owned(), text(keys::all_of("MODEL")));
+            listing.insert(keys::LSK.to_owned(), text(sort));
+            self.writes.push((Write::Add { key, listing, amounts }, Guard::Nothing));
+        }
+        self.writes
+    }
+
+    fn push(&mut self, write: Write, guard: Guard) {
+        self.writes.push((write, guard));
+    }
+
+    fn audit<A: Aggregate>(&self, before: Option<&Loaded<A>>, value: &A, event: &Event) -> AuditEvent {
+        let (event_type, payload) = event.parts();
+        let aggregate = value.partition();
+        let statement = Statement {
+            event_type: &event_type,
+            aggregate: &aggregate,
+            at: self.at,
+            by: self.by.clone(),
+            request_id: &self.request_id,
+            why: self.why.clone(),
+            before: before.map(|b| state_digest(&b.value)),
+            after: state_digest(value),
+            payload,
+        };
+        let previous = before.and_then(|b| b.head.clone().map(|head| (b.sequence, head)));
+        AuditEvent::chained(statement, previous)
+    }
+
+    fn put_state<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A, audit: Option<&AuditEvent>) {
+        let partition = value.partition();
+        let mut item = item::item_of(&partition, keys::META, &value.listing(), value);
+        item.insert(item::VERSION.to_owned(), number(before.map_or(1, |b| b.version + 1)));
+        let (sequence, head) = match (audit, before) {
+            (Some(audit), _) => (audit.sequence, Some(audit.hash.clone())),
+            (None, Some(before)) => (before.sequence, before.head.clone()),
+            (None, None) => (0, None),
+        };
+        item.insert(item::SEQUENCE.to_owned(), number(sequence));
+        if let Some(head) = head {
+            item.insert(item::HEAD.to_owned(), text(head.as_str()));
+        }
+        let (condition, guard) = match before {
+            Some(before) => (Condition::VersionIs(before.version), Guard::Version(partition.clone())),
+            None => (Condition::Absent, Guard::Absent(partition.clone())),
+        };
+        self.push(Write::Put { item, condition: Some(condition) }, guard);
+        self.put_rows(&partition, before.map(|b| b.value.rows()).unwrap_or_default(), value.rows());
+    }
+
+    fn put_rows(&mut self, partition: &str, before: Vec<Row>, after: Vec<Row>) {
+        let mut gone: BTreeMap<String, Row> = before.into_iter().map(|r| (r.name.clone(), r)).collect();
+        for row in after {
+            if gone.remove(&row.name).as_ref() != Some(&row) {
+                let item = item::item_of(partition, &keys::row_sort(&row.name), &row.listing, &row.doc);
+                self.push(Write::Put { item, condition: None }, Guard::Nothing);
+            }
+        }
+        for name in gone.into_keys() {
+            let key = item::primary_key(partition, &keys::row_sort(&name));
+            self.push(Write::Delete { key }, Guard::Nothing);
+        }
+    }
+
+    fn put_event(&mut self, audit: &AuditEvent) {
+        let record = canonical_json(audit);
+        if record.len() > EVENT_BYTES_MAX {
+            self.oversized_event = Some((audit.event_type.clone(), record.len()));
+        }
+        let listing = Listing::list(
+            keys::audit_shard(utc_day(audit.at), &audit.aggregate),
+            format!("{}#{}#{:012}", audit.at, audit.aggregate, audit.sequence),
+        );
+        let sort = keys::event_sort(audit.sequence);
+        let mut item = item::item_of(&audit.aggregate, &sort, &listing, &Value::Null);
+        item.remove(item::DOC);
+        item.insert(item::EVENT.to_owned(), text(record));
+        item.insert(item::TYPE.to_owned(), text(&audit.event_type));
+        self.push(Write::Put { item, condition: Some(Condition::Absent) }, Guard::Version(audit.aggregate.clone()));
+    }
+}
+
+/// The counters that a scope is in: its state's, its account's, and on Claude Platform its workspace's.
+fn counter_names(presence: &Presence) -> Vec<String> {
+    if presence.state == ScopeState::Revoked {
+        return Vec::new();
+    }
+    let state = format!("state#{}", presence.state.as_str());
+    let account = format!("account#{}", presence.account);
+    let workspace = presence.workspace.as_ref().map(|w| format!("workspace#{w}"));
+    [state, account].into_iter().chain(workspace).collect()
+}
+
+impl Condition {
+    /// The condition as an expression with its names and values.
+    pub(crate) fn expression(&self) -> (&'static str, Vec<(&'static str, &'static str)>, Vec<(&'static str, AttributeValue)>) {
+        match self {
+            Self::Absent => ("attribute_not_exists(#pk)", vec![("#pk", keys::PK)], Vec::new()),
+            Self::VersionIs(version) => ("#v = :v", vec![("#v", item::VERSION)], vec![(":v", number(version))]),
+            Self::TargetIs(target) => ("#t = :t", vec![("#t", "target")], vec![(":t", text(target))]),
+        }
+    }
+}
