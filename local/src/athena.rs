@@ -35,6 +35,8 @@ pub use execution::{State, StateChange};
 pub use export::{Delivery, Export, ExportError, Manifest};
 pub use files::{DataFile, Partition};
 
+pub(crate) use convert::map_builder;
+
 /// What the emulator reads and where it writes.
 #[derive(Debug, Clone)]
 pub struct Settings {

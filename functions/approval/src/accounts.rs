@@ -33,7 +33,8 @@ pub(crate) struct Nothing {}
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Account>>>, Problem> {
     let partitions = [keys::all_of(Account::KIND)];
-    let page = list_page(&app.store, Index::List, &partitions, Order::Ascending, &call.page()?, |entry| {
+    let wanted_page = call.page()?;
+    let page = list_page(&app.store, Index::List, &partitions, Order::Ascending, &wanted_page, |entry| {
         Ok(Some(Versioned { version: entry.version()?, value: entry.read()? }))
     });
     Ok(Answer::ok(page.await?))

@@ -17,7 +17,6 @@ mod views;
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use domain::audit::AuditEvent;
 use domain::authorization::Action;
 use lambda::{Function, Ids, Platform};
@@ -35,9 +34,7 @@ pub struct App {
 /// # Errors
 /// When `GOVERNANCE_TABLE` is not set.
 pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = Client::new(&platform.aws.config());
-    let store = Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned());
-    let app = Arc::new(App { store, ids: platform.ids.clone() });
+    let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone() });
     let builder = Function::builder("approval", app, platform)
         .get("/v1/me", Action::ReadMe, people::me).summary("Who I am and what I may do")
         .get("/v1/people/{sub}", Action::ReadPerson, people::read).summary("A person, as notices know them")
@@ -50,7 +47,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let builder = builder
         .get("/v1/models", Action::ReadModels, models::list).query(&["vendor", "platform", "decision"]).summary("The AI Models table")
         .get("/v1/models/{modelKey}", Action::ReadModels, models::read).summary("A model with its regions, profiles and history")
-        .get("/v1/models/{modelKey}/scopes", Action::ReadModels, models::scopes).summary("A model's scopes")
+        .get("/v1/models/{modelKey}/scopes", Action::ReadScopes, models::scopes).summary("A model's scopes")
         .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::decide).summary("Approve, restrict or block a model")
         .get("/v1/models/{modelKey}/organisation-deny", Action::ReadOrganisationDeny, models::organisation_deny).summary("The service control policy for a blocked model");
     let builder = builder

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::aws::Region;
+use domain::approval::Approval;
 use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use domain::aws::Region;
 use domain::chain::Chain;
 use domain::model::{DecisionCommand, Model, ModelDecision, RegionOffer, Restriction, decide_decision};
 use domain::outcome::{Outcome, Refusal, RefusalKind};
+use domain::people::Actor;
 use domain::platform::{ModelKey, Platform};
 use domain::policy::organisation::organisation_deny as deny_document;
+use domain::request::Request;
+use domain::space::Space;
 use domain::text::{Note, Sub};
 use lambda::{Answer, Call, Page, Problem, list_page};
 use jiff::Timestamp;
@@ -18,10 +23,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::aggregates::chain::scopes_of;
-use store::aggregates::model::ModelRow;
+use store::aggregates::approval::approvals_of;
+use store::aggregates::model::{ModelCounts, ModelRow};
+use store::aggregates::request::{presences, requests_of};
 use store::{Index, Order, Step, keys};
 
 use crate::App;
+use crate::requests::own_spaces;
 use crate::views::ModelView;
 
 /// Events shown with a model: its decisions are few, discoveries rare.
@@ -48,6 +56,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Mo
     let page = call.page()?;
     let total = total_accounts(&app).await?;
     let mut rows = app.store.list_models().await?;
+    cut_to_own(&app, &call, &mut rows).await?;
     rows.retain(|row| {
         platform.is_none_or(|p| row.model.platform == p)
             && decision.is_none_or(|d| row.model.decision == d)
@@ -70,15 +79,16 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ModelDe
     let key: ModelKey = call.path.parse("modelKey")?;
     let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
     let history = app.store.history(&keys::model(&key), 0, HISTORY_EVENTS_SHOWN).await?;
-    Ok(Answer::ok(detail(&app, found.value, found.version, history).await?).versioned(found.version))
+    Ok(Answer::ok(detail(&app, &call.actor, found.value, found.version, history).await?).versioned(found.version))
 }
 
 pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Value>>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
     app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let own = crate::requests::own_spaces(&app, &call).await?;
+    let own = own_spaces(&app, &call.actor, call.action).await?;
     let partitions = [scopes_of(&key)];
-    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &call.page()?, |entry| {
+    let wanted_page = call.page()?;
+    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &wanted_page, |entry| {
         let scope = match entry.read::<Chain>() {
             Ok(chain) => chain_scope(&chain),
             Err(_) => entry.read::<Value>()?,
@@ -116,12 +126,12 @@ pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result
                     };
                     tx.update(&found, &model, &event);
                     let version = found.version + 1;
-                    let view = detail(&app, model, version, Vec::new()).await?;
+                    let view = detail(&app, &call.actor, model, version, Vec::new()).await?;
                     Ok(call.commit(tx, Answer::ok(view).versioned(version)))
                 }
                 Outcome::AlreadyDone => {
                     let version = found.version;
-                    Ok(Step::Done(Answer::ok(detail(&app, found.value, version, Vec::new()).await?).versioned(version)))
+                    Ok(Step::Done(Answer::ok(detail(&app, &call.actor, found.value, version, Vec::new()).await?).versioned(version)))
                 }
                 Outcome::Refused(refusal) => Err(refusal.into()),
             }
@@ -140,8 +150,44 @@ pub(crate) async fn organisation_deny(app: Arc<App>, call: Call<()>) -> Result<A
     Ok(Answer::ok(serde_json::from_str(&document.to_json()).unwrap_or(Value::Null)))
 }
 
-async fn detail(app: &App, model: Model, version: u64, history: Vec<AuditEvent>) -> Result<ModelDetail, Problem> {
-    let counts = app.store.load_model_counts(&model.model_key).await?;
+/// Who sees only their own Spaces sees the whole catalog, with the counters of their own scopes.
+async fn cut_to_own(app: &App, call: &Call<()>, rows: &mut [ModelRow]) -> Result<(), Problem> {
+    let Some(spaces) = own_spaces(app, &call.actor, Action::ReadScopes).await? else { return Ok(()) };
+    let mut own = own_counts(app, &spaces).await?;
+    for row in rows {
+        row.counts = own.remove(&row.model.model_key).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// What the scopes of these Spaces add up to, by model: bounded by what an owner has, so read through and not counted.
+async fn own_counts(app: &App, spaces: &[Space]) -> Result<BTreeMap<ModelKey, ModelCounts>, Problem> {
+    let mut counts: BTreeMap<ModelKey, ModelCounts> = BTreeMap::new();
+    for space in spaces {
+        for workload in app.store.list_workloads_of_space(&space.id).await? {
+            for entry in app.store.list_all(Index::Parent, &[requests_of(&workload.id)]).await? {
+                let request: Request = entry.read()?;
+                if let Some(model) = &request.model_key {
+                    presences(&request).iter().for_each(|p| counts.entry(model.clone()).or_default().add(p));
+                }
+            }
+            let mut scopes = Vec::new();
+            for entry in app.store.list_all(Index::Parent, &[approvals_of(&workload.id)]).await? {
+                scopes.extend(entry.read::<Approval>()?.scopes.into_iter().map(|s| s.id.to_string()));
+            }
+            for chain in app.store.load_many::<Chain>(&scopes).await? {
+                counts.entry(chain.value.model_key.clone()).or_default().add(&chain.value.presence());
+            }
+        }
+    }
+    Ok(counts)
+}
+
+async fn detail(app: &App, call_actor: &Actor, model: Model, version: u64, history: Vec<AuditEvent>) -> Result<ModelDetail, Problem> {
+    let counts = match own_spaces(app, call_actor, Action::ReadScopes).await? {
+        Some(spaces) => own_counts(app, &spaces).await?.remove(&model.model_key).unwrap_or_default(),
+        None => app.store.load_model_counts(&model.model_key).await?,
+    };
     let total = total_accounts(app).await?;
     let row = ModelView::of(&ModelRow { model: model.clone(), version, counts }, total);
     let Model { regions, restriction, decision_reason, decided_by, decided_at, .. } = model;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
 use domain::approval::{Approval, ApprovalState};
-use domain::authorization::is_cut_to_own;
-use domain::estimate;
+use domain::authorization::{Action, authorize, is_cut_to_own};
+use domain::calendar::{Month, utc_day};
+use domain::estimate::{SetEstimate, decide_set};
 use domain::ids::{EstimateId, RequestId, WorkloadId};
 use domain::model::Model;
 use domain::outcome::Outcome;
+use domain::people::Actor;
 use domain::platform::ModelKey;
 use domain::request::{
     Request, RequestFields, RequestState, SubmitContext, decide_reject, decide_submit, decide_withdraw,
@@ -19,6 +21,7 @@ use domain::text::Note;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use store::aggregates::estimate::versions;
 use store::aggregates::request::{presences, requests_in, requests_of};
 use store::{Index, Loaded, Order, Step, Transaction};
 
@@ -84,22 +87,39 @@ async fn set_first_estimate(
     let (Some(monthly), Some(platform)) = (&request.fields.monthly_estimate, request.fields.platform) else {
         return Ok(());
     };
-    let id = EstimateId::new(call.now, app.ids.entropy());
-    let wanted = estimate::first_of_request(platform, monthly.clone(), call.now);
-    store::aggregates::estimate::set_if_none(&app.store, tx, id, space, &request.fields.workload_id, wanted, &call.actor, call.now)
-        .await
-        .map_err(Problem::from)
+    let loaded = app.store.load_estimates(&request.fields.workload_id).await?;
+    let existing = versions(loaded.as_ref());
+    if existing.iter().any(|e| e.platform == platform) {
+        return Ok(());
+    }
+    let wanted = SetEstimate {
+        id: EstimateId::new(call.now, app.ids.entropy()),
+        workload_id: request.fields.workload_id.clone(),
+        platform,
+        monthly: monthly.clone(),
+        tokens: None,
+        ccu: None,
+        reason: request.fields.justification.clone(),
+        valid_from: Month::of(utc_day(call.now)).first_day(),
+    };
+    match decide_set(existing, wanted, &call.actor, space.relations(&call.actor), call.now) {
+        Outcome::Changed(estimate) => tx.set_estimate(loaded.as_ref(), &space.id, &estimate),
+        Outcome::AlreadyDone => {}
+        Outcome::Refused(refusal) => return Err(refusal.into()),
+    }
+    Ok(())
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Request>>>, Problem> {
     let state: Option<RequestState> = call.query.one_of("state")?;
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
-    let own = own_spaces(&app, &call).await?;
+    let own = own_spaces(&app, &call.actor, call.action).await?;
     let (index, partitions) = match &workload {
         Some(workload) => (Index::Parent, vec![requests_of(workload)]),
         None => (Index::List, requests_in(state)),
     };
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &call.page()?, |entry| {
+    let wanted_page = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let request: Request = entry.read()?;
         let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == request.space_id));
         let wanted = state.is_none_or(|s| request.state == s);
@@ -169,18 +189,12 @@ pub(crate) fn count(tx: &mut Transaction, before: Option<&Request>, after: Optio
     }
 }
 
-/// The Spaces that an actor's lists are cut to; `None` is no cut.
-pub(crate) async fn own_spaces<B>(app: &App, call: &Call<B>) -> Result<Option<Vec<Space>>, Problem> {
-    if is_cut_to_own(&call.actor, call.action) || only_owner_reads_models(call) {
-        return Ok(Some(app.store.list_spaces_of_owner(&call.actor.sub).await?));
+/// The Spaces that an actor's lists are cut to when doing this; `None` is no cut.
+pub(crate) async fn own_spaces(app: &App, actor: &Actor, action: Action) -> Result<Option<Vec<Space>>, Problem> {
+    if is_cut_to_own(actor, action) {
+        return Ok(Some(app.store.list_spaces_of_owner(&actor.sub).await?));
     }
     Ok(None)
-}
-
-/// Everybody reads the catalog, but who is a Product Owner and nothing else sees only their own scopes in it.
-fn only_owner_reads_models<B>(call: &Call<B>) -> bool {
-    use domain::people::Role;
-    call.action == domain::authorization::Action::ReadModels && call.actor.roles.iter().all(|r| *r == Role::ProductOwner)
 }
 
 async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<Model>>, Problem> {
@@ -194,7 +208,7 @@ async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<
 async fn own_workload<B>(app: &App, call: &Call<B>, id: &WorkloadId) -> Result<(Loaded<Space>, Loaded<Workload>), Problem> {
     let workload = app.store.load::<Workload>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let space = app.store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    domain::authorization::authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
+    authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
     Ok((space, workload))
 }
 
@@ -204,7 +218,7 @@ pub(crate) async fn visible_request<B>(app: &App, call: &Call<B>) -> Result<(Loa
     let request = app.store.load::<Request>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let space = app.store.load::<Space>(request.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let relations = request.value.relations(&space.value, &call.actor);
-    domain::authorization::authorize(&call.actor, domain::authorization::Action::ReadRequests, relations, "")?;
+    authorize(&call.actor, Action::ReadRequests, relations, "")?;
     Ok((request, space))
 }
 

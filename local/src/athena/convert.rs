@@ -17,7 +17,7 @@ use datafusion::arrow::error::ArrowError;
 ///
 /// # Errors
 /// When the two types have nothing to do with one another, such as a list where the table has a number.
-pub fn to_field(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef, ArrowError> {
+pub(super) fn to_field(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef, ArrowError> {
     match (column.data_type(), field.data_type()) {
         (given, wanted) if given == wanted => Ok(Arc::clone(column)),
         (DataType::Null, wanted) => Ok(new_null_array(wanted, column.len())),
@@ -83,7 +83,7 @@ fn map_of_json(texts: &StringArray) -> Result<ArrayRef, ArrowError> {
 
 /// Builds maps of the table's type.
 #[must_use]
-pub fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
+pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
     let names = MapFieldNames { entry: "entries".to_owned(), key: "keys".to_owned(), value: "values".to_owned() };
     MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
 }

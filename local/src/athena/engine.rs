@@ -29,7 +29,7 @@ const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Owns the threads and the memory of all queries.
 #[derive(Debug)]
-pub struct Engine {
+pub(super) struct Engine {
     /// Taken only when the engine is dropped: a runtime must not be dropped from within another one.
     runtime: Option<Runtime>,
     memory: Arc<RuntimeEnv>,
@@ -38,7 +38,7 @@ pub struct Engine {
 
 /// A column of a result, as `ResultSetMetadata` describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResultColumn {
+pub(super) struct ResultColumn {
     /// Its name.
     pub name: String,
     /// Athena's name of its type.
@@ -47,7 +47,7 @@ pub struct ResultColumn {
 
 /// What a query that ran to its end leaves beside its result.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The result's columns.
     pub columns: Vec<ResultColumn>,
     /// Bytes of the columns that were read.
@@ -59,7 +59,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start() -> std::io::Result<Self> {
+    pub(super) fn start() -> std::io::Result<Self> {
         let lines = available_parallelism().map_or(2, std::num::NonZero::get);
         let runtime = Builder::new_multi_thread().worker_threads(lines).thread_name("athena").enable_all().build()?;
         let memory = RuntimeEnvBuilder::new()
@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// Runs work on the engine's threads.
-    pub fn spawn<F>(&self, work: F) -> Option<tokio::task::AbortHandle>
+    pub(super) fn spawn<F>(&self, work: F) -> Option<tokio::task::AbortHandle>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -81,7 +81,7 @@ impl Engine {
     ///
     /// # Errors
     /// With the reason as Athena's `StateChangeReason` words it.
-    pub async fn run(&self, settings: &Settings, sql: &str, output: &Path) -> Result<Answer, String> {
+    pub(super) async fn run(&self, settings: &Settings, sql: &str, output: &Path) -> Result<Answer, String> {
         let export = Export::open(&settings.cur).map_err(|error| chain(&error))?;
         let files = export.files().map_err(|error| chain(&error))?;
         let scanned_bytes = Arc::new(AtomicU64::new(0));

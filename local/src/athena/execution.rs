@@ -40,7 +40,7 @@ impl State {
 
 /// One query and all that is known of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Execution {
+pub(super) struct Execution {
     /// Its id, in the form of a UUID.
     pub id: String,
     /// As it was submitted.
@@ -107,7 +107,7 @@ impl StateChange {
 impl Execution {
     /// A submitted query. The same token makes the same id, so a repeated submission finds the first one.
     #[must_use]
-    pub fn submitted(request: StartQueryExecution, output_folder: &str, ordinal: usize, now: Timestamp) -> Self {
+    pub(super) fn submitted(request: StartQueryExecution, output_folder: &str, ordinal: usize, now: Timestamp) -> Self {
         let id = match &request.client_request_token {
             Some(token) => uuid_of(token),
             None => uuid_of(&format!("{now}#{ordinal}")),
@@ -119,7 +119,7 @@ impl Execution {
     }
 
     /// Moves to a state, if the query has not ended, and says so.
-    pub fn advance(&mut self, current: State, now: Timestamp) -> Option<StateChange> {
+    pub(super) fn advance(&mut self, current: State, now: Timestamp) -> Option<StateChange> {
         if self.state.is_final() {
             return None;
         }
@@ -131,7 +131,7 @@ impl Execution {
 
     /// The change that led to the present state.
     #[must_use]
-    pub fn change(&self, now: Timestamp) -> StateChange {
+    pub(super) fn change(&self, now: Timestamp) -> StateChange {
         StateChange {
             query_execution_id: self.id.clone(),
             work_group: self.request.work_group.clone(),
@@ -146,7 +146,7 @@ impl Execution {
     ///
     /// # Errors
     /// When the folder is not writable.
-    pub fn save(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
         let path = folder.join(format!("{}.json", self.id));
         let draft = path.with_extension("draft");
         std::fs::write(&draft, serde_json::to_vec(self)?)?;
@@ -158,7 +158,7 @@ impl Execution {
     ///
     /// # Errors
     /// When the folder or a record cannot be read.
-    pub fn load_all(folder: &Path) -> io::Result<Vec<Self>> {
+    pub(super) fn load_all(folder: &Path) -> io::Result<Vec<Self>> {
         let mut paths: Vec<PathBuf> =
             std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<io::Result<_>>()?;
         paths.sort();

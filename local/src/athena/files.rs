@@ -20,13 +20,13 @@ use jiff::Timestamp;
 use super::{columns, convert};
 
 /// What goes wrong in a file; the caller knows which file it was.
-pub type FileError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type FileError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The columns that say a row's month where no folder does, the better one first.
 const MONTH_COLUMNS: [&str; 2] = ["bill_billing_period_start_date", "line_item_usage_start_date"];
 
 /// Rows per batch: a batch of the queries' columns stays below a few megabytes.
-pub const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 
 /// A data file and what says its month.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use datafusion::prelude::SessionContext;
 ///
 /// # Errors
 /// When the session takes no rewrites, which the default one does.
-pub fn register(context: &SessionContext) -> Result<()> {
+pub(super) fn register(context: &SessionContext) -> Result<()> {
     context.register_udf(ScalarUDF::from(ElementAt { signature: Signature::any(2, Volatility::Immutable) }));
     context.state_ref().write().register_function_rewrite(Arc::new(CastsOfText))
 }

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, TokenizerError};
 
 /// Why values could not be put into a query.
 #[derive(Debug, thiserror::Error)]
-pub enum ParameterError {
+pub(super) enum ParameterError {
     /// The query's text breaks off inside a quote or comment.
     #[error("SYNTAX_ERROR: {0}")]
     Syntax(#[from] TokenizerError),
@@ -28,7 +28,7 @@ pub enum ParameterError {
 ///
 /// # Errors
 /// When the counts differ or a value is not a literal.
-pub fn bind(sql: &str, values: &[String]) -> Result<String, ParameterError> {
+pub(super) fn bind(sql: &str, values: &[String]) -> Result<String, ParameterError> {
     let tokens = tokens_of(sql)?;
     let is_mark = |token: &&Token| matches!(token, Token::Placeholder(mark) if mark == "?");
     let expected = tokens.iter().filter(is_mark).count();

@@ -14,14 +14,14 @@ use super::results::Row;
 const QUERY_BYTES_MAX: usize = 262_144;
 
 /// Most rows that a page of results holds.
-pub const PAGE_ROWS_MAX: usize = 1000;
+pub(super) const PAGE_ROWS_MAX: usize = 1000;
 
 /// Most ids that `BatchGetQueryExecution` takes.
-pub const BATCH_IDS_MAX: usize = 50;
+pub(super) const BATCH_IDS_MAX: usize = 50;
 
 /// A call that was understood.
 #[derive(Debug)]
-pub enum Call {
+pub(super) enum Call {
     /// Submits a query.
     Start(Box<StartQueryExecution>),
     /// Asks for one query.
@@ -37,7 +37,7 @@ pub enum Call {
 /// `StartQueryExecution`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct StartQueryExecution {
+pub(super) struct StartQueryExecution {
     /// The SQL.
     pub query_string: String,
     /// Makes a repetition the same query.
@@ -59,7 +59,7 @@ pub struct StartQueryExecution {
 /// `QueryExecutionContext`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct QueryContext {
+pub(super) struct QueryContext {
     /// The database.
     pub database: Option<String>,
     /// The catalog.
@@ -69,7 +69,7 @@ pub struct QueryContext {
 /// `ResultConfiguration`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ResultConfiguration {
+pub(super) struct ResultConfiguration {
     /// `s3://bucket/prefix/`.
     pub output_location: Option<String>,
 }
@@ -77,7 +77,7 @@ pub struct ResultConfiguration {
 /// The body of calls about one query.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct QueryId {
+pub(super) struct QueryId {
     /// The query.
     pub query_execution_id: String,
 }
@@ -85,7 +85,7 @@ pub struct QueryId {
 /// `BatchGetQueryExecution`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct QueryIds {
+pub(super) struct QueryIds {
     /// The queries.
     pub query_execution_ids: Vec<String>,
 }
@@ -93,7 +93,7 @@ pub struct QueryIds {
 /// `GetQueryResults`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct GetQueryResults {
+pub(super) struct GetQueryResults {
     /// The query.
     pub query_execution_id: String,
     /// Where the page before ended.
@@ -104,7 +104,7 @@ pub struct GetQueryResults {
 
 /// An error as Athena words it.
 #[derive(Debug, thiserror::Error)]
-pub enum AthenaError {
+pub(super) enum AthenaError {
     /// The caller's fault.
     #[error("{0}")]
     InvalidRequest(String),
@@ -121,7 +121,7 @@ fn primary() -> String {
 ///
 /// # Errors
 /// When the operation is unknown or its body is not of its form.
-pub fn parse(request: &Request<Bytes>) -> Result<Call, AthenaError> {
+pub(super) fn parse(request: &Request<Bytes>) -> Result<Call, AthenaError> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body = request.body();
     match target.strip_prefix("AmazonAthena.").unwrap_or_default() {
@@ -154,13 +154,13 @@ fn checked(start: StartQueryExecution) -> Result<StartQueryExecution, AthenaErro
 
 /// An `InvalidRequestException`.
 #[must_use]
-pub fn invalid(message: String) -> AthenaError {
+pub(super) fn invalid(message: String) -> AthenaError {
     AthenaError::InvalidRequest(message)
 }
 
 /// The HTTP answer.
 #[must_use]
-pub fn response(answer: Result<Value, AthenaError>) -> Response<Bytes> {
+pub(super) fn response(answer: Result<Value, AthenaError>) -> Response<Bytes> {
     let (status, body) = match answer {
         Ok(body) => (StatusCode::OK, body),
         Err(AthenaError::InvalidRequest(message)) => (
@@ -180,7 +180,7 @@ pub fn response(answer: Result<Value, AthenaError>) -> Response<Bytes> {
 
 /// `QueryExecution` of the answers.
 #[must_use]
-pub fn query_execution(execution: &Execution) -> Value {
+pub(super) fn query_execution(execution: &Execution) -> Value {
     let Execution { request, submitted_at, .. } = execution;
     let milliseconds = execution.ended_at.map(|ended| ended.as_millisecond() - submitted_at.as_millisecond());
     let mut status = json!({"State": execution.state, "SubmissionDateTime": seconds(*submitted_at)});
@@ -220,7 +220,7 @@ pub fn query_execution(execution: &Execution) -> Value {
 
 /// The answer to `GetQueryResults`.
 #[must_use]
-pub fn result_page(execution: &Execution, rows: &[Row], next: Option<u64>) -> Value {
+pub(super) fn result_page(execution: &Execution, rows: &[Row], next: Option<u64>) -> Value {
     let datum = |value: &Option<String>| match value {
         Some(text) => json!({"VarCharValue": text}),
         None => json!({}),

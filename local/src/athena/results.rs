@@ -13,11 +13,11 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 
 /// One row; NULL is `None`.
-pub type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 
 /// Writes a result, the column names first.
 #[derive(Debug)]
-pub struct ResultWriter {
+pub(super) struct ResultWriter {
     file: BufWriter<File>,
 }
 
@@ -26,7 +26,7 @@ impl ResultWriter {
     ///
     /// # Errors
     /// When the folder is not writable.
-    pub fn create<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> io::Result<Self> {
+    pub(super) fn create<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -39,7 +39,7 @@ impl ResultWriter {
     ///
     /// # Errors
     /// When a value has no text form or the disk is full.
-    pub fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(super) fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let texts: Vec<_> = batch
             .columns()
             .iter()
@@ -56,7 +56,7 @@ impl ResultWriter {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
 
@@ -78,7 +78,7 @@ impl ResultWriter {
 ///
 /// # Errors
 /// When the file is gone or is not a result.
-pub fn read_page(path: &Path, position: u64, limit: usize) -> io::Result<(Vec<Row>, Option<u64>)> {
+pub(super) fn read_page(path: &Path, position: u64, limit: usize) -> io::Result<(Vec<Row>, Option<u64>)> {
     let mut file = BufReader::new(File::open(path)?);
     file.seek(SeekFrom::Start(position))?;
     let mut rows = Vec::new();

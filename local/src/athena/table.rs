@@ -25,7 +25,7 @@ const BATCHES_WAITING: usize = 2;
 
 /// The export's current files as one table.
 #[derive(Debug)]
-pub struct CurTable {
+pub(super) struct CurTable {
     files: Vec<DataFile>,
     scanned_bytes: Arc<AtomicU64>,
 }
@@ -40,7 +40,7 @@ struct Line {
 impl CurTable {
     /// The table over these files. What its scans read is added to `scanned_bytes`.
     #[must_use]
-    pub fn new(files: Vec<DataFile>, scanned_bytes: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(files: Vec<DataFile>, scanned_bytes: Arc<AtomicU64>) -> Self {
         Self { files, scanned_bytes }
     }
 }

@@ -146,3 +146,97 @@ fn body_of(headers: &HeaderMap, body: &Bytes) -> (String, bool) {
         _ => (STANDARD.encode(body), true),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::authorization::Action;
+    use lambda::{AnswerSpec, Method, find_route};
+
+    fn route() -> RouteSpec {
+        RouteSpec {
+            method: Method::Post,
+            path: "/v1/tasks/{id}/start",
+            function: "tests",
+            action: Some(Action::StartTask),
+            summary: "",
+            query: &[],
+            body: None,
+            answer: AnswerSpec::File,
+            success: 200,
+        }
+    }
+
+    fn event_of(request: &Request<Bytes>) -> Option<Value> {
+        let route = route();
+        let path = DecodedPath::of(request.uri().path())?;
+        let parameters = find_route([&route], "POST", path.as_str())?.path;
+        let claims =
+            json!({"sub": "ana", "cognito:groups": ["a b", "c"], "exp": 1_787_000_000, "email_verified": true});
+        let at = Timestamp::from_second(1_787_562_000).ok()?;
+        let arrival = Arrival { route: &route, path: &path, parameters: &parameters, claims: claims.as_object(), at };
+        Some(arrival.event(request))
+    }
+
+    #[test]
+    fn the_event_is_the_one_that_the_gateway_sends() -> Result<(), http::Error> {
+        let request = Request::post("/v1/tasks/tsk%5F1/start?a=1&b=x%20y&a=2")
+            .header("Host", "127.0.0.1:3000")
+            .header("Content-Type", "application/json; charset=utf-8")
+            .header("X-Twice", "one")
+            .header("X-Twice", "two")
+            .header("Cookie", "s=1; t=2")
+            .body(Bytes::from_static(b"{}"))?;
+        let mut event = event_of(&request).unwrap_or_default();
+        event["requestContext"]["requestId"] = json!("r-1");
+        assert_eq!(
+            event,
+            json!({
+                "version": "2.0",
+                "routeKey": "POST /v1/tasks/{id}/start",
+                "rawPath": "/v1/tasks/tsk_1/start",
+                "rawQueryString": "a=1&b=x%20y&a=2",
+                "queryStringParameters": {"a": "1,2", "b": "x y"},
+                "pathParameters": {"id": "tsk_1"},
+                "cookies": ["s=1", "t=2"],
+                "headers": {
+                    "host": "127.0.0.1:3000", "content-type": "application/json; charset=utf-8", "x-twice": "one,two",
+                },
+                "requestContext": {
+                    "accountId": "111122223333", "apiId": "local", "domainName": "127.0.0.1:3000", "domainPrefix": "local",
+                    "authorizer": {"jwt": {"scopes": null, "claims": {
+                        "sub": "ana", "cognito:groups": "[a b c]", "exp": "1787000000", "email_verified": "true",
+                    }}},
+                    "http": {
+                        "method": "POST", "path": "/v1/tasks/tsk_1/start", "protocol": "HTTP/1.1",
+                        "sourceIp": "127.0.0.1", "userAgent": "",
+                    },
+                    "requestId": "r-1", "routeKey": "POST /v1/tasks/{id}/start", "stage": "$default",
+                    "time": "24/Aug/2026:09:00:00 +0000", "timeEpoch": 1_787_562_000_000_i64,
+                },
+                "body": "{}",
+                "isBase64Encoded": false,
+            })
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn bodies_that_are_not_text_travel_in_base64() -> Result<(), http::Error> {
+        for (content_type, body, expected, encoded) in [
+            ("application/json", &b"{}"[..], "{}", false),
+            ("text/plain", b"a", "a", false),
+            ("application/octet-stream", b"a", "YQ==", true),
+            ("application/json", b"\xff", "/w==", true),
+        ] {
+            let request = Request::post("/v1/tasks/tsk_1/start").header("content-type", content_type);
+            let event = event_of(&request.body(Bytes::from_static(body))?).unwrap_or_default();
+            assert_eq!(
+                (&event["body"], &event["isBase64Encoded"]),
+                (&json!(expected), &json!(encoded)),
+                "{content_type}"
+            );
+        }
+        Ok(())
+    }
+}

@@ -94,6 +94,54 @@ pub struct AnchorRef {
     pub arn: String,
 }
 
+/// What an anchor on the wire names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedAnchor {
+    /// A role, which its ARN identifies.
+    Role(RoleRef),
+    /// A workspace; its ARN does not hold its name.
+    Workspace(WorkspaceArn),
+}
+
+impl NamedAnchor {
+    /// The key of an anchor that only the bill knows: the name of a workspace being unknown, it goes by its id.
+    ///
+    /// # Errors
+    /// [`RefusalKind::InvalidValue`] for an id longer than a name may be.
+    pub fn key_in_bill(&self) -> Result<AnchorKey, Refusal> {
+        match self {
+            Self::Role(role) => Ok(AnchorKey::Role(role.clone())),
+            Self::Workspace(arn) => Ok(AnchorKey::Workspace {
+                partition: arn.partition,
+                account_id: arn.account_id.clone(),
+                region: arn.region.clone(),
+                name: arn.workspace_id.parse().map_err(|_| {
+                    Refusal::new(RefusalKind::InvalidValue, "the workspace's id is longer than 64 characters; check its ARN")
+                })?,
+            }),
+        }
+    }
+}
+
+impl AnchorRef {
+    /// What it names.
+    ///
+    /// # Errors
+    /// [`RefusalKind::InvalidValue`] when the ARN is not one of its type.
+    pub fn named(&self) -> Result<NamedAnchor, Refusal> {
+        let role = || RoleRef::parse_arn(&self.arn).filter(|_| self.arn.contains(":iam::")).map(NamedAnchor::Role);
+        let (named, form) = match self.anchor_type {
+            AnchorType::IamRole | AnchorType::LambdaRole => (role(), "arn:aws:iam::ACCOUNT:role/NAME"),
+            AnchorType::Workspace => (
+                WorkspaceArn::parse(&self.arn).map(NamedAnchor::Workspace),
+                "arn:aws:aws-external-anthropic:REGION:ACCOUNT:workspace/wrkspc_ID",
+            ),
+        };
+        let detail = || format!("`anchor.arn` reads {form} for this type; copy the anchor from GET /v1/anchors");
+        named.ok_or_else(|| Refusal::new(RefusalKind::InvalidValue, detail()))
+    }
+}
+
 /// What one scope grants on a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -194,6 +242,15 @@ impl Anchor {
         }
     }
 
+    /// An anchor that no task made: it was found in the bill, under [`NamedAnchor::key_in_bill`].
+    #[must_use]
+    pub fn found_in_bill(key: AnchorKey, wanted: &AnchorRef, workload: &Workload) -> Self {
+        let AnchorRef { anchor_type, arn } = wanted.clone();
+        let platform = if anchor_type == AnchorType::IamRole { Platform::Bedrock } else { Platform::ClaudePlatform };
+        let anchor = Self::new(key, platform, workload.id.clone(), workload.space_id.clone());
+        Self { arn: anchor.arn.or(Some(arn)), ..anchor }
+    }
+
     /// The anchor as the wire names it; a workspace without ARN has none yet.
     #[must_use]
     pub fn reference(&self) -> Option<AnchorRef> {
@@ -255,12 +312,20 @@ impl Anchor {
         if self.is_taken_from(workload) {
             return Err(anchor_taken(&self.key));
         }
-        self.workload_id = workload.clone();
-        self.space_id = space.clone();
+        self.pass_on_to(workload, space);
         if !self.scopes.contains(scope) {
             self.scopes.push(scope.clone());
         }
         Ok(())
+    }
+
+    /// Makes it serve a workload; what another one's chain completed is not ready for this one.
+    fn pass_on_to(&mut self, workload: &WorkloadId, space: &SpaceId) {
+        if self.workload_id != *workload {
+            self.ready_to_claim = None;
+        }
+        self.workload_id = workload.clone();
+        self.space_id = space.clone();
     }
 
     /// Lets go of a scope that is revoked.
@@ -300,19 +365,62 @@ pub fn decide_claim(
     if anchor.workload_id != workload.id {
         return not_found().into();
     }
-    let today = utc_day(now);
-    if let Some(claim) = anchor.claims.iter().find(|c| c.overlaps(from, None)) {
-        let mine = claim.workload_id == workload.id && claim.from == from && claim.to.is_none();
-        return if mine && claim.claimed_by == actor.sub {
-            Outcome::AlreadyDone
-        } else {
-            let until = claim.to.map_or("today on".to_owned(), |to| format!("before {to}"));
-            Refusal::new(RefusalKind::ClaimOverlaps, format!("the anchor is claimed from {} for days {until}; release that claim first", claim.from)).into()
-        };
+    if let Some(outcome) = overlap(anchor, workload, from, actor) {
+        return outcome;
     }
     if anchor.ready_to_claim.is_none() || anchor.arn.is_none() {
         return Refusal::new(RefusalKind::WrongState, "its task chain is not complete; the owner is told when it is ready to claim").into();
     }
+    claimed(anchor.clone(), id, workload, from, actor, now)
+}
+
+/// Claims what a Lead proposed: no chain need have made the anchor, and one that is free is passed on to the workload.
+pub fn decide_claim_proposed(
+    anchor: &Anchor,
+    id: ClaimId,
+    workload: &Workload,
+    space: &Space,
+    from: Date,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<(Anchor, Claim)> {
+    if let Err(refusal) = authorize(actor, Action::ClaimAnchor, space.relations(actor), "") {
+        return refusal.into();
+    }
+    if anchor.is_taken_from(&workload.id) {
+        return anchor_taken(&anchor.key).into();
+    }
+    if let Some(outcome) = overlap(anchor, workload, from, actor) {
+        return outcome;
+    }
+    let mut taken = anchor.clone();
+    taken.pass_on_to(&workload.id, &workload.space_id);
+    claimed(taken, id, workload, from, actor, now)
+}
+
+/// The answer if somebody holds the anchor on a day from `from` on: the same claim again, or a refusal.
+fn overlap(anchor: &Anchor, workload: &Workload, from: Date, actor: &Actor) -> Option<Outcome<(Anchor, Claim)>> {
+    let claim = anchor.claims.iter().find(|c| c.overlaps(from, None))?;
+    let is_mine = claim.workload_id == workload.id && claim.from == from && claim.to.is_none();
+    if is_mine && claim.claimed_by == actor.sub {
+        return Some(Outcome::AlreadyDone);
+    }
+    let days = match claim.to {
+        None => format!("claimed from {} on; release that claim first", claim.from),
+        Some(to) => format!("claimed from {} to the day before {to}; claim it from {to} on", claim.from),
+    };
+    Some(Refusal::new(RefusalKind::ClaimOverlaps, format!("the anchor is {days}")).into())
+}
+
+fn claimed(
+    mut anchor: Anchor,
+    id: ClaimId,
+    workload: &Workload,
+    from: Date,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<(Anchor, Claim)> {
+    let today = utc_day(now);
     let latest = today.checked_add(CLAIM_DAYS_AHEAD_MAX.days()).unwrap_or(today);
     if from < first_claimable_day(today) || from > latest {
         let detail = format!("`effectiveFrom` lies between {} and {latest}", first_claimable_day(today));
@@ -321,7 +429,7 @@ pub fn decide_claim(
     let claim = Claim {
         id,
         workload_id: workload.id.clone(),
-        space_id: space.id.clone(),
+        space_id: workload.space_id.clone(),
         from,
         to: None,
         claimed_by: actor.sub.clone(),
@@ -329,10 +437,9 @@ pub fn decide_claim(
         released_by: None,
         release_reason: None,
     };
-    let mut next = anchor.clone();
-    next.claims.push(claim.clone());
-    next.claims.sort_by_key(|c| c.from);
-    Outcome::Changed((next, claim))
+    anchor.claims.push(claim.clone());
+    anchor.claims.sort_by_key(|c| c.from);
+    Outcome::Changed((anchor, claim))
 }
 
 /// Ends a claim: `to` is the first day that it no longer holds.

@@ -55,7 +55,7 @@ impl Relations {
 #[expect(missing_docs, reason = "each name is its own sentence; the table below says who may do it")]
 pub enum Action {
     ReadMe, ReadPerson, WritePerson, ReadSettings, WriteSettings,
-    ReadAccounts, WriteAccount, ReadModels, DecideModel, ReadOrganisationDeny,
+    ReadAccounts, WriteAccount, ReadModels, ReadScopes, DecideModel, ReadOrganisationDeny,
     SubmitRequest, ReadRequests, WithdrawRequest, ApproveRequest, RejectRequest,
     ReadApprovals, DecideWithoutRequest, ReviewBreakGlass, RevokeApproval,
     ReadAudit, VerifyAudit,
@@ -132,6 +132,7 @@ pub const TABLE: &[Rule] = &[
     rule(Action::ReadAccounts, EVERYBODY),
     rule(Action::WriteAccount, LEAD),
     rule(Action::ReadModels, EVERYBODY),
+    rule(Action::ReadScopes, READERS_AND_OWNER),
     rule(Action::DecideModel, LEAD),
     rule(Action::ReadOrganisationDeny, ALL_BUT_OWNERS),
     rule(Action::SubmitRequest, OWNER),

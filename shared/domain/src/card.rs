@@ -15,7 +15,10 @@ mod variance;
 pub use adjustment::{Adjustment, AdjustmentReason};
 pub use figures::{CardFigures, CardLine, CcuFigures, Trend, WorkloadFact};
 pub use plan::{CardChange, WorkloadInputs, plan_cards, plan_figures};
-pub use transition::{Approve, Decision, Dispute, Resolution, ResolutionTarget, Resolve, decide_approve, decide_dispute, decide_resolve, settle_resolution};
+pub use transition::{
+    Approve, Decision, Dispute, Resolution, ResolutionTarget, Resolve, decide_approve, decide_dispute, decide_resolve,
+    settle_resolution,
+};
 pub use variance::{Band, Variance};
 
 use jiff::Timestamp;

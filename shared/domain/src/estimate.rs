@@ -102,7 +102,19 @@ pub fn decide_set(
     let ccu = (platform == Platform::ClaudePlatform).then(|| ccu_of_usd(monthly.amount));
     let version = of_platform.last().map_or(1, |last| last.version + 1);
     let by = actor.sub.clone();
-    Outcome::Changed(Estimate { id, workload_id, platform, monthly, tokens, ccu, reason, valid_from, by, at: now, version })
+    Outcome::Changed(Estimate {
+        id,
+        workload_id,
+        platform,
+        monthly,
+        tokens,
+        ccu,
+        reason,
+        valid_from,
+        by,
+        at: now,
+        version,
+    })
 }
 
 fn check(wanted: &SetEstimate, today: Date) -> Result<(), String> {
@@ -178,13 +190,17 @@ mod tests {
         let owner = Actor::person("po".parse()?, [Role::ProductOwner]);
         let relations = Relations::NONE.with(Relation::Owner, true);
         let wanted = set(Platform::ClaudePlatform, 120_050, date(2026, 8, 1))?;
-        let Outcome::Changed(first) = decide_set(&[], wanted.clone(), &owner, relations, now) else { return Err("refused".into()) };
+        let Outcome::Changed(first) = decide_set(&[], wanted.clone(), &owner, relations, now) else {
+            return Err("refused".into());
+        };
         assert_eq!((first.version, first.ccu), (1, Some(Decimal::from(120_050))));
         let all = [first];
         assert_eq!(decide_set(&all, wanted.clone(), &owner, relations, now), Outcome::AlreadyDone);
         let raised = SetEstimate { monthly: Money::usd(Decimal::from(2000)), ..wanted.clone() };
         assert!(matches!(decide_set(&all, raised, &owner, relations, now), Outcome::Changed(e) if e.version == 2));
-        let refused = |wanted: SetEstimate, actor: &Actor, relations: Relations| match decide_set(&all, wanted, actor, relations, now) {
+        let refused = |wanted: SetEstimate, actor: &Actor, relations: Relations| match decide_set(
+            &all, wanted, actor, relations, now,
+        ) {
             Outcome::Refused(refusal) => Some(refusal.kind),
             _ => None,
         };
@@ -208,7 +224,8 @@ mod tests {
         let relations = Relations::NONE.with(Relation::Owner, true);
         let mut all: Vec<Estimate> = Vec::new();
         for (cents, from) in [(1, date(2026, 7, 1)), (2, date(2026, 9, 1)), (3, date(2026, 7, 1))] {
-            if let Outcome::Changed(e) = decide_set(&all, set(Platform::Bedrock, cents, from)?, &owner, relations, now) {
+            if let Outcome::Changed(e) = decide_set(&all, set(Platform::Bedrock, cents, from)?, &owner, relations, now)
+            {
                 all.push(e);
             }
         }

@@ -25,8 +25,12 @@ mod revoke;
 mod role;
 pub mod template;
 
+#[cfg(test)]
+mod tests;
+
 pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};
 pub use claude::{render_claude_create_workspace, render_claude_deploy_lambda, render_claude_register_workspace};
+pub(crate) use curl::endpoint;
 pub use drift::{Drift, render_fix_drift};
 pub use revoke::{render_revoke_bedrock_policy, render_revoke_claude_workspace};
 
@@ -86,18 +90,33 @@ pub struct TaskContent {
     pub evidence_required: Vec<String>,
 }
 
-/// How the role of a scope comes to be.
+/// Where the role of a scope stands when its task becomes ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleState<'a> {
-    /// The task creates it, with this trust.
-    ToCreate {
-        /// Where the workload runs.
-        runtime: Runtime,
-        /// What that runtime's trust policy needs to know.
-        detail: Option<&'a RuntimeDetail>,
-    },
-    /// It is there: adopted by the approval, or created by an earlier task. It is verified, never created again.
-    Existing,
+    /// It is not there: the task creates it, with this trust.
+    ToCreate(Trust<'a>),
+    /// An earlier task of this product created it: its trust is brought up to date, since a further scope may add regions.
+    Created(Trust<'a>),
+    /// It was there before and the approval adopts it: it is verified, and its trust stays its owner's.
+    Adopted,
+}
+
+impl<'a> RoleState<'a> {
+    pub(crate) const fn trust(self) -> Option<Trust<'a>> {
+        match self {
+            Self::ToCreate(trust) | Self::Created(trust) => Some(trust),
+            Self::Adopted => None,
+        }
+    }
+}
+
+/// What the trust policy of a role that this product created is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trust<'a> {
+    /// Where the workload runs. On Claude Platform it is of no matter: there the role is the passthrough function's.
+    pub runtime: Runtime,
+    /// What that runtime needs to know: the scope's own detail, else the workload's.
+    pub detail: Option<&'a RuntimeDetail>,
 }
 
 /// How the workspace of a scope comes to be.
@@ -121,9 +140,10 @@ pub enum WorkspaceUse {
 /// What a task's text depends on beside its own scope, as of the moment when it becomes ready.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The grants of every other scope that is live on the same role, or will be before this task.
+    /// The grants of every other scope that is live on the same role. Those whose workspace is not registered yet are
+    /// not live: leave them out.
     pub others_on_role: &'a [Grant],
-    /// How the role comes to be.
+    /// Where the role stands.
     pub role: RoleState<'a>,
     /// How the workspace comes to be; of no matter on Bedrock.
     pub workspace: WorkspaceState<'a>,

@@ -231,7 +231,8 @@ pub struct Review {
 #[must_use]
 pub fn summarise(week: Week, cards: &[PlacedCard<'_>], gaps: &[Gap], inputs: ReviewInputs) -> Portfolio {
     let periods = week.periods();
-    let of_week: Vec<PlacedCard<'_>> = cards.iter().copied().filter(|placed| periods.contains(&placed.card.period)).collect();
+    let of_week: Vec<PlacedCard<'_>> =
+        cards.iter().copied().filter(|placed| periods.contains(&placed.card.period)).collect();
     let of_periods: Vec<PlacedCard<'_>> = of_week.iter().copied().filter(|p| p.card.kind == CardKind::Period).collect();
     let adjustments = of_week.iter().flat_map(|placed| {
         let of = |adjustment: &Adjustment| PlacedAdjustment {
@@ -359,4 +360,122 @@ fn by_kind(gaps: &[Gap]) -> Vec<GapSpend> {
             count,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bill::attribution::AttributionLevel;
+    use crate::bill::usage::UsageKind;
+    use crate::card::{CardFigures, CardLine};
+    use crate::people::Role;
+    use jiff::civil::date;
+
+    type Failure = Box<dyn std::error::Error>;
+
+    fn card(
+        workload: &str,
+        period: Period,
+        actual: u32,
+        estimate: Option<u32>,
+        state: CardState,
+    ) -> Result<SpendCard, Failure> {
+        let usd = |amount: u32| Money::usd(Decimal::from(amount));
+        let line = CardLine {
+            id: "lin_1".to_owned(),
+            platform: Platform::Bedrock,
+            model: "amazon.nova-lite-v1:0".to_owned(),
+            usage_kind: UsageKind::Input,
+            detail: None,
+            region: "us-east-1".to_owned(),
+            quantity: Decimal::ONE,
+            unit: "tokens".to_owned(),
+            amount: usd(actual),
+        };
+        let workload_id: WorkloadId = workload.parse()?;
+        Ok(SpendCard {
+            id: SpendCard::id_of(CardKind::Period, period, &workload_id),
+            version: 1,
+            kind: CardKind::Period,
+            workload_id,
+            space_id: "spc_1".parse()?,
+            period,
+            is_final: false,
+            as_of: Timestamp::UNIX_EPOCH,
+            figures: CardFigures {
+                attribution_level: AttributionLevel::Workload,
+                complete_to: period.to,
+                actual: usd(actual),
+                estimate_share: estimate.map(usd),
+                variance: Variance::of(Decimal::from(actual), estimate.map(Decimal::from)),
+                previous: None,
+                month_to_date: usd(actual),
+                projected_month_end: None,
+                ccu: None,
+                lines: vec![line],
+                adjustments: Vec::new(),
+                other_currencies: Vec::new(),
+            },
+            state,
+            resolution: None,
+            history: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_week_is_named_by_its_sunday_and_holds_two_periods_at_a_month_border() -> Result<(), Failure> {
+        assert_eq!("2026-08-22".parse::<Week>()?.to_string(), "2026-08-16");
+        assert_eq!("2026-08-16".parse::<Week>()?.periods().len(), 1);
+        assert_eq!("2026-08-31".parse::<Week>()?.periods().len(), 2);
+        assert!("2026-W34".parse::<Week>().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn workloads_without_an_estimate_count_in_actual_and_not_in_variance() -> Result<(), Failure> {
+        let week = Week::of(date(2026, 8, 20));
+        let period = Period::of(date(2026, 8, 20));
+        let cards = [
+            card("wkl_1", period, 110, Some(100), CardState::Open)?,
+            card("wkl_2", period, 50, None, CardState::Approved)?,
+            card("wkl_1", period.previous(), 7, None, CardState::Disputed)?,
+        ];
+        let label = |product: &str| Hierarchy {
+            business_unit: "Retail".to_owned(),
+            department: "Shop".to_owned(),
+            portfolio: "Web".to_owned(),
+            product: product.to_owned(),
+        };
+        let (one, two, owners): (_, _, [Sub; 1]) = (label("one"), label("two"), ["po".parse()?]);
+        let [first, second, third] = &cards;
+        let placed = [(first, &one), (second, &two), (third, &one)].map(|(card, hierarchy)| PlacedCard {
+            card,
+            hierarchy,
+            owners: &owners,
+        });
+        let portfolio = summarise(week, &placed, &[], ReviewInputs::default());
+        let total = &portfolio.total;
+        assert_eq!((total.actual.amount, total.cards, total.without_estimate), (Decimal::from(160), 2, 1));
+        assert_eq!(total.variance.percent, Some(Decimal::from(10)));
+        assert_eq!(portfolio.by_hierarchy.len(), 2);
+        let by_model: Decimal = portfolio.by_model.iter().map(|m| m.actual.amount).sum();
+        assert_eq!(by_model, total.actual.amount);
+        let waiting: Vec<usize> = portfolio.open_cards.iter().map(|o| o.card_ids.len()).collect();
+        assert_eq!(waiting, [2]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_review_is_held_once_by_a_lead() -> Result<(), Failure> {
+        let week = Week::of(date(2026, 8, 20));
+        let lead = Actor::person("lead".parse()?, [Role::FinopsLead]);
+        let hold = |held: Option<&Review>, actor: &Actor| decide_review(held, week, None, actor, Timestamp::UNIX_EPOCH);
+        let Outcome::Changed(review) = hold(None, &lead) else { return Err("refused".into()) };
+        assert_eq!(hold(Some(&review), &lead), Outcome::AlreadyDone);
+        let other = Actor::person("other".parse()?, [Role::FinopsLead]);
+        assert!(matches!(hold(Some(&review), &other), Outcome::Refused(r) if r.kind == RefusalKind::AlreadyDecided));
+        let auditor = Actor::person("a".parse()?, [Role::Auditor]);
+        assert!(matches!(hold(None, &auditor), Outcome::Refused(r) if r.kind == RefusalKind::RoleForbidden));
+        Ok(())
+    }
 }

@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::anchor::AnchorRef;
-use crate::authorization::{Action, authorize};
+use crate::anchor::{AnchorRef, AnchorType, first_claimable_day};
+use crate::authorization::{Action, Relations, authorize};
+use crate::bill::anchor::SpendAnchor;
+use crate::calendar::utc_day;
+use crate::gap::{Gap, GapEntry};
 use crate::ids::{CardId, GapId, ProposalId, SpaceId, WorkloadId};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
-use crate::space::Space;
+use crate::space::{Space, Workload};
 use crate::text::{Note, Sub};
 
 /// What is proposed.
@@ -85,6 +88,50 @@ pub struct Proposal {
     pub answered_by: Option<Sub>,
     /// When.
     pub answered_at: Option<Timestamp>,
+}
+
+/// The anchor on the wire that spend hangs on; none for what nobody can claim: users, blank callers, unknown tags.
+#[must_use]
+pub fn claimable(anchor: &SpendAnchor) -> Option<AnchorRef> {
+    match anchor {
+        SpendAnchor::Role { role } => Some(AnchorRef { anchor_type: AnchorType::IamRole, arn: role.arn() }),
+        SpendAnchor::Workspace { arn } => Some(AnchorRef { anchor_type: AnchorType::Workspace, arn: arn.to_string() }),
+        _ => None,
+    }
+}
+
+/// Puts to a workload's owners what a Lead did about a gap: to claim its anchor, `anchor`, from the day that the Lead
+/// named or the spend began, as far back as claims reach.
+pub fn decide_propose_claim(
+    id: ProposalId,
+    gap: &Gap,
+    deed: &GapEntry,
+    anchor: Option<AnchorRef>,
+    workload: &Workload,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Proposal> {
+    if let Err(refusal) = authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str()) {
+        return refusal.into();
+    }
+    let (Some(anchor), Some(note)) = (anchor, deed.rationale.clone()) else {
+        let detail = format!("`{}` cannot be claimed: it is neither a role nor a workspace", gap.about.anchor.label());
+        return Refusal::new(RefusalKind::InvalidValue, detail).into();
+    };
+    let wanted = deed.target.as_ref().and_then(|target| target.from).unwrap_or(gap.first_seen);
+    let effective_from = wanted.max(first_claimable_day(utc_day(now)));
+    Outcome::Changed(Proposal {
+        id,
+        space_id: workload.space_id.clone(),
+        workload_id: workload.id.clone(),
+        proposed: Proposed::Claim { anchor, effective_from, gap_id: Some(gap.id.clone()) },
+        proposed_by: deed.by.clone(),
+        proposed_at: deed.at,
+        note,
+        state: ProposalState::Proposed,
+        answered_by: None,
+        answered_at: None,
+    })
 }
 
 /// Accepts or declines; only an owner of the workload's Space.

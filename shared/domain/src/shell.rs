@@ -34,8 +34,26 @@ mod tests {
     #[test]
     fn hostile_values_reach_the_program_unchanged() -> std::io::Result<()> {
         let values: Vec<String> = [
-            "", "plain", "it's", "''", "$(touch /tmp/x)", "`id`", "$HOME", "a;b|c&d>e<f", "line\nfeed", "-rf", "--help",
-            "\"quoted\"", "back\\slash", "\u{65e5}\u{672c}\u{8a9e}", "!history", "*", "~", "#comment", "a\tb", "%s",
+            "",
+            "plain",
+            "it's",
+            "''",
+            "$(touch /tmp/x)",
+            "`id`",
+            "$HOME",
+            "a;b|c&d>e<f",
+            "line\nfeed",
+            "-rf",
+            "--help",
+            "\"quoted\"",
+            "back\\slash",
+            "\u{65e5}\u{672c}\u{8a9e}",
+            "!history",
+            "*",
+            "~",
+            "#comment",
+            "a\tb",
+            "%s",
         ]
         .map(str::to_owned)
         .into();

@@ -45,6 +45,7 @@ pub struct Function {
     stream: Option<Erased<StreamBatch, Result<(), StreamFailure>>>,
     roles: Result<RoleGroups, EnvironmentError>,
     platform: Platform,
+    noted: crate::people::Noted,
 }
 
 impl Function {
@@ -67,7 +68,7 @@ impl Function {
     /// sender delivers it again and at last puts it into the failure queue.
     pub async fn handle(&self, event: &Value) -> Result<Value, Failure> {
         match Inbound::of(event) {
-            Inbound::Gateway(request) => Ok(self.serve(request).await),
+            Inbound::Gateway(request) => Ok(Box::pin(self.serve(request)).await),
             Inbound::Queue(records) => Ok(self.consume(records).await),
             Inbound::Stream(records) => self.relay(records).await,
             Inbound::Aws { detail_type, event } => self.react(detail_type, event).await,

@@ -15,6 +15,7 @@ mod identity;
 mod ids;
 pub mod openapi;
 mod page;
+mod people;
 mod platform;
 mod problem;
 mod routes;

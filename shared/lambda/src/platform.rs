@@ -32,6 +32,17 @@ impl Platform {
     }
 }
 
+impl Platform {
+    /// The governance table, by the variable that every function has.
+    ///
+    /// # Errors
+    /// When `GOVERNANCE_TABLE` is not set.
+    pub fn store(&self) -> Result<store::Store, EnvironmentError> {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws.config());
+        Ok(store::Store::new(client, self.env.require("GOVERNANCE_TABLE")?.to_owned()))
+    }
+}
+
 /// The settings given to a function, as an explicit map.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);

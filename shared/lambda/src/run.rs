@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::events::Failure;
-use crate::function::{Function, Start};
+use crate::function::{Boxed, Function, Start};
 use crate::platform::Platform;
 
 /// Runs a function until Lambda ends the process. A `main` is this call and nothing else.
@@ -25,7 +25,9 @@ pub fn run<R: Start>(function: impl FnOnce(Platform) -> R) -> anyhow::Result<()>
 async fn serve(function: Arc<Function>) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let function = Arc::clone(&function);
-        async move { function.handle(&event.payload).await }
+        // On the heap and without its type: the runtime wraps a handler's future into many layers of its own.
+        let handled: Boxed<Result<Value, Failure>> = Box::pin(async move { function.handle(&event.payload).await });
+        handled
     }))
     .await
 }

@@ -61,8 +61,7 @@ impl ModelName {
 struct File {
     version: String,
     profile_geographies: BTreeSet<String>,
-    #[serde(flatten)]
-    platforms: BTreeMap<Platform, BTreeMap<ModelId, Vec<String>>>,
+    models: BTreeMap<Platform, BTreeMap<ModelId, Vec<String>>>,
 }
 
 /// A table that cannot be used.
@@ -107,7 +106,7 @@ impl Aliases {
     pub fn parse(json: &str) -> Result<Self, MalformedAliases> {
         let file: File = serde_json::from_str(json)?;
         let mut ids = BTreeMap::new();
-        for (platform, models) in file.platforms {
+        for (platform, models) in file.models {
             for (id, names) in models {
                 for name in std::iter::once(id.as_str()).chain(names.iter().map(String::as_str)) {
                     match ids.insert((platform, normalise(name)), id.clone()) {
@@ -205,7 +204,8 @@ fn usage_type_model(usage_type: &str) -> Option<&str> {
     }
     let (_, rest) = usage_type.split_once('-')?;
     let lower = rest.to_ascii_lowercase();
-    let end = ["-input", "-output", "-cache", "-mantle", "-batch", "-ccu"].iter().filter_map(|m| lower.find(m)).min()?;
+    let end =
+        ["-input", "-output", "-cache", "-mantle", "-batch", "-ccu"].iter().filter_map(|m| lower.find(m)).min()?;
     rest.get(..end).filter(|m| !m.is_empty())
 }
 
@@ -226,7 +226,7 @@ mod tests {
     fn the_shipped_table_is_read_and_no_name_is_ambiguous() -> Result<(), MalformedAliases> {
         let aliases = Aliases::shipped()?;
         assert!(aliases.ids.len() > 150, "{}", aliases.ids.len());
-        let clash = r#"{"version":"1","profileGeographies":[],"bedrock":{"a.x":["Same"],"b.y":["same"]}}"#;
+        let clash = r#"{"version":"1","profileGeographies":[],"models":{"bedrock":{"a.x":["Same"],"b.y":["same"]}}}"#;
         assert!(matches!(Aliases::parse(clash), Err(MalformedAliases::Ambiguous { .. })));
         Ok(())
     }
@@ -241,24 +241,58 @@ mod tests {
         let bedrock = Platform::Bedrock;
         let haiku = "anthropic.claude-3-haiku-20240307-v1:0";
         let arn = |tail: &str| format!("arn:aws:bedrock:us-east-1:111122223333:{tail}");
-        check(&[("resource_id", &arn(&format!("inference-profile/us.{haiku}")))], bedrock, haiku, Rule::ModelByResource);
-        check(&[("resource_id", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0:24k")], bedrock,
-            "amazon.nova-lite-v1:0", Rule::ModelByResource);
-        check(&[("resource_id", "arn:aws:bedrock:us-east-1::foundation-model/new.model-v9:0")], bedrock, "new.model-v9:0",
-            Rule::ModelByResource);
+        check(
+            &[("resource_id", &arn(&format!("inference-profile/us.{haiku}")))],
+            bedrock,
+            haiku,
+            Rule::ModelByResource,
+        );
+        check(
+            &[("resource_id", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0:24k")],
+            bedrock,
+            "amazon.nova-lite-v1:0",
+            Rule::ModelByResource,
+        );
+        check(
+            &[("resource_id", "arn:aws:bedrock:us-east-1::foundation-model/new.model-v9:0")],
+            bedrock,
+            "new.model-v9:0",
+            Rule::ModelByResource,
+        );
         let profile = arn("application-inference-profile/abc123");
         check(&[("resource_id", &profile)], bedrock, &profile, Rule::ModelByApplicationProfile);
-        check(&[("resource_id", &arn("inference-profile/xx.unheard-of.model"))], bedrock, "unnamed", Rule::ModelUnnamed);
+        check(
+            &[("resource_id", &arn("inference-profile/xx.unheard-of.model"))],
+            bedrock,
+            "unnamed",
+            Rule::ModelUnnamed,
+        );
         check(&[("product_model", "Nova Lite")], bedrock, "amazon.nova-lite-v1:0", Rule::ModelByProductModel);
         check(&[("product_model", "Anthropic Claude 3 Haiku")], bedrock, haiku, Rule::ModelByProductModel);
         check(&[("product_name", "Claude 3 Haiku (Amazon Bedrock Edition)")], bedrock, haiku, Rule::ModelByProductName);
-        check(&[("usage_type", "USE1-Claude4.6Sonnet-output-tokens-cross-region-global"), ("product_name", "Amazon Bedrock")],
-            bedrock, "anthropic.claude-sonnet-4-6", Rule::ModelByUsageType);
-        check(&[("usage_type", "EUC1-Llama3-1-8B-input-tokens")], bedrock, "meta.llama3-1-8b-instruct-v1:0",
-            Rule::ModelByUsageType);
+        check(
+            &[
+                ("usage_type", "USE1-Claude4.6Sonnet-output-tokens-cross-region-global"),
+                ("product_name", "Amazon Bedrock"),
+            ],
+            bedrock,
+            "anthropic.claude-sonnet-4-6",
+            Rule::ModelByUsageType,
+        );
+        check(
+            &[("usage_type", "EUC1-Llama3-1-8B-input-tokens")],
+            bedrock,
+            "meta.llama3-1-8b-instruct-v1:0",
+            Rule::ModelByUsageType,
+        );
         check(&[("usage_type", "USE1-MP:USE1_InputTokenCount-Units")], bedrock, "unnamed", Rule::ModelUnnamed);
         check(&[("usage_type", "USE1-Nova9Ultra-input-tokens")], bedrock, "Nova9Ultra", Rule::ModelUnmapped);
-        check(&[("product_name", "Claude 9 Haiku (Amazon Bedrock Edition)")], bedrock, "Claude 9 Haiku", Rule::ModelUnmapped);
+        check(
+            &[("product_name", "Claude 9 Haiku (Amazon Bedrock Edition)")],
+            bedrock,
+            "Claude 9 Haiku",
+            Rule::ModelUnmapped,
+        );
         let claude = Platform::ClaudePlatform;
         check(&[("product_model", "claude-haiku-4-5-20251001")], claude, "claude-haiku-4-5", Rule::ModelByProductModel);
         check(&[("usage_type", "USW2-claude-sonnet-4-6-ccu")], claude, "claude-sonnet-4-6", Rule::ModelByUsageType);

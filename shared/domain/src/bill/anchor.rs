@@ -164,12 +164,20 @@ mod tests {
     #[test]
     fn anchors_that_differ_have_keys_that_differ_whatever_their_text_holds() {
         let tag = |account: &str, region: &str, tag: &str| SpendAnchor::WorkspaceTag {
-            account_id: account.to_owned(), region: region.to_owned(), tag: tag.to_owned(),
+            account_id: account.to_owned(),
+            region: region.to_owned(),
+            tag: tag.to_owned(),
         };
         let long = |end: &str| SpendAnchor::Caller { principal: format!("{}{end}", "x".repeat(3000)) };
         let anchors = [
-            tag("1", "a", "b/c"), tag("1", "a/b", "c"), tag("1", "a#b", "c"), tag("1", "a%23b", "c"), long("1"), long("2"),
-            SpendAnchor::NoPrincipal { account_id: "1".to_owned() }, SpendAnchor::NoWorkspace { account_id: "1".to_owned() },
+            tag("1", "a", "b/c"),
+            tag("1", "a/b", "c"),
+            tag("1", "a#b", "c"),
+            tag("1", "a%23b", "c"),
+            long("1"),
+            long("2"),
+            SpendAnchor::NoPrincipal { account_id: "1".to_owned() },
+            SpendAnchor::NoWorkspace { account_id: "1".to_owned() },
         ];
         let keys: BTreeSet<String> = anchors.iter().map(SpendAnchor::key).collect();
         assert_eq!(keys.len(), anchors.len());

@@ -278,7 +278,8 @@ fn standing(scopes: &[&LiveScope], attribution: &Attribution, fact: &Fact, conte
     if of_model.peek().is_none() {
         return Standing::NotApproved;
     }
-    let is_here = |s: &&LiveScope| s.account_id.as_str() == account && (region.is_empty() || s.region.as_str() == region);
+    let is_here =
+        |s: &&LiveScope| s.account_id.as_str() == account && (region.is_empty() || s.region.as_str() == region);
     if of_model.any(is_here) { Standing::Approved } else { Standing::OutsideScope }
 }
 

@@ -13,10 +13,32 @@ use crate::money::Currency;
 
 /// The columns of `facts.sql`, in their order.
 pub const COLUMNS: [&str; 26] = [
-    "line_item_type", "billing_entity", "invoiced", "usage_day", "account_id", "region", "principal", "resource_id",
-    "workspace_tag", "product_code", "product_servicecode", "product_family", "product_name", "product_provider",
-    "product_model", "inference_type", "feature", "usage_type", "operation", "pricing_unit", "unblended_rate", "currency",
-    "description", "quantity", "cost", "row_count",
+    "line_item_type",
+    "billing_entity",
+    "invoiced",
+    "usage_day",
+    "account_id",
+    "region",
+    "principal",
+    "resource_id",
+    "workspace_tag",
+    "product_code",
+    "product_servicecode",
+    "product_family",
+    "product_name",
+    "product_provider",
+    "product_model",
+    "inference_type",
+    "feature",
+    "usage_type",
+    "operation",
+    "pricing_unit",
+    "unblended_rate",
+    "currency",
+    "description",
+    "quantity",
+    "cost",
+    "row_count",
 ];
 
 /// What kind of charge a row is (`line_item_line_item_type`; FOCUS `ChargeCategory`). Only `Usage` is spend; each other
@@ -258,14 +280,31 @@ fn parse_currency(text: String) -> Result<Currency, UnreadableRow> {
 pub(crate) mod samples {
     //! Rows for the tests of every module of the bill.
 
+    use std::sync::LazyLock;
+
     use super::{COLUMNS, LineGroup, UnreadableRow};
+    use crate::bill::alias::{Aliases, MalformedAliases};
+
+    static ALIASES: LazyLock<Result<Aliases, MalformedAliases>> = LazyLock::new(Aliases::shipped);
+
+    /// The shipped table, read once: property tests ask for it thousands of times.
+    pub(crate) fn aliases() -> Result<&'static Aliases, &'static MalformedAliases> {
+        ALIASES.as_ref()
+    }
 
     /// A row of usage on 2026-08-17, with the named columns set.
     pub(crate) fn row(set: &[(&str, &str)]) -> Vec<Option<String>> {
         let defaults = [
-            ("line_item_type", "Usage"), ("billing_entity", "AWS"), ("invoiced", "0"), ("usage_day", "2026-08-17"),
-            ("account_id", "111122223333"), ("region", "us-east-1"), ("currency", "USD"), ("quantity", "10"),
-            ("cost", "1.25"), ("row_count", "1"),
+            ("line_item_type", "Usage"),
+            ("billing_entity", "AWS"),
+            ("invoiced", "0"),
+            ("usage_day", "2026-08-17"),
+            ("account_id", "111122223333"),
+            ("region", "us-east-1"),
+            ("currency", "USD"),
+            ("quantity", "10"),
+            ("cost", "1.25"),
+            ("row_count", "1"),
         ];
         let value = |column: &str| {
             let named = |pairs: &[(&str, &str)]| pairs.iter().find(|(c, _)| *c == column).map(|(_, v)| (*v).to_owned());
@@ -288,8 +327,11 @@ mod tests {
     #[test]
     fn a_group_is_read_column_by_column() -> Result<(), UnreadableRow> {
         let read = group(&[
-            ("principal", "arn:aws:sts::111122223333:assumed-role/App"), ("unblended_rate", "0.0100000000"),
-            ("quantity", "1.5E3"), ("invoiced", "1"), ("description", "=cmd()"),
+            ("principal", "arn:aws:sts::111122223333:assumed-role/App"),
+            ("unblended_rate", "0.0100000000"),
+            ("quantity", "1.5E3"),
+            ("invoiced", "1"),
+            ("description", "=cmd()"),
         ])?;
         assert_eq!(read.line_item_type, LineItemType::Usage);
         assert!(read.invoiced && matches!(read.principal, Principal::Role(_)));
@@ -302,7 +344,10 @@ mod tests {
     #[test]
     fn null_and_empty_are_the_same_blank() -> Result<(), UnreadableRow> {
         let blank = group(&[("principal", ""), ("currency", ""), ("quantity", "")])?;
-        assert_eq!((blank.principal, blank.currency, blank.quantity), (Principal::Blank, Currency::usd(), Decimal::ZERO));
+        assert_eq!(
+            (blank.principal, blank.currency, blank.quantity),
+            (Principal::Blank, Currency::usd(), Decimal::ZERO)
+        );
         Ok(())
     }
 

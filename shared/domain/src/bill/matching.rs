@@ -48,7 +48,10 @@ impl Default for BillSettings {
         let texts = |of: &[&str]| of.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         Self {
             bedrock_product_codes: texts(&[
-                "AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels", "AmazonBedrockAgentCore",
+                "AmazonBedrock",
+                "AmazonBedrockService",
+                "AmazonBedrockFoundationModels",
+                "AmazonBedrockAgentCore",
             ]),
             bedrock_product_families: texts(&["Amazon Bedrock"]),
             bedrock_operations: texts(&["InvokeModelInference", "InvokeModelStreamingInference"]),
@@ -59,8 +62,13 @@ impl Default for BillSettings {
             workspace_tag_key: "finops-workspace".to_owned(),
             default_workspace_names: texts(&["default", "Default", "Default Workspace"]),
             broad_role_patterns: texts(&[
-                "AWSReservedSSO_*", "*Administrator*", "*PowerUser*", "OrganizationAccountAccessRole",
-                "AWSControlTowerExecution", "Admin", "*-admin",
+                "AWSReservedSSO_*",
+                "*Administrator*",
+                "*PowerUser*",
+                "OrganizationAccountAccessRole",
+                "AWSControlTowerExecution",
+                "Admin",
+                "*-admin",
             ]),
         }
     }
@@ -89,19 +97,25 @@ impl BillSettings {
             ("broadRolePatterns", &self.broad_role_patterns),
         ];
         let usable = |text: &str| {
-            (1..=ENTRY_CHARS_MAX).contains(&text.chars().count()) && !text.contains(',') && !text.chars().any(char::is_control)
+            (1..=ENTRY_CHARS_MAX).contains(&text.chars().count())
+                && !text.contains(',')
+                && !text.chars().any(char::is_control)
         };
         let broken = lists.into_iter().find(|(_, list)| list.len() > ENTRIES_MAX || !list.iter().all(|t| usable(t)));
         let texts = [
             ("bedrockProductNameSuffix", &self.bedrock_product_name_suffix),
             ("workspaceTagKey", &self.workspace_tag_key),
         ];
-        let field = broken.map(|(field, _)| field).or_else(|| texts.into_iter().find(|(_, t)| !usable(t)).map(|(field, _)| field));
+        let field = broken
+            .map(|(field, _)| field)
+            .or_else(|| texts.into_iter().find(|(_, t)| !usable(t)).map(|(field, _)| field));
         match field {
             None => Ok(()),
             Some(field) => Err(Refusal::new(
                 RefusalKind::InvalidValue,
-                format!("`bill.{field}` holds at most {ENTRIES_MAX} texts of 1 to {ENTRY_CHARS_MAX} characters, without commas"),
+                format!(
+                    "`bill.{field}` holds at most {ENTRIES_MAX} texts of 1 to {ENTRY_CHARS_MAX} characters, without commas"
+                ),
             )),
         }
     }
@@ -207,7 +221,11 @@ mod tests {
         check(&[("principal", "arn:aws:iam::111122223333:user/u")], Some(Bedrock), Rule::PlatformByPrincipal)?;
         let sold = ("billing_entity", MARKETPLACE);
         check(&[sold, ("operation", "InvokeModelInference")], Some(Bedrock), Rule::PlatformByOperation)?;
-        check(&[sold, ("product_name", "Claude 3 Haiku (Amazon Bedrock Edition)")], Some(Bedrock), Rule::PlatformByEdition)?;
+        check(
+            &[sold, ("product_name", "Claude 3 Haiku (Amazon Bedrock Edition)")],
+            Some(Bedrock),
+            Rule::PlatformByEdition,
+        )?;
         check(&[sold, ("resource_id", workspace)], Some(ClaudePlatform), Rule::PlatformByWorkspaceResource)?;
         check(&[sold, ("usage_type", "USE1-CCU-Units")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
         check(&[sold, ("usage_type", "Claude_Consumption_Units")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
@@ -220,8 +238,12 @@ mod tests {
     fn broad_roles_are_known_by_pattern() {
         let settings = BillSettings::default();
         for broad in [
-            "AWSReservedSSO_AWSPowerUserAccess_0123456789abcdef", "AWSAdministratorAccess", "CompanyAdministrators",
-            "OrganizationAccountAccessRole", "admin", "platform-admin",
+            "AWSReservedSSO_AWSPowerUserAccess_0123456789abcdef",
+            "AWSAdministratorAccess",
+            "CompanyAdministrators",
+            "OrganizationAccountAccessRole",
+            "admin",
+            "platform-admin",
         ] {
             assert!(settings.is_broad_role(broad), "{broad}");
         }

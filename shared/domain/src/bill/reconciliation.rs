@@ -73,7 +73,10 @@ impl SpendTotals {
 
 /// Totals by currency of facts with their verdicts; `non_ai` comes from the control query.
 #[must_use]
-pub fn total<'a>(attributed: impl IntoIterator<Item = (&'a Fact, &'a Verdict)>, control: &Control) -> BTreeMap<Currency, SpendTotals> {
+pub fn total<'a>(
+    attributed: impl IntoIterator<Item = (&'a Fact, &'a Verdict)>,
+    control: &Control,
+) -> BTreeMap<Currency, SpendTotals> {
     let mut totals: BTreeMap<Currency, SpendTotals> = BTreeMap::new();
     for (fact, verdict) in attributed {
         totals.entry(fact.key.currency.clone()).or_default().count(fact, verdict);
@@ -117,7 +120,12 @@ pub struct Mismatch {
 pub fn reconcile(totals: &BTreeMap<Currency, SpendTotals>, control: &Control) -> Result<(), Vec<Mismatch>> {
     let nothing = SpendTotals::default();
     let uncounted = ControlTotal {
-        ai_cost: Decimal::ZERO, ai_rows: 0, all_cost: Decimal::ZERO, all_rows: 0, first_day: None, last_day: None,
+        ai_cost: Decimal::ZERO,
+        ai_rows: 0,
+        all_cost: Decimal::ZERO,
+        all_rows: 0,
+        first_day: None,
+        last_day: None,
     };
     let currencies: std::collections::BTreeSet<&Currency> = totals.keys().chain(control.keys()).collect();
     let mut mismatches = Vec::new();
@@ -129,9 +137,12 @@ pub fn reconcile(totals: &BTreeMap<Currency, SpendTotals>, control: &Control) ->
             (Measure::Rows, Decimal::from(counted.ai_rows), Decimal::from(facts.rows)),
             (Measure::Parts, facts.cur, facts.attributed + facts.gap + facts.excluded),
         ];
-        mismatches.extend(compared.into_iter().filter(|(_, expected, found)| expected != found).map(
-            |(measure, expected, found)| Mismatch { currency: currency.clone(), measure, expected, found },
-        ));
+        mismatches.extend(
+            compared
+                .into_iter()
+                .filter(|(_, expected, found)| expected != found)
+                .map(|(measure, expected, found)| Mismatch { currency: currency.clone(), measure, expected, found }),
+        );
     }
     if mismatches.is_empty() { Ok(()) } else { Err(mismatches) }
 }

@@ -256,7 +256,11 @@ mod tests {
 
     fn check(set: &[(&str, &str)], kind: UsageKind, quantity: &str, unit: &str) -> Result<Usage, UnreadableRow> {
         let usage = read_usage(&group(set)?, Some(Platform::Bedrock));
-        assert_eq!((usage.kind, usage.quantity.to_string().as_str(), usage.unit.as_str()), (kind, quantity, unit), "{set:?}");
+        assert_eq!(
+            (usage.kind, usage.quantity.to_string().as_str(), usage.unit.as_str()),
+            (kind, quantity, unit),
+            "{set:?}"
+        );
         Ok(usage)
     }
 
@@ -271,7 +275,12 @@ mod tests {
         check(&[k, ("usage_type", "USE1-gpt-oss-120b-mantle-input-tokens-standard")], Input, "10000", TOKENS)?;
         let units = ("pricing_unit", "Units");
         check(&[units, ("usage_type", "USE1-MP:USE1_InputTokenCount-Units")], Input, "10000000", TOKENS)?;
-        check(&[units, ("usage_type", "USE1-MP:USE1_CacheReadInputTokenCount_Global-Units")], CacheRead, "10000000", TOKENS)?;
+        check(
+            &[units, ("usage_type", "USE1-MP:USE1_CacheReadInputTokenCount_Global-Units")],
+            CacheRead,
+            "10000000",
+            TOKENS,
+        )?;
         check(&[units, ("usage_type", "USE1-MP:USE1_OutputTokenCount_Batch-Units")], BatchOutput, "10000000", TOKENS)?;
         check(&[units, ("usage_type", "USE1-MP:USE1_input_tokens_global_standard-Units")], Input, "10000000", TOKENS)?;
         check(&[units, ("usage_type", "USE1-MP:USE1_cache_write_tokens_standa")], CacheWrite, "10000000", TOKENS)?;
@@ -281,7 +290,9 @@ mod tests {
     #[test]
     fn the_product_map_is_preferred_and_the_feature_makes_it_batch() -> Result<(), UnreadableRow> {
         let set = [
-            ("inference_type", "Output tokens"), ("feature", "Batch"), ("usage_type", "USE1-x-input-tokens"),
+            ("inference_type", "Output tokens"),
+            ("feature", "Batch"),
+            ("usage_type", "USE1-x-input-tokens"),
             ("pricing_unit", "tokens"),
         ];
         let usage = check(&set, UsageKind::BatchOutput, "10", TOKENS)?;
@@ -291,17 +302,37 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_keeps_its_quantity_unit_and_usage_type() -> Result<(), UnreadableRow> {
-        let usage = check(&[("usage_type", "USE1-NovaLite-input-tokens"), ("pricing_unit", "10K tokens")],
-            UsageKind::Input, "10", "10K tokens")?;
+        let usage = check(
+            &[("usage_type", "USE1-NovaLite-input-tokens"), ("pricing_unit", "10K tokens")],
+            UsageKind::Input,
+            "10",
+            "10K tokens",
+        )?;
         assert_eq!((usage.tokens(), usage.detail.as_deref()), (None, Some("USE1-NovaLite-input-tokens")));
-        let usage = check(&[("usage_type", "USE1-NovaCanvas-T2I-1024-Standard"), ("pricing_unit", "image")],
-            UsageKind::Other, "10", "image")?;
+        let usage = check(
+            &[("usage_type", "USE1-NovaCanvas-T2I-1024-Standard"), ("pricing_unit", "image")],
+            UsageKind::Other,
+            "10",
+            "image",
+        )?;
         assert_eq!(usage.detail.as_deref(), Some("USE1-NovaCanvas-T2I-1024-Standard"));
         check(&[("usage_type", "日本語")], UsageKind::Other, "10", UNNAMED_UNIT)?;
-        check(&[("usage_type", "USE1-Nova-ProvisionedThroughput-ModelUnits"), ("pricing_unit", "hour")],
-            UsageKind::ProvisionedHours, "10", HOURS)?;
-        check(&[("product_code", "AmazonBedrockAgentCore"), ("usage_type", "USE1-Runtime-vCPU"), ("pricing_unit", "vCPU-Hours")],
-            UsageKind::AgentCore, "10", "vCPU-Hours")?;
+        check(
+            &[("usage_type", "USE1-Nova-ProvisionedThroughput-ModelUnits"), ("pricing_unit", "hour")],
+            UsageKind::ProvisionedHours,
+            "10",
+            HOURS,
+        )?;
+        check(
+            &[
+                ("product_code", "AmazonBedrockAgentCore"),
+                ("usage_type", "USE1-Runtime-vCPU"),
+                ("pricing_unit", "vCPU-Hours"),
+            ],
+            UsageKind::AgentCore,
+            "10",
+            "vCPU-Hours",
+        )?;
         Ok(())
     }
 

@@ -47,19 +47,24 @@ pub(super) fn adjustment_of(
     as_of: Timestamp,
 ) -> Option<Adjustment> {
     let of_period = |card: &&SpendCard| card.state.is_frozen();
-    let carried: Decimal = adjustments_for(frozen.period, cards.iter().filter(of_period)).map(|a| a.amount.amount).sum();
+    let carried: Decimal =
+        adjustments_for(frozen.period, cards.iter().filter(of_period)).map(|a| a.amount.amount).sum();
     let moved = (now_usd - frozen.figures.actual.amount - carried).normalize();
     if moved.is_zero() {
         return None;
     }
-    let fresh = Adjustment { period: frozen.period, amount: Money::usd(moved), reason, as_of, card_id: frozen.id.clone() };
+    let fresh =
+        Adjustment { period: frozen.period, amount: Money::usd(moved), reason, as_of, card_id: frozen.id.clone() };
     // Shown before by a card that still follows the bill, with the same amount: it keeps its date and reason.
     let live = cards.iter().filter(|card| !card.state.is_frozen());
     let shown = adjustments_for(frozen.period, live).find(|a| a.amount == fresh.amount).cloned();
     Some(shown.unwrap_or(fresh))
 }
 
-fn adjustments_for<'a>(period: Period, cards: impl Iterator<Item = &'a SpendCard>) -> impl Iterator<Item = &'a Adjustment> {
+fn adjustments_for<'a>(
+    period: Period,
+    cards: impl Iterator<Item = &'a SpendCard>,
+) -> impl Iterator<Item = &'a Adjustment> {
     cards.flat_map(|card| &card.figures.adjustments).filter(move |a| a.period == period)
 }
 

@@ -170,9 +170,8 @@ pub(super) fn lines_of(period: Period, facts: &[WorkloadFact<'_>]) -> Vec<CardLi
 
 /// US dollars spent on the days of a span.
 pub(super) fn usd_between(from: Date, to: Date, facts: &[WorkloadFact<'_>]) -> Decimal {
-    let counts = |f: &&WorkloadFact<'_>| {
-        (from..=to).contains(&f.fact.key.day) && f.fact.key.currency == Currency::usd()
-    };
+    let counts =
+        |f: &&WorkloadFact<'_>| (from..=to).contains(&f.fact.key.day) && f.fact.key.currency == Currency::usd();
     facts.iter().filter(counts).map(|f| f.fact.amount).sum::<Decimal>().normalize()
 }
 

@@ -30,7 +30,9 @@ pub struct WorkloadInputs<'a> {
     pub due: Vec<Period>,
     /// The coarsest of its claims.
     pub claim_level: AttributionLevel,
-    /// Its attributed usage of every month that `due` and the cards lie in, whole months.
+    /// Months whose facts are at hand, whole; cards of other months are left alone.
+    pub months: BTreeSet<Month>,
+    /// Its attributed usage of those months.
     pub facts: &'a [WorkloadFact<'a>],
     /// Its estimates, of both platforms.
     pub estimates: &'a [Estimate],
@@ -38,7 +40,7 @@ pub struct WorkloadInputs<'a> {
     pub as_of: Timestamp,
     /// Last day that the delivery is complete to.
     pub complete_to: Date,
-    /// Months whose AI rows all carry an invoice.
+    /// Those of the months whose AI rows all carry an invoice.
     pub invoiced_months: BTreeSet<Month>,
     /// Why frozen periods may have moved since the last run.
     pub reason: AdjustmentReason,
@@ -65,11 +67,12 @@ impl CardChange {
     }
 }
 
-/// Plans a workload's cards. `cards` holds all of its cards in the months that the facts cover, and the one before.
+/// Plans a workload's cards. `cards` holds all of its cards in the months at hand, the last one
+/// before them, and any others that show adjustments of these months.
 #[must_use]
 pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor, now: Timestamp) -> Vec<CardChange> {
     let known: BTreeMap<&CardId, &SpendCard> = cards.iter().map(|card| (&card.id, card)).collect();
-    let due: BTreeSet<Period> = inputs.due.iter().copied().collect();
+    let due: BTreeSet<Period> = inputs.due.iter().copied().filter(|p| inputs.covers(*p)).collect();
     let id_of = |period: &Period| SpendCard::id_of(CardKind::Period, *period, &inputs.workload_id);
     let opening = due.iter().map(id_of).find(|id| !known.contains_key(id));
     let placed = place_adjustments(cards, inputs, opening);
@@ -101,12 +104,8 @@ pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor,
 }
 
 impl WorkloadInputs<'_> {
-    /// Whether the facts hold a period's month, which the due periods and the facts themselves show.
     fn covers(&self, period: Period) -> bool {
-        let month = period.month();
-        self.due.iter().any(|due| due.month() == month)
-            || self.invoiced_months.contains(&month)
-            || self.facts.iter().any(|f| Month::of(f.fact.key.day) == month)
+        self.months.contains(&period.month())
     }
 
     fn is_final(&self, period: Period) -> bool {
@@ -215,9 +214,8 @@ fn plan_card(
         return Some(CardChange::Opened(unopened.enter(CardState::Open, job, now, Words::default())));
     };
     if card.state.is_frozen() {
-        return (is_final && !card.is_final).then(|| {
-            CardChange::MarkedFinal(SpendCard { is_final, version: card.version + 1, ..card.clone() })
-        });
+        return (is_final && !card.is_final)
+            .then(|| CardChange::MarkedFinal(SpendCard { is_final, version: card.version + 1, ..card.clone() }));
     }
     if card.figures == figures && card.is_final == is_final {
         return None;

@@ -1,13 +1,14 @@
+use std::collections::BTreeSet;
+
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
 use crate::authorization::{Relation, Relations};
-use crate::bill::alias::Aliases;
 use crate::bill::attribution::AttributionLevel;
 use crate::bill::facts::{Fact, read_group};
-use crate::bill::line::samples::group;
+use crate::bill::line::samples::{aliases, group};
 use crate::bill::matching::BillSettings;
 use crate::calendar::Month;
 use crate::estimate::Estimate;
@@ -34,13 +35,17 @@ fn job() -> Actor {
 fn fact(day: Date, cost: Decimal, more: &[(&str, &str)]) -> Result<Fact, Failure> {
     let (day, cost) = (day.to_string(), cost.to_string());
     let mut set = vec![
-        ("usage_day", day.as_str()), ("cost", &cost), ("product_code", "AmazonBedrock"),
-        ("principal", "arn:aws:iam::111122223333:role/app"), ("product_model", "Nova Lite"),
-        ("inference_type", "input tokens"), ("pricing_unit", "1K tokens"),
+        ("usage_day", day.as_str()),
+        ("cost", &cost),
+        ("product_code", "AmazonBedrock"),
+        ("principal", "arn:aws:iam::111122223333:role/app"),
+        ("product_model", "Nova Lite"),
+        ("inference_type", "input tokens"),
+        ("pricing_unit", "1K tokens"),
     ];
     set.retain(|(column, _)| !more.iter().any(|(c, _)| c == column));
     set.extend_from_slice(more);
-    Ok(read_group(&group(&set)?, &BillSettings::default(), &Aliases::shipped()?).fact)
+    Ok(read_group(&group(&set)?, &BillSettings::default(), aliases()?).fact)
 }
 
 fn estimate(platform: Platform, monthly: u32) -> Result<Estimate, Failure> {
@@ -60,7 +65,12 @@ fn estimate(platform: Platform, monthly: u32) -> Result<Estimate, Failure> {
 }
 
 /// Plans with these facts; `due` as given, the delivery complete to the 24th.
-fn plan(cards: &[SpendCard], due: &[Period], facts: &[Fact], estimates: &[Estimate]) -> Result<Vec<CardChange>, Failure> {
+fn plan(
+    cards: &[SpendCard],
+    due: &[Period],
+    facts: &[Fact],
+    estimates: &[Estimate],
+) -> Result<Vec<CardChange>, Failure> {
     let level = |fact: &Fact| match fact.key.platform {
         Some(Platform::ClaudePlatform) => AttributionLevel::Workspace,
         _ => AttributionLevel::Workload,
@@ -76,7 +86,8 @@ fn plan(cards: &[SpendCard], due: &[Period], facts: &[Fact], estimates: &[Estima
         estimates,
         as_of: at(MONDAY),
         complete_to: date(2026, 8, 24),
-        invoiced_months: std::collections::BTreeSet::new(),
+        months: [date(2026, 7, 1), date(2026, 8, 1)].into_iter().map(Month::of).collect(),
+        invoiced_months: BTreeSet::new(),
         reason: AdjustmentReason::Restated,
     };
     Ok(plan_cards(cards, &inputs, &job(), at(MONDAY)))
@@ -117,8 +128,15 @@ fn sign(card: &SpendCard) -> Result<SpendCard, Failure> {
 fn a_card_says_what_the_facts_say() -> Tested {
     let dec = |text: &str| text.parse::<Decimal>().unwrap_or_default();
     let claude = [
-        ("product_code", ""), ("principal", ""), ("product_model", ""), ("inference_type", ""), ("pricing_unit", "Units"),
-        ("billing_entity", "AWS Marketplace"), ("usage_type", "CCU"), ("unblended_rate", "0.01"), ("quantity", "1000"),
+        ("product_code", ""),
+        ("principal", ""),
+        ("product_model", ""),
+        ("inference_type", ""),
+        ("pricing_unit", "Units"),
+        ("billing_entity", "AWS Marketplace"),
+        ("usage_type", "CCU"),
+        ("unblended_rate", "0.01"),
+        ("quantity", "1000"),
     ];
     let facts = [
         fact(date(2026, 8, 3), dec("5"), &[])?,
@@ -140,16 +158,31 @@ fn a_card_says_what_the_facts_say() -> Tested {
     assert_eq!(figures.attribution_level, AttributionLevel::Workspace);
     assert_eq!(figures.ccu, Some(CcuFigures { actual: dec("1000"), estimate_share: Some(dec("1400")) }));
     assert_eq!(figures.other_currencies, vec![Money { amount: dec("7"), currency: "EUR".parse()? }]);
-    let line = |l: &CardLine| format!("{} {} {} {} {}", l.model, l.usage_kind.as_str(), l.quantity, l.unit, l.amount.amount);
+    let line =
+        |l: &CardLine| format!("{} {} {} {} {}", l.model, l.usage_kind.as_str(), l.quantity, l.unit, l.amount.amount);
     let lines: Vec<String> = figures.lines.iter().map(line).collect();
-    assert_eq!(lines, [
-        "amazon.nova-lite-v1:0 input 10000 tokens 7", "amazon.nova-lite-v1:0 input 20000 tokens 3.5000000001",
-        "unnamed ccu 1000 CCU 10",
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "amazon.nova-lite-v1:0 input 10000 tokens 7",
+            "amazon.nova-lite-v1:0 input 20000 tokens 3.5000000001",
+            "unnamed ccu 1000 CCU 10",
+        ]
+    );
     let json = serde_json::to_value(&card)?;
     assert_eq!(json.get("final"), Some(&serde_json::json!(false)));
     assert_eq!(json.pointer("/lines/0/usageKind"), Some(&serde_json::json!("input")));
     assert_eq!(serde_json::from_value::<SpendCard>(json)?, card);
+    Ok(())
+}
+
+#[test]
+fn spend_that_vanishes_altogether_still_moves_its_cards() -> Tested {
+    let open = open_card()?;
+    let emptied = only(plan(std::slice::from_ref(&open), &[], &[], &[])?)?;
+    assert_eq!((emptied.id.clone(), emptied.figures.actual.amount), (open.id.clone(), Decimal::ZERO));
+    let own = only(plan(&[sign(&open)?], &[], &[], &[])?)?;
+    assert_eq!(own.figures.adjustments.first().map(|a| a.amount.amount), Some(Decimal::from(-10)));
     Ok(())
 }
 
@@ -164,7 +197,8 @@ fn a_card_without_spend_or_estimate_still_opens_and_says_so() -> Tested {
 fn planning_twice_changes_nothing_and_a_moved_bill_regenerates_what_is_not_frozen() -> Tested {
     let first = [fact(WEEK.from, Decimal::from(10), &[])?];
     let mut cards = Vec::new();
-    apply(&mut cards, plan(&cards, &[WEEK], &first, &[])?);
+    let changes = plan(&cards, &[WEEK], &first, &[])?;
+    apply(&mut cards, changes);
     assert_eq!(plan(&cards, &[WEEK], &first, &[])?, vec![]);
     let moved = [fact(WEEK.from, Decimal::from(12), &[("invoiced", "1")])?];
     let card = only(plan(&cards, &[WEEK], &moved, &[])?)?;
@@ -179,7 +213,9 @@ fn a_signed_card_never_changes_but_for_final() -> Tested {
     let card = sign(&open_card()?)?;
     let invoiced = [fact(WEEK.from, Decimal::from(10), &[("invoiced", "1")])?];
     let changes = plan(std::slice::from_ref(&card), &[WEEK], &invoiced, &[])?;
-    assert!(matches!(changes.as_slice(), [CardChange::MarkedFinal(now)] if now.is_final && now.figures == card.figures));
+    assert!(
+        matches!(changes.as_slice(), [CardChange::MarkedFinal(now)] if now.is_final && now.figures == card.figures)
+    );
     Ok(())
 }
 
@@ -206,7 +242,8 @@ fn a_restatement_goes_to_the_next_open_card_or_to_one_of_its_own() -> Tested {
 #[test]
 fn a_restatement_taken_back_disappears_from_the_card_that_showed_it() -> Tested {
     let mut cards = vec![sign(&open_card()?)?];
-    apply(&mut cards, plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(7), &[])?], &[])?);
+    let changes = plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(7), &[])?], &[])?;
+    apply(&mut cards, changes);
     let back = only(plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(10), &[])?], &[])?)?;
     assert_eq!((back.version, back.figures.adjustments.len()), (2, 0));
     Ok(())
@@ -265,12 +302,15 @@ fn every_state_answers_every_event() -> Tested {
         matrix.push_str(&row.join(" | "));
         matrix.push('\n');
     }
-    assert_eq!(matrix, "\
+    assert_eq!(
+        matrix,
+        "\
 open | approved | stale-version | disputed | wrong-state | wrong-state | regenerated
 disputed | wrong-state | wrong-state | already-decided | resolved | disputed | regenerated
 resolved | approved | stale-version | wrong-state | already done | already-decided | frozen
 approved | already-decided | already done | wrong-state | wrong-state | wrong-state | frozen
-");
+"
+    );
     Ok(())
 }
 
@@ -286,7 +326,9 @@ fn the_owner_signs_the_lead_decides_and_the_disputer_never_does() -> Tested {
     let both = Actor::person("po".parse()?, [Role::ProductOwner, Role::FinopsLead]);
     assert_eq!(refused(resolve(&disputed, &both, Decision::AcceptAsIs, None)?), "separation-of-duties");
     assert_eq!(refused(resolve(&disputed, &po, Decision::AcceptAsIs, None)?), "role-forbidden");
-    let approve = |actor: &Actor, relations| decide_approve(&open, Approve { version: 1, note: None }, actor, relations, at(MONDAY));
+    let approve = |actor: &Actor, relations| {
+        decide_approve(&open, Approve { version: 1, note: None }, actor, relations, at(MONDAY))
+    };
     assert_eq!(refused(approve(&po, Relations::NONE)), "not-found");
     assert_eq!(refused(approve(&Actor::person("a".parse()?, [Role::Auditor]), relations)), "role-forbidden");
     let unknown = Dispute { version: 1, reason: "x".parse()?, line_ids: vec!["lin_none".to_owned()] };
@@ -340,7 +382,8 @@ proptest! {
             total = facts.iter().map(|f| f.amount).sum();
             let due: Vec<Period> = month.periods().into_iter().take(round + 2).collect();
             let due = if round + 1 == rounds { month.periods() } else { due };
-            apply(&mut cards, plan(&cards, &due, &facts, &[]).map_err(failed)?);
+            let changes = plan(&cards, &due, &facts, &[]).map_err(failed)?;
+    apply(&mut cards, changes);
             prop_assert_eq!(plan(&cards, &due, &facts, &[]).map_err(failed)?, vec![]);
             // The last period stays open, so that there is always a card to carry what moved before.
             for card in cards.iter_mut().filter(|c| c.period.to < month.last_day() && c.state == CardState::Open) {

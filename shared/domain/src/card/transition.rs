@@ -86,7 +86,13 @@ pub struct Resolution {
 }
 
 /// The owner signs an open or resolved card.
-pub fn decide_approve(card: &SpendCard, command: Approve, actor: &Actor, owner: Relations, now: Timestamp) -> Outcome<SpendCard> {
+pub fn decide_approve(
+    card: &SpendCard,
+    command: Approve,
+    actor: &Actor,
+    owner: Relations,
+    now: Timestamp,
+) -> Outcome<SpendCard> {
     let Approve { version, note } = command;
     let is_repeat = |entry: &CardEntry| entry.on_version == version && entry.note == note;
     if let Err(outcome) = admit(card, Action::ApproveCard, CardState::Approved, actor, owner, is_repeat) {
@@ -99,10 +105,17 @@ pub fn decide_approve(card: &SpendCard, command: Approve, actor: &Actor, owner: 
 }
 
 /// The owner disputes an open card.
-pub fn decide_dispute(card: &SpendCard, command: Dispute, actor: &Actor, owner: Relations, now: Timestamp) -> Outcome<SpendCard> {
+pub fn decide_dispute(
+    card: &SpendCard,
+    command: Dispute,
+    actor: &Actor,
+    owner: Relations,
+    now: Timestamp,
+) -> Outcome<SpendCard> {
     let Dispute { version, reason, line_ids } = command;
-    let is_repeat =
-        |entry: &CardEntry| entry.on_version == version && entry.note.as_ref() == Some(&reason) && entry.line_ids == line_ids;
+    let is_repeat = |entry: &CardEntry| {
+        entry.on_version == version && entry.note.as_ref() == Some(&reason) && entry.line_ids == line_ids
+    };
     if let Err(outcome) = admit(card, Action::DisputeCard, CardState::Disputed, actor, owner, is_repeat) {
         return outcome;
     }
@@ -128,7 +141,8 @@ pub fn decide_resolve(
     now: Timestamp,
 ) -> Outcome<SpendCard> {
     let relations = relations.with(Relation::Disputer, card.disputer() == Some(&actor.sub));
-    let same = |r: &Resolution| r.decision == command.decision && r.target == command.target && r.reason == command.reason;
+    let same =
+        |r: &Resolution| r.decision == command.decision && r.target == command.target && r.reason == command.reason;
     let is_repeat = |_: &CardEntry| card.resolution.as_ref().is_some_and(same);
     if let Err(outcome) = admit(card, Action::ResolveCard, CardState::Resolved, actor, relations, is_repeat) {
         return outcome;
@@ -177,7 +191,8 @@ pub fn settle_resolution(
 }
 
 fn freeze(card: &SpendCard, resolution: Resolution, figures: CardFigures, actor: &Actor, now: Timestamp) -> SpendCard {
-    let words = Words { note: Some(resolution.reason.clone()), line_ids: Vec::new(), decision: Some(resolution.decision) };
+    let words =
+        Words { note: Some(resolution.reason.clone()), line_ids: Vec::new(), decision: Some(resolution.decision) };
     let next = card.enter(CardState::Resolved, actor, now, words);
     SpendCard { figures, resolution: Some(resolution), ..next }
 }
@@ -199,7 +214,9 @@ fn admit(
         }
         let detail = format!("the card is `{}` since {}", reached.as_str(), entry.at);
         let refusal = Refusal::new(RefusalKind::AlreadyDecided, detail);
-        return Err(refusal.with_current(serde_json::json!({ "state": reached.as_str(), "version": card.version })).into());
+        return Err(refusal
+            .with_current(serde_json::json!({ "state": reached.as_str(), "version": card.version }))
+            .into());
     }
     authorize(actor, action, relations, card.state.as_str())?;
     Ok(())
@@ -209,6 +226,7 @@ fn check_version(card: &SpendCard, presented: u64) -> Result<(), Refusal> {
     if presented == card.version {
         return Ok(());
     }
-    let detail = format!("the card is at version {}, you looked at {presented}; read it again before you decide", card.version);
+    let detail =
+        format!("the card is at version {}, you looked at {presented}; read it again before you decide", card.version);
     Err(Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "version": card.version })))
 }

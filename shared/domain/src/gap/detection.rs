@@ -131,21 +131,20 @@ fn follow(gap: &Gap, spend: &Spend, is_answered_for: bool, job: &Actor, now: Tim
     }
     let mut next = gap.clone();
     let covered: Vec<(&Date, &(Decimal, u64))> = spend.days.iter().filter(|(day, _)| gap.covers(**day)).collect();
-    let (Some((first, _)), Some((last, _))) = (covered.first(), covered.last()) else {
-        let state = match gap.state {
-            GapState::Active | GapState::Actioned if is_answered_for => GapState::Resolved,
-            GapState::Active | GapState::Actioned => GapState::Recalled,
-            closed => closed,
-        };
-        next.record(job, now, Deed { state, action: None, target: None, rationale: None });
-        next.vanished = true;
-        next.amount.amount = Decimal::ZERO;
-        next.rows = 0;
-        return Some(GapChange::Closed(next));
-    };
-    (next.first_seen, next.last_seen) = (**first, **last);
     next.amount.amount = covered.iter().map(|(_, (amount, _))| *amount).sum::<Decimal>().normalize();
     next.rows = covered.iter().map(|(_, (_, rows))| *rows).fold(0, u64::saturating_add);
+    match (covered.first(), covered.last()) {
+        (Some((first, _)), Some((last, _))) => (next.first_seen, next.last_seen) = (**first, **last),
+        // What somebody closed keeps its days, so that spend restated into them again is still theirs.
+        _ if gap.state.is_closed() => {}
+        _ => {
+            let state = if is_answered_for { GapState::Resolved } else { GapState::Recalled };
+            // The entry holds the dollars that there were.
+            let mut closed = gap.clone();
+            closed.record(job, now, Deed { state, action: None, target: None, rationale: None });
+            return Some(GapChange::Closed(Gap { vanished: true, amount: next.amount, rows: 0, ..closed }));
+        }
+    }
     if next == *gap {
         return None;
     }
@@ -169,6 +168,7 @@ fn open(
     if amount.is_zero() {
         return None;
     }
+    // INVARIANT: the days of closed gaps, and those after the last of them, belong to exactly one gap that has not vanished.
     let from = chain.iter().filter(|gap| !gap.vanished).filter_map(|gap| gap.to).map(next_day).max();
     let about = Digest::of(&(&subject.about, subject.in_totals, &subject.currency));
     let short = about.hex().get(..16).unwrap_or_default();
@@ -183,7 +183,7 @@ fn open(
         in_totals: subject.in_totals,
         first_seen: **first,
         last_seen: **last,
-        from: from.filter(|from| *from <= **first),
+        from,
         to: None,
         vanished: false,
         rows: uncovered.iter().map(|(_, (_, rows))| *rows).fold(0, u64::saturating_add),

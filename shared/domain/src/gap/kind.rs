@@ -28,7 +28,11 @@ pub enum GapKind {
 impl GapKind {
     /// Every kind, in the order that decides.
     pub const ALL: [Self; 6] = [
-        Self::NoPrincipal, Self::UntaggedWorkspace, Self::RoleRecommendation, Self::Unclaimed, Self::OutsideApprovedScope,
+        Self::NoPrincipal,
+        Self::UntaggedWorkspace,
+        Self::RoleRecommendation,
+        Self::Unclaimed,
+        Self::OutsideApprovedScope,
         Self::NotBusinessApproved,
     ];
 
@@ -49,7 +53,8 @@ impl GapKind {
     #[must_use]
     pub const fn actions(self) -> &'static [GapAction] {
         use GapAction::{
-            AddScope, Approve, Block, FixExport, FixTag, MoveResource, ProposeClaim, RecommendDedicatedRole, RemindOwner,
+            AddScope, Approve, Block, FixExport, FixTag, MoveResource, ProposeClaim, RecommendDedicatedRole,
+            RemindOwner,
         };
         match self {
             Self::NoPrincipal => &[FixExport, RecommendDedicatedRole],

@@ -4,11 +4,10 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::aws::RoleRef;
-use crate::bill::alias::Aliases;
 use crate::bill::anchor::SpendAnchor;
 use crate::bill::attribution::{Attribution, ClaimDays, Context, Governance, Verdict, attribute_fact};
 use crate::bill::facts::{Fact, merge, read_group};
-use crate::bill::line::samples::group;
+use crate::bill::line::samples::{aliases, group};
 use crate::bill::matching::BillSettings;
 use crate::outcome::Outcome;
 use crate::people::Role;
@@ -28,13 +27,18 @@ fn month() -> Month {
 
 fn spend(day: u32, cost: i64, principal: &str) -> Result<Fact, Failure> {
     let (day, cost) = (format!("2026-08-{day:02}"), Decimal::new(cost, 2).to_string());
-    let set = [("usage_day", day.as_str()), ("cost", cost.as_str()), ("principal", principal), ("product_code", "AmazonBedrock")];
-    Ok(read_group(&group(&set)?, &BillSettings::default(), &Aliases::shipped()?).fact)
+    let set = [
+        ("usage_day", day.as_str()),
+        ("cost", cost.as_str()),
+        ("principal", principal),
+        ("product_code", "AmazonBedrock"),
+    ];
+    Ok(read_group(&group(&set)?, &BillSettings::default(), aliases()?).fact)
 }
 
 fn attribute_all(facts: &[Fact], governance: &Governance) -> Result<Vec<Attribution>, Failure> {
-    let (settings, aliases) = (BillSettings::default(), Aliases::shipped()?);
-    let context = Context { settings: &settings, aliases: &aliases, governance };
+    let settings = BillSettings::default();
+    let context = Context { settings: &settings, aliases: aliases()?, governance };
     Ok(facts.iter().map(|fact| attribute_fact(fact, &context)).collect())
 }
 
@@ -105,9 +109,10 @@ fn a_claim_resolves_the_gap_and_shows_what_was_never_approved_outside_the_totals
     let facts = [spend(3, 500, APP)?];
     run(&facts, &Governance::default(), &mut gaps)?;
     let changes = run(&facts, &claimed_from(date(2026, 8, 1))?, &mut gaps)?;
-    assert_eq!(summary(&changes), [
-        "opened not-business-approved 5 active 2026-08-03", "closed not-business-approved 0 resolved 2026-08-03",
-    ]);
+    assert_eq!(
+        summary(&changes),
+        ["closed not-business-approved 0 resolved 2026-08-03", "opened not-business-approved 5 active 2026-08-03",]
+    );
     let shown: Vec<bool> = gaps.iter().filter(|gap| !gap.state.is_closed()).map(|gap| gap.in_totals).collect();
     assert_eq!(shown, [false]);
     Ok(())
@@ -123,9 +128,10 @@ fn spend_that_returns_after_resolution_is_a_new_gap_that_names_the_old() -> Test
     let mut gaps = vec![resolved.clone()];
     assert_eq!(run(&[spend(3, 500, APP)?], &nobody, &mut gaps)?, vec![], "its own days stay its own");
     let changes = run(&[spend(3, 400, APP)?, spend(12, 100, APP)?], &nobody, &mut gaps)?;
-    assert_eq!(summary(&changes), [
-        "moved not-business-approved 4 resolved 2026-08-03", "opened not-business-approved 1 active 2026-08-12",
-    ]);
+    assert_eq!(
+        summary(&changes),
+        ["moved not-business-approved 4 resolved 2026-08-03", "opened not-business-approved 1 active 2026-08-12",]
+    );
     assert_eq!(changes.last().and_then(|c| c.gap().previous.clone()), Some(resolved.id));
     Ok(())
 }
@@ -158,12 +164,15 @@ fn every_state_answers_every_event() -> Tested {
         matrix.push_str(&row.join(" | "));
         matrix.push('\n');
     }
-    assert_eq!(matrix, "\
+    assert_eq!(
+        matrix,
+        "\
 active | actioned | actioned | actioned | wrong-state | wrong-state | recalled
 actioned | already done | already-decided | actioned | resolved | resolved | recalled
 resolved | wrong-state | wrong-state | wrong-state | already done | already-decided | wrong-state
 recalled | wrong-state | wrong-state | wrong-state | wrong-state | wrong-state | already done
-");
+"
+    );
     let refused = |outcome: Outcome<Gap>| answer(outcome);
     assert_eq!(refused(decide_act(&active, act(GapAction::FixTag)?, &lead()?, now())), "invalid-value");
     assert_eq!(refused(decide_act(&active, act(GapAction::ProposeClaim)?, &lead()?, now())), "invalid-value");

@@ -60,7 +60,8 @@ pub fn decide_resolve(gap: &Gap, rationale: Note, actor: &Actor, now: Timestamp)
     let acted_on = || {
         (gap.state == GapState::Active).then(|| {
             let detail = "it is `active`; act on it first, or recall it if it is no gap after all";
-            Refusal::new(RefusalKind::WrongState, detail).with_current(serde_json::json!({ "state": gap.state.as_str() }))
+            Refusal::new(RefusalKind::WrongState, detail)
+                .with_current(serde_json::json!({ "state": gap.state.as_str() }))
         })
     };
     close(gap, GapState::Resolved, rationale, actor, now, acted_on)
@@ -117,10 +118,16 @@ fn check_fit(gap: &Gap, action: GapAction, target: Option<&Target>) -> Result<()
     let fitting = gap.kind.actions();
     if !fitting.contains(&action) {
         let names: Vec<&str> = fitting.iter().map(|a| a.as_str()).collect();
-        return invalid(format!("`{}` does not fit a gap of kind {}; {} do", action.as_str(), gap.kind.as_str(), names.join(", ")));
+        return invalid(format!(
+            "`{}` does not fit a gap of kind {}; {} do",
+            action.as_str(),
+            gap.kind.as_str(),
+            names.join(", ")
+        ));
     }
     let names_workload = gap.suggested_workload.is_some() || target.is_some_and(|t| t.workload_id.is_some());
-    let names_model = target.is_some_and(|t| t.model_key.is_some()) || gap.about.model.as_ref().is_some_and(|m| m.id().is_some());
+    let names_model =
+        target.is_some_and(|t| t.model_key.is_some()) || gap.about.model.as_ref().is_some_and(|m| m.id().is_some());
     match action {
         GapAction::ProposeClaim if !names_workload => invalid("name the workload in `target.workloadId`".to_owned()),
         GapAction::Block if !names_model => invalid("name the model to block in `target.modelKey`".to_owned()),

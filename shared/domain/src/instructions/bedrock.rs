@@ -19,7 +19,8 @@ pub fn render_bedrock_iam_policy(chain: &Chain, around: &Surroundings<'_>) -> Re
     let work = role::plan(chain, around)?;
     let role_tag = chain.map.as_ref().filter(|m| m.methods.contains(&MapMethod::RoleTag)).map(|m| m.value.as_str());
     let steps = work.apply(verify_access(Steps::default(), chain), role_tag);
-    let what = format!("{} on role {} in {} {}", chain.model_id, work.role.name, work.role.account_id, chain.spec.region);
+    let what =
+        format!("{} on role {} in {} {}", chain.model_id, work.role.name, work.role.account_id, chain.spec.region);
     Ok(TaskContent {
         title: title(TaskKind::BedrockIamPolicy, &what, chain),
         instructions: steps.done(),
@@ -38,7 +39,9 @@ pub fn render_bedrock_create_profile(chain: &Chain) -> Result<TaskContent, Refus
     let region = chain.spec.region.as_str();
     let source = match &grant.inference_profile {
         Some(profile) if profile.kind == ProfileKind::Application => {
-            return Err(grant.impossible("an application profile cannot be copied from another; approve the system profile"));
+            return Err(
+                grant.impossible("an application profile cannot be copied from another; approve the system profile")
+            );
         }
         Some(profile) => {
             // Compiling checks the profile against the approved model, account and region.
@@ -58,13 +61,25 @@ pub fn render_bedrock_create_profile(chain: &Chain) -> Result<TaskContent, Refus
         .option("--region", region)
         .printing("inferenceProfileArn");
     let mut steps = verify_access(Steps::default(), chain)
-        .run("Create the application inference profile", create, "the profile's ARN: the evidence `inferenceProfileArn`")
-        .run("Verify the profile", find_profile(chain, &name, "[inferenceProfileArn,status]"), "the same ARN, then ACTIVE");
+        .run(
+            "Create the application inference profile",
+            create,
+            "the profile's ARN: the evidence `inferenceProfileArn`",
+        )
+        .run(
+            "Verify the profile",
+            find_profile(chain, &name, "[inferenceProfileArn,status]"),
+            "the same ARN, then ACTIVE",
+        );
     if let Some(warning) = map_value.and_then(map::warning) {
         steps = steps.by_hand("Check the MAP value with the FinOps Lead", &warning);
     }
     Ok(TaskContent {
-        title: title(TaskKind::BedrockCreateProfile, &format!("{} in {} {region}", chain.model_id, grant.role.account_id), chain),
+        title: title(
+            TaskKind::BedrockCreateProfile,
+            &format!("{} in {} {region}", chain.model_id, grant.role.account_id),
+            chain,
+        ),
         instructions: steps.done(),
         undo: delete_profile(Steps::default(), chain).done(),
         artifacts: Vec::new(),
@@ -75,9 +90,16 @@ pub fn render_bedrock_create_profile(chain: &Chain) -> Result<TaskContent, Refus
 /// Deletes the application inference profile of a chain.
 pub(super) fn delete_profile(steps: Steps, chain: &Chain) -> Steps {
     let delete = Command::aws("bedrock delete-inference-profile")
-        .option_from("--inference-profile-identifier", &find_profile(chain, &profile_name(chain), "inferenceProfileArn"))
+        .option_from(
+            "--inference-profile-identifier",
+            &find_profile(chain, &profile_name(chain), "inferenceProfileArn"),
+        )
         .option("--region", chain.spec.region.as_str());
-    steps.run("Delete the application inference profile", delete, "no output; ResourceNotFoundException means that it is gone already")
+    steps.run(
+        "Delete the application inference profile",
+        delete,
+        "no output; ResourceNotFoundException means that it is gone already",
+    )
 }
 
 fn find_profile(chain: &Chain, name: &str, field: &str) -> Command {
@@ -100,20 +122,24 @@ fn verify_access(steps: Steps, chain: &Chain) -> Steps {
     let model = chain.model_id.base();
     let signed_in = format!("{}, then ACTIVE", chain.spec.account_id);
     let otherwise = "another account means other credentials; nothing on the second line means no access in this region: return this task";
-    let models = Command::aws("bedrock list-foundation-models").option("--region", region).printing(&format!(
-        "modelSummaries[?modelId=={}].modelLifecycle.status",
-        literal(model.as_str())
-    ));
+    let models = Command::aws("bedrock list-foundation-models")
+        .option("--region", region)
+        .printing(&format!("modelSummaries[?modelId=={}].modelLifecycle.status", literal(model.as_str())));
     let steps = steps.run(
         "Verify model access",
         account().then(models),
         &format!("{signed_in} (LEGACY may be called until its end of life); {otherwise}"),
     );
     let Some(arn) = &chain.profile_arn else { return steps };
-    let kind = if ProfileKind::of_arn(arn) == Some(ProfileKind::Application) { "APPLICATION" } else { "SYSTEM_DEFINED" };
+    let kind =
+        if ProfileKind::of_arn(arn) == Some(ProfileKind::Application) { "APPLICATION" } else { "SYSTEM_DEFINED" };
     let profiles = Command::aws("bedrock list-inference-profiles")
         .option("--type-equals", kind)
         .option("--region", region)
         .printing(&format!("inferenceProfileSummaries[?inferenceProfileArn=={}].status", literal(arn)));
-    steps.run("Verify the inference profile", profiles, "ACTIVE; nothing means that the profile is not there: return this task")
+    steps.run(
+        "Verify the inference profile",
+        profiles,
+        "ACTIVE; nothing means that the profile is not there: return this task",
+    )
 }

@@ -26,7 +26,8 @@ const WORKSPACES: &str = "/v1/organizations/workspaces";
 pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
     let name = workspace_name(chain)?;
     let region = &chain.spec.region;
-    let federation = account().then(Command::aws("iam get-outbound-web-identity-federation-info").printing("JwtVendingEnabled"));
+    let federation =
+        account().then(Command::aws("iam get-outbound-web-identity-federation-info").printing("JwtVendingEnabled"));
     let steps = Steps::default().run(
         "Check the account",
         federation,
@@ -39,8 +40,16 @@ pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) 
         WorkspaceState::ToCreate => {
             let create = with_credentials(&curl::post(region, WORKSPACES, &json!({ "name": name })));
             let steps = steps
-                .run("List the workspaces", list(chain), &format!("no workspace named \"{name}\"; if there is one, skip the next step"))
-                .run("Create the workspace", create, &format!("\"name\":\"{name}\" and an id that begins with wrkspc_"));
+                .run(
+                    "List the workspaces",
+                    list(chain),
+                    &format!("no workspace named \"{name}\"; if there is one, skip the next step"),
+                )
+                .run(
+                    "Create the workspace",
+                    create,
+                    &format!("\"name\":\"{name}\" and an id that begins with wrkspc_"),
+                );
             let undo = Steps::default().by_hand(
                 "Archive the workspace in the console",
                 &format!("\"{name}\" is archived; archiving cannot be taken back, and nothing may be using it"),
@@ -54,7 +63,11 @@ pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) 
         }
     };
     Ok(TaskContent {
-        title: title(TaskKind::ClaudeCreateWorkspace, &format!("\"{name}\" in {} {region}", chain.spec.account_id), chain),
+        title: title(
+            TaskKind::ClaudeCreateWorkspace,
+            &format!("\"{name}\" in {} {region}", chain.spec.account_id),
+            chain,
+        ),
         instructions: steps.done(),
         undo: undo.done(),
         artifacts: vec![permissions_of_the_engineer(chain)?],
@@ -139,7 +152,10 @@ pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> 
             ),
         );
     let mut artifacts = work.artifacts();
-    artifacts.push(Artifact::new("template.yaml", template::render(&work.role, &chain.spec.region, &chain.approval_id, &work.grants)));
+    artifacts.push(Artifact::new(
+        "template.yaml",
+        template::render(&work.role, &chain.spec.region, &chain.approval_id, &work.grants),
+    ));
     artifacts.push(permissions_of_the_engineer(chain)?);
     let undo = delete_stack(Steps::default(), chain, &function);
     Ok(TaskContent {
@@ -182,7 +198,8 @@ pub(super) fn archive(steps: Steps, chain: &Chain, workspace: &WorkspaceArn) -> 
 pub(super) fn registered(chain: &Chain) -> Result<&WorkspaceArn, Refusal> {
     match &chain.workspace_arn {
         Some(workspace) => Ok(workspace),
-        None => Err(Grant::of_chain(chain)?.impossible("its workspace's ARN is not registered yet; complete the task before this one")),
+        None => Err(Grant::of_chain(chain)?
+            .impossible("its workspace's ARN is not registered yet; complete the task before this one")),
     }
 }
 

@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, account};
-use super::{Artifact, RoleState, Steps, Surroundings, TaskContent, role, title};
+use super::{Artifact, Steps, Surroundings, TaskContent, role, title};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
 use crate::policy::compare::Difference;
-use crate::policy::trust::{Runtime, Trusted, trust};
-use crate::platform::{ModelAction, Platform};
 use crate::task::TaskKind;
 
 /// What was found on a live role beside or instead of what was approved.
@@ -45,31 +43,22 @@ impl Drift {
 }
 
 /// Puts the role back: the compiled document, the trust policy where it is the product's, nothing else on the role.
-/// [`RoleState::ToCreate`] says here that the chain created the role, so that its trust is known.
 ///
 /// # Errors
 /// As the policy generator says.
 pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift) -> Result<TaskContent, Refusal> {
-    let role = chain.role();
+    let work = role::plan(chain, around)?;
+    let role = &work.role;
     let name = role.name.as_str();
-    let grants = [around.others_on_role, &[crate::policy::grant::Grant::of_chain(chain)?]].concat();
-    let document = crate::policy::compile(&role, &grants)?;
-    let mut artifacts = vec![Artifact::document("policy.json", &document)];
+    let mut artifacts = vec![Artifact::document("policy.json", &work.document)];
     let mut steps = Steps::default()
         .run("Check the account", account(), &format!("{}; another account means other credentials", role.account_id))
         .by_hand("Read what differs from the approval", &drift.findings().join("\n"));
     steps = role::put(steps, name, "Apply the approved policy", "policy.json");
-    steps = role::read_back(steps, name, &document);
-    if let (RoleState::ToCreate { runtime, detail }, false) = (around.role, drift.trust.is_empty()) {
-        let on_claude = chain.platform == Platform::ClaudePlatform;
-        let (runtime, detail) = if on_claude { (Runtime::Lambda, None) } else { (runtime, detail) };
-        let batch = grants.iter().any(|g| g.platform == Platform::Bedrock && g.actions.contains(&ModelAction::Batch));
-        let trusted = Trusted { role: &role, region: &chain.spec.region, runtime, detail, batch };
-        artifacts.push(Artifact::document("trust-policy.json", &trust(&trusted)?));
-        let update = Command::aws("iam update-assume-role-policy")
-            .option("--role-name", name)
-            .file("--policy-document", "trust-policy.json");
-        steps = steps.run("Apply the approved trust policy", update, "no output");
+    steps = role::read_back(steps, name, &work.document);
+    if let (Some(trust), false) = (&work.trust, drift.trust.is_empty()) {
+        artifacts.push(Artifact::document("trust-policy.json", trust));
+        steps = role::put_trust(steps, name);
     }
     for policy in &drift.inline_policies {
         let delete = Command::aws("iam delete-role-policy").option("--role-name", name).option("--policy-name", policy);

@@ -68,7 +68,11 @@ pub fn render_revoke_claude_workspace(chain: &Chain, around: &Surroundings<'_>) 
     }
     let name = chain.workspace_name.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(TaskContent {
-        title: title(TaskKind::RevokeClaudeWorkspace, &format!("\"{name}\" in {} {}", role.account_id, chain.spec.region), chain),
+        title: title(
+            TaskKind::RevokeClaudeWorkspace,
+            &format!("\"{name}\" in {} {}", role.account_id, chain.spec.region),
+            chain,
+        ),
         instructions: steps.done(),
         undo: not_undone(),
         artifacts,

@@ -3,15 +3,17 @@
 //! The document is always compiled from every grant on the role. A role that is already there is verified and tagged;
 //! its trust policy is its owner's and stays as it is.
 
+use std::collections::BTreeSet;
+
 use super::command::Command;
-use super::{Artifact, RoleState, Steps, Surroundings};
-use crate::aws::RoleRef;
+use super::{Artifact, RoleState, Steps, Surroundings, Trust};
+use crate::aws::{Region, RoleRef};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
 use crate::platform::{ModelAction, Platform};
 use crate::policy::document::Document;
 use crate::policy::grant::Grant;
-use crate::policy::trust::{Runtime, RuntimeDetail, Trusted, trust};
+use crate::policy::trust::{KubernetesName, Runtime, RuntimeDetail, Trusted, trust};
 use crate::policy::{APPROVAL_TAG, POLICY_NAME, compile};
 
 /// What is to be done to a role for one scope.
@@ -20,32 +22,36 @@ pub(super) struct RoleWork<'a> {
     /// All grants on the role, this scope's last.
     pub(super) grants: Vec<Grant>,
     pub(super) document: Document,
-    trust: Option<Document>,
+    /// The role's trust policy, where it is the product's.
+    pub(super) trust: Option<Document>,
     /// What the role had before: compiled from the other grants.
     before: Option<Document>,
-    runtime: Option<(Runtime, Option<&'a RuntimeDetail>)>,
+    state: RoleState<'a>,
     chain: &'a Chain,
 }
 
-/// Works out the documents of a task that gives the scope its access.
+/// Works out the documents of a role that has this scope's access and the others'.
 pub(super) fn plan<'a>(chain: &'a Chain, around: &Surroundings<'a>) -> Result<RoleWork<'a>, Refusal> {
     let role = chain.role();
     let mut grants = around.others_on_role.to_vec();
     grants.push(Grant::of_chain(chain)?);
     let document = compile(&role, &grants)?;
     let before = without(&role, around.others_on_role)?;
-    let runtime = match around.role {
-        // On Claude Platform the role is the passthrough function's, wherever the workload itself runs.
-        RoleState::ToCreate { .. } if chain.platform == Platform::ClaudePlatform => Some((Runtime::Lambda, None)),
-        RoleState::ToCreate { runtime, detail } => Some((runtime, detail)),
-        RoleState::Existing => None,
+    let trust = around.role.trust().map(|given| trust_of(chain, &grants, given)).transpose()?;
+    Ok(RoleWork { role, grants, document, trust, before, state: around.role, chain })
+}
+
+fn trust_of(chain: &Chain, grants: &[Grant], given: Trust<'_>) -> Result<Document, Refusal> {
+    let regions_of = |wanted: &dyn Fn(&&Grant) -> bool| -> BTreeSet<Region> {
+        grants.iter().filter(wanted).map(|grant| grant.region.clone()).collect()
     };
-    let trusted = |(runtime, detail)| {
-        let batch = grants.iter().any(runs_batch_on_bedrock);
-        trust(&Trusted { role: &role, region: &chain.spec.region, runtime, detail, batch })
+    let (runtime, detail) = match chain.platform {
+        Platform::Bedrock => (given.runtime, given.detail),
+        Platform::ClaudePlatform => (Runtime::Lambda, None),
     };
-    let trust = runtime.map(trusted).transpose()?;
-    Ok(RoleWork { role, grants, document, trust, before, runtime, chain })
+    let (role, regions, batch_regions) =
+        (chain.role(), regions_of(&|_| true), regions_of(&|g| runs_batch_on_bedrock(g)));
+    trust(&Trusted { role: &role, regions: &regions, runtime, detail, batch_regions: &batch_regions })
 }
 
 /// The document that remains without this scope; none if nothing else is approved on the role.
@@ -71,9 +77,10 @@ impl RoleWork<'_> {
         let name = self.role.name.as_str();
         let mut tags = vec![format!("Key={APPROVAL_TAG},Value={}", self.chain.approval_id)];
         tags.extend(map_value.map(|value| format!("Key={},Value={value}", super::map::KEY)));
-        let steps = match &self.trust {
-            Some(_) => self.create(steps, &tags),
-            None => self.adopt(steps, &tags),
+        let steps = match self.state {
+            RoleState::ToCreate(trust) => self.create(steps, &tags, trust),
+            RoleState::Created(_) => put_trust(self.verify(steps, &tags), self.role.name.as_str()),
+            RoleState::Adopted => self.adopt(steps, &tags),
         };
         let steps = put(steps, name, "Apply the policy", "policy.json");
         let list = Command::aws("iam list-role-policies").option("--role-name", name).as_json("PolicyNames").then(
@@ -89,7 +96,7 @@ impl RoleWork<'_> {
         )
     }
 
-    fn create(&self, steps: Steps, tags: &[String]) -> Steps {
+    fn create(&self, steps: Steps, tags: &[String], trust: Trust<'_>) -> Steps {
         let name = self.role.name.as_str();
         let arn = self.role.arn();
         let create = Command::aws("iam create-role")
@@ -101,16 +108,19 @@ impl RoleWork<'_> {
             .then(Command::aws("iam wait role-exists").option("--role-name", name));
         let exists = format!("{arn}; on EntityAlreadyExists return this task: the role must be approved as existing");
         let steps = steps.run("Create the role", create, &exists);
-        match self.runtime {
-            Some((Runtime::Ec2, _)) => {
+        let bedrock = self.chain.platform == Platform::Bedrock;
+        match (trust.runtime, trust.detail) {
+            (Runtime::Ec2, _) if bedrock => {
                 let profile = Command::aws("iam create-instance-profile")
                     .option("--instance-profile-name", name)
                     .printing("InstanceProfile.Arn")
                     .then(in_instance_profile("iam add-role-to-instance-profile", name));
                 steps.run("Create the instance profile of the same name", profile, "the instance profile's ARN")
             }
-            Some((Runtime::Eks, Some(RuntimeDetail { cluster: Some(cluster), namespace, service_account, .. }))) => {
-                let text = |name: &Option<_>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+            (Runtime::Eks, Some(RuntimeDetail { cluster: Some(cluster), namespace, service_account, .. }))
+                if bedrock =>
+            {
+                let text = |name: &Option<KubernetesName>| name.as_ref().map(ToString::to_string).unwrap_or_default();
                 let associate = Command::aws("eks create-pod-identity-association")
                     .option("--cluster-name", cluster.as_str())
                     .option("--namespace", &text(namespace))
@@ -124,24 +134,27 @@ impl RoleWork<'_> {
         }
     }
 
-    fn adopt(&self, steps: Steps, tags: &[String]) -> Steps {
+    fn verify(&self, steps: Steps, tags: &[String]) -> Steps {
         let name = self.role.name.as_str();
         let verify = Command::aws("iam get-role").option("--role-name", name).printing("Role.Arn");
         let tag = Command::aws("iam tag-role").option("--role-name", name).values("--tags", tags);
+        let there =
+            format!("{} (a path may stand before the name); if there is none, return this task", self.role.arn());
+        steps.run("Verify that the role is there", verify, &there).run(
+            "Tag the role with the approval",
+            tag,
+            "no output",
+        )
+    }
+
+    fn adopt(&self, steps: Steps, tags: &[String]) -> Steps {
         let batch = self.grants.iter().any(runs_batch_on_bedrock);
-        steps
-            .run(
-                "Verify that the role is there",
-                verify,
-                &format!("{} (a path may stand before the name); if there is none, return this task", self.role.arn()),
+        self.verify(steps, tags).when(batch, |steps| {
+            steps.by_hand(
+                "Check that the role's own trust policy lets Bedrock run its batch jobs",
+                "a statement for bedrock.amazonaws.com with aws:SourceAccount of this account; if there is none, return this task",
             )
-            .run("Tag the role with the approval", tag, "no output")
-            .when(batch, |steps| {
-                steps.by_hand(
-                    "Check that the role's own trust policy lets Bedrock run its batch jobs",
-                    "a statement for bedrock.amazonaws.com with aws:SourceAccount of this account; if there is none, return this task",
-                )
-            })
+        })
     }
 
     /// Takes the task back: the document of before, or no document and, if the task created it, no role.
@@ -151,15 +164,15 @@ impl RoleWork<'_> {
             return put(steps, name, "Put the document of before", "undo-policy.json");
         }
         let steps = delete_policy(steps, name);
-        if self.trust.is_none() {
-            return steps;
-        }
-        let ec2 = matches!(self.runtime, Some((Runtime::Ec2, _)));
+        let RoleState::ToCreate(trust) = self.state else { return steps };
+        let ec2 = trust.runtime == Runtime::Ec2 && self.chain.platform == Platform::Bedrock;
         let delete_profile = in_instance_profile("iam remove-role-from-instance-profile", name)
             .then(Command::aws("iam delete-instance-profile").option("--instance-profile-name", name));
-        steps
-            .when(ec2, |steps| steps.run("Delete the instance profile", delete_profile, "no output"))
-            .run("Delete the role", Command::aws("iam delete-role").option("--role-name", name), "no output")
+        steps.when(ec2, |steps| steps.run("Delete the instance profile", delete_profile, "no output")).run(
+            "Delete the role",
+            Command::aws("iam delete-role").option("--role-name", name),
+            "no output",
+        )
     }
 }
 
@@ -176,6 +189,14 @@ pub(super) fn put(steps: Steps, role_name: &str, title: &str, artifact: &'static
     steps.run(title, put, "no output")
 }
 
+/// Brings the trust policy of a role that this product created up to date.
+pub(super) fn put_trust(steps: Steps, role_name: &str) -> Steps {
+    let update = Command::aws("iam update-assume-role-policy")
+        .option("--role-name", role_name)
+        .file("--policy-document", "trust-policy.json");
+    steps.run("Apply the trust policy", update, "no output")
+}
+
 /// Reads the live document and says which statements it must show.
 pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> Steps {
     let labels: Vec<String> = document.statements.iter().enumerate().map(|(index, s)| s.label(index)).collect();
@@ -183,7 +204,11 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
         .option("--role-name", role_name)
         .option("--policy-name", POLICY_NAME)
         .as_json("PolicyDocument");
-    steps.run("Read the policy back", read, &format!("the document as applied, with the statements {}", labels.join(", ")))
+    steps.run(
+        "Read the policy back",
+        read,
+        &format!("the document as applied, with the statements {}", labels.join(", ")),
+    )
 }
 
 /// Deletes the product's policy and shows that it is gone.
@@ -191,7 +216,9 @@ pub(super) fn delete_policy(steps: Steps, role_name: &str) -> Steps {
     let delete =
         Command::aws("iam delete-role-policy").option("--role-name", role_name).option("--policy-name", POLICY_NAME);
     let list = Command::aws("iam list-role-policies").option("--role-name", role_name).as_json("PolicyNames");
-    steps
-        .run("Delete the policy", delete, "no output; NoSuchEntity means that it is gone already")
-        .run("Read the role's policies", list, &format!("a list without \"{POLICY_NAME}\""))
+    steps.run("Delete the policy", delete, "no output; NoSuchEntity means that it is gone already").run(
+        "Read the role's policies",
+        list,
+        &format!("a list without \"{POLICY_NAME}\""),
+    )
 }

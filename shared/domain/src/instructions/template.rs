@@ -36,7 +36,8 @@ pub fn function_name(role: &RoleName) -> String {
 /// The template for all grants on the role.
 #[must_use]
 pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants: &[Grant]) -> String {
-    let code: String = CODE.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("        {line}\n") }).collect();
+    let code: String =
+        CODE.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("        {line}\n") }).collect();
     let description = format!("FinOps Center: Claude Platform passthrough of role {}", role.name);
     [
         ("@DESCRIPTION@", description.as_str()),
@@ -61,7 +62,9 @@ fn allowed(grants: &[Grant]) -> Value {
             rows.insert((workspace.workspace_id.as_str(), grant.model_id.as_str(), path));
         }
     }
-    rows.into_iter().map(|(workspace, model, path)| json!({ "workspace": workspace, "model": model, "path": path })).collect()
+    rows.into_iter()
+        .map(|(workspace, model, path)| json!({ "workspace": workspace, "model": model, "path": path }))
+        .collect()
 }
 
 /// The path that the function forwards for an action; files and agents name no model and are called directly.
@@ -79,11 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn function_names_are_accepted_by_lambda_and_cloudformation_and_never_shared() -> Result<(), crate::text::MalformedText> {
+    fn function_names_are_accepted_by_lambda_and_cloudformation_and_never_shared()
+    -> Result<(), crate::text::MalformedText> {
         let long = "a".repeat(64);
         let long_with_dot = format!("{}.", "a".repeat(63));
         let mut seen = BTreeSet::new();
-        for role in ["finops-ai-assistant", "a_b", "a-b", "a.b", "a+b", "1st", "-x", long.as_str(), long_with_dot.as_str()] {
+        for role in
+            ["finops-ai-assistant", "a_b", "a-b", "a.b", "a+b", "1st", "-x", long.as_str(), long_with_dot.as_str()]
+        {
             let name = function_name(&role.parse()?);
             assert!(name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name}");
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");

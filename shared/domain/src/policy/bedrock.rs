@@ -84,11 +84,8 @@ fn batch_permissions(grant: &Grant) -> Vec<Permission> {
     let jobs = resource(grant, "model-invocation-job/*");
     let mut sources = BTreeSet::from([model_arn(grant.role.partition, &grant.region, &grant.model_id)]);
     sources.extend(grant.inference_profile.iter().map(|p| p.arn.clone()));
-    let follow = [
-        CREATE_JOB,
-        Action::known("bedrock:GetModelInvocationJob"),
-        Action::known("bedrock:StopModelInvocationJob"),
-    ];
+    let follow =
+        [CREATE_JOB, Action::known("bedrock:GetModelInvocationJob"), Action::known("bedrock:StopModelInvocationJob")];
     let list = Action::known("bedrock:ListModelInvocationJobs");
     let to_bedrock = Conditions::none().and_equals("iam:PassedToService", "bedrock.amazonaws.com");
     vec![

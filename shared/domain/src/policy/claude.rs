@@ -121,7 +121,12 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
     let to_lambda = Conditions::none().and_equals("iam:PassedToService", "lambda.amazonaws.com");
     let document = Document::new(vec![
         // These two have no resource: a workspace ARN would silently allow nothing.
-        allow("CreateAndListWorkspaces", &["aws-external-anthropic:CreateWorkspace", "aws-external-anthropic:ListWorkspaces"], &["*"], in_region()),
+        allow(
+            "CreateAndListWorkspaces",
+            &["aws-external-anthropic:CreateWorkspace", "aws-external-anthropic:ListWorkspaces"],
+            &["*"],
+            in_region(),
+        ),
         allow(
             "ReadAndTagWorkspaces",
             &[
@@ -137,8 +142,15 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
         allow(
             "ManageExecutionRole",
             &[
-                "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
-                "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PutRolePolicy", "iam:TagRole",
+                "iam:CreateRole",
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+                "iam:PutRolePolicy",
+                "iam:TagRole",
             ],
             &[&role.arn()],
             Conditions::none(),
@@ -147,8 +159,12 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
         allow(
             "DeployFunction",
             &[
-                "cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet",
-                "cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet",
+                "cloudformation:CreateChangeSet",
+                "cloudformation:DeleteStack",
+                "cloudformation:DescribeChangeSet",
+                "cloudformation:DescribeStackEvents",
+                "cloudformation:DescribeStacks",
+                "cloudformation:ExecuteChangeSet",
             ],
             &[&stack, &transform],
             Conditions::none(),
@@ -157,8 +173,14 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
         allow(
             "ManageFunction",
             &[
-                "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration",
-                "lambda:ListTags", "lambda:TagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+                "lambda:CreateFunction",
+                "lambda:DeleteFunction",
+                "lambda:GetFunction",
+                "lambda:GetFunctionConfiguration",
+                "lambda:ListTags",
+                "lambda:TagResource",
+                "lambda:UpdateFunctionCode",
+                "lambda:UpdateFunctionConfiguration",
             ],
             &[&function],
             Conditions::none(),

@@ -68,7 +68,11 @@ pub fn compare_documents(approved: &Document, live: &Document) -> Vec<Difference
         });
     }
     for (label, found) in unexpected {
-        differences.push(difference(DifferenceKind::Unexpected, label, format!("live, not approved: {}", found.describe())));
+        differences.push(difference(
+            DifferenceKind::Unexpected,
+            label,
+            format!("live, not approved: {}", found.describe()),
+        ));
     }
     differences
 }
@@ -175,11 +179,17 @@ mod tests {
             }
         };
         use DifferenceKind::{Changed, Missing, Unexpected, Unreadable};
-        check(&APPROVED.replace("CountTokens", "*"), &[(Changed, "One", "live adds `bedrock:*`; Action: live lacks `bedrock:counttokens`")]);
+        check(
+            &APPROVED.replace("CountTokens", "*"),
+            &[(Changed, "One", "live adds `bedrock:*`; Action: live lacks `bedrock:counttokens`")],
+        );
         check(&APPROVED.replace("\"true\"", "\"false\""), &[(Changed, "Two", "live adds `false`")]);
         check(&APPROVED.replace("2012", "2008"), &[(Changed, "document", "version")]);
         check(&APPROVED.replace("arn:a", "arn:A"), &[(Changed, "One", "live adds `arn:A`")]);
-        check(r#"{"Version":"2012-10-17","Statement":[]}"#, &[(Missing, "One", "not live"), (Missing, "Two", "not live")]);
+        check(
+            r#"{"Version":"2012-10-17","Statement":[]}"#,
+            &[(Missing, "One", "not live"), (Missing, "Two", "not live")],
+        );
         let more = APPROVED.replace("]}", r#",{"Sid":"Three","Effect":"Allow","Action":"*","Resource":"*"}]}"#);
         check(&more, &[(Unexpected, "Three", "Allow; Action *")]);
         check("", &[(Unreadable, "document", "not JSON")]);

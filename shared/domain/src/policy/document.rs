@@ -52,7 +52,8 @@ impl Action {
     /// Reads an action as IAM accepts it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let name_part = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*' || b == b'?');
+        let name_part =
+            |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*' || b == b'?');
         let service_part = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let well_formed = text == "*" || text.split_once(':').is_some_and(|(s, n)| service_part(s) && name_part(n));
         well_formed.then(|| Self(Cow::Owned(text.to_owned())))

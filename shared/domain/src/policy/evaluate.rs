@@ -86,9 +86,8 @@ fn matches(statement: &Statement, request: &Request) -> bool {
 
 fn conditions_met(conditions: &Conditions, request: &Request, effect: Effect) -> bool {
     conditions.0.iter().all(|(operator, keys)| {
-        keys.iter().all(|(key, values)| {
-            condition_met(operator, request.value(key), values).unwrap_or(effect == Effect::Allow)
-        })
+        keys.iter()
+            .all(|(key, values)| condition_met(operator, request.value(key), values).unwrap_or(effect == Effect::Allow))
     })
 }
 
@@ -97,9 +96,7 @@ fn condition_met(operator: &Operator, given: Option<&str>, wanted: &Values) -> O
     if operator.quantifier.is_some() {
         return None;
     }
-    let any = |compare: fn(&str, &str) -> bool| {
-        move |given: &str| wanted.0.iter().any(|wanted| compare(wanted, given))
-    };
+    let any = |compare: fn(&str, &str) -> bool| move |given: &str| wanted.0.iter().any(|wanted| compare(wanted, given));
     let same: fn(&str, &str) -> bool = |wanted, given| wanted == given;
     let same_ignoring_case: fn(&str, &str) -> bool = |wanted, given| wanted.eq_ignore_ascii_case(given);
     let (test, negated): (Box<dyn Fn(&str) -> bool + '_>, bool) = match &operator.comparison {

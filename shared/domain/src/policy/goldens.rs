@@ -1,5 +1,7 @@
 //! A golden file for every kind of approval on both platforms, each through the linter, and every refusal.
 
+use std::collections::BTreeSet;
+
 use super::compile;
 use super::document::{Action, Document};
 use super::fixtures::{self, GLOBAL_PROFILE, OWN_PROFILE, SONNET, US_PROFILE, agentic, bedrock, claude, role, through};
@@ -70,7 +72,8 @@ fn claude_and_merged_policies() -> anyhow::Result<()> {
     let two_models = [bedrock(NOVA, &[Invoke, Stream])?, bedrock("amazon.nova-pro-v1:0", &[Invoke, Stream])?];
     compiled("bedrock-two-models", &two_models)?;
     compiled("both-platforms-on-one-role", &[bedrock(NOVA, &[Invoke])?, claude("wrkspc_01Ab", &[Inference])?])?;
-    let engineer = super::claude::engineer_permissions(&role()?, &"us-west-2".parse()?, "finops-ai-checkout-assistant")?;
+    let engineer =
+        super::claude::engineer_permissions(&role()?, &"us-west-2".parse()?, "finops-ai-checkout-assistant")?;
     golden("claude-engineer-permissions", &engineer, DocumentKind::Identity);
     Ok(())
 }
@@ -86,31 +89,40 @@ fn organisation_denies() -> anyhow::Result<()> {
 
 #[test]
 fn trust_policies() -> anyhow::Result<()> {
-    let (role, region) = (role()?, "us-east-1".parse()?);
+    let (role, none) = (role()?, BTreeSet::new());
+    let one = BTreeSet::from(["us-east-1".parse()?]);
+    let two = BTreeSet::from(["us-east-1".parse()?, "eu-west-1".parse()?]);
     let irsa = r#"{"oidcProvider":"oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE","namespace":"shop","serviceAccount":"checkout"}"#;
     let third_party = r#"{"trustedRole":"arn:aws:iam::444455556666:role/Partner","externalId":"finops-7f3a"}"#;
     let github = r#"{"oidcProvider":"token.actions.githubusercontent.com","audience":"sts.amazonaws.com","subject":"repo:acme/shop:ref:refs/heads/main"}"#;
-    for (name, runtime, detail, batch) in [
-        ("trust-lambda", Runtime::Lambda, "{}", false),
-        ("trust-lambda-with-batch", Runtime::Lambda, "{}", true),
-        ("trust-ecs", Runtime::Ecs, "{}", false),
-        ("trust-ec2", Runtime::Ec2, "{}", false),
-        ("trust-sagemaker", Runtime::Sagemaker, "{}", false),
-        ("trust-eks-pod-identity", Runtime::Eks, r#"{"cluster":"prod","namespace":"shop","serviceAccount":"checkout"}"#, false),
-        ("trust-eks-oidc", Runtime::Eks, irsa, false),
-        ("trust-external-oidc", Runtime::ExternalOidc, github, false),
-        ("trust-external-role", Runtime::ExternalOidc, third_party, false),
+    for (name, runtime, detail, batch_regions) in [
+        ("trust-lambda", Runtime::Lambda, "{}", &none),
+        ("trust-lambda-with-batch", Runtime::Lambda, "{}", &two),
+        ("trust-ecs", Runtime::Ecs, "{}", &none),
+        ("trust-ec2", Runtime::Ec2, "{}", &none),
+        ("trust-sagemaker", Runtime::Sagemaker, "{}", &none),
+        (
+            "trust-eks-pod-identity",
+            Runtime::Eks,
+            r#"{"cluster":"prod","namespace":"shop","serviceAccount":"checkout"}"#,
+            &none,
+        ),
+        ("trust-eks-oidc", Runtime::Eks, irsa, &none),
+        ("trust-external-oidc", Runtime::ExternalOidc, github, &none),
+        ("trust-external-role", Runtime::ExternalOidc, third_party, &none),
     ] {
         let detail: RuntimeDetail = serde_json::from_str(detail)?;
-        let trusted = Trusted { role: &role, region: &region, runtime, detail: Some(&detail), batch };
+        let trusted = Trusted { role: &role, regions: &one, runtime, detail: Some(&detail), batch_regions };
         golden(name, &trust(&trusted)?, DocumentKind::Trust);
     }
+    let trusted = Trusted { role: &role, regions: &two, runtime: Runtime::Ecs, detail: None, batch_regions: &none };
+    golden("trust-ecs-in-two-regions", &trust(&trusted)?, DocumentKind::Trust);
     Ok(())
 }
 
 #[test]
 fn a_runtime_refuses_detail_that_it_lacks_or_does_not_use() -> anyhow::Result<()> {
-    let (role, region) = (role()?, "us-east-1".parse()?);
+    let (role, regions, none) = (role()?, BTreeSet::from(["us-east-1".parse()?]), BTreeSet::new());
     for (runtime, detail) in [
         (Runtime::Lambda, r#"{"cluster":"prod"}"#),
         (Runtime::Eks, "{}"),
@@ -121,7 +133,7 @@ fn a_runtime_refuses_detail_that_it_lacks_or_does_not_use() -> anyhow::Result<()
         (Runtime::ExternalOidc, r#"{"cluster":"prod","oidcProvider":"a.b","audience":"x","subject":"y"}"#),
     ] {
         let read: RuntimeDetail = serde_json::from_str(detail)?;
-        let trusted = Trusted { role: &role, region: &region, runtime, detail: Some(&read), batch: false };
+        let trusted = Trusted { role: &role, regions: &regions, runtime, detail: Some(&read), batch_regions: &none };
         assert!(trust(&trusted).is_err(), "{runtime:?} {detail}");
     }
     for hostile in [

@@ -163,7 +163,8 @@ impl Grant {
 
     /// The agents' actions, in the platform's spelling; only where `agents` is approved.
     pub(crate) fn agent_actions(&self) -> Result<BTreeSet<Action>, Refusal> {
-        let named = self.agentic.iter().filter(|_| self.actions.contains(&ModelAction::Agents)).flat_map(|a| &a.actions);
+        let named =
+            self.agentic.iter().filter(|_| self.actions.contains(&ModelAction::Agents)).flat_map(|a| &a.actions);
         named
             .map(|given| {
                 agent_action(self.platform, given).ok_or_else(|| {

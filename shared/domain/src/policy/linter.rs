@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::condition::Comparison;
-use super::document::{Action, Actions, Document, Effect, PrincipalKind, Resources, Statement, VERSION, has_only_policy_characters};
+use super::document::{
+    Action, Actions, Document, Effect, PrincipalKind, Resources, Statement, VERSION, has_only_policy_characters,
+};
 use crate::outcome::{Refusal, RefusalKind};
 
 /// What a document is for; its limits differ.
@@ -88,9 +90,10 @@ pub fn require_clean(document: &Document, kind: DocumentKind) -> Result<(), Refu
     }
     match lint(document, kind) {
         findings if findings.is_empty() => Ok(()),
-        findings => {
-            Err(Refusal::new(RefusalKind::PolicyImpossible, format!("the document is refused: {}", findings.join("; "))))
-        }
+        findings => Err(Refusal::new(
+            RefusalKind::PolicyImpossible,
+            format!("the document is refused: {}", findings.join("; ")),
+        )),
     }
 }
 
@@ -179,7 +182,8 @@ mod tests {
             Ok(())
         };
         use DocumentKind::{Identity, Trust};
-        let trust = |principal: &str| format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#);
+        let trust =
+            |principal: &str| format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}"#);
         check(Trust, &trust(r#""*""#), "trusts `*`")?;
         check(Trust, &trust(r#"{"AWS":"arn:aws:iam::111122223333:root"}"#), "whole account")?;
         check(Trust, &trust(r#"{"AWS":"111122223333"}"#), "whole account")?;

@@ -91,7 +91,9 @@ fn statement(place: &str, value: &Value) -> Result<Statement, Unreadable> {
 fn actions(place: &str, value: &Value) -> Result<BTreeSet<Action>, Unreadable> {
     texts(place, "Action", value)?
         .iter()
-        .map(|text| Action::parse(text).ok_or_else(|| element(place, &format!("names `{text}`, which is not an action"))))
+        .map(|text| {
+            Action::parse(text).ok_or_else(|| element(place, &format!("names `{text}`, which is not an action")))
+        })
         .collect()
 }
 
@@ -117,7 +119,9 @@ fn principals(place: &str, value: &Value) -> Result<BTreeMap<PrincipalKind, Valu
 fn conditions(place: &str, statement: &Map<String, Value>) -> Result<Conditions, Unreadable> {
     let mut read = Conditions::none();
     let Some(condition) = statement.get("Condition") else { return Ok(read) };
-    let Value::Object(operators) = condition else { return Err(element(place, "has a Condition that is not an object")) };
+    let Value::Object(operators) = condition else {
+        return Err(element(place, "has a Condition that is not an object"));
+    };
     for (operator, keys) in operators {
         let Value::Object(keys) = keys else {
             return Err(element(place, &format!("has a condition `{operator}` that is not an object")));

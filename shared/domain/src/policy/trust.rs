@@ -94,7 +94,7 @@ checked_text! {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuntimeDetail {
-    /// `eks` with pod identity: the cluster's name, in the scope's account and region.
+    /// `eks` with pod identity: the cluster's name, in the role's account and the scopes' regions.
     #[serde(default)]
     pub cluster: Option<ClusterName>,
     /// `eks`: the Kubernetes namespace.
@@ -125,14 +125,14 @@ pub struct RuntimeDetail {
 pub struct Trusted<'a> {
     /// The role that is assumed.
     pub role: &'a RoleRef,
-    /// The scope's region.
-    pub region: &'a Region,
+    /// The regions of all scopes on the role: the role is global, the services that assume it are not.
+    pub regions: &'a BTreeSet<Region>,
     /// Where the workload runs.
     pub runtime: Runtime,
     /// What that runtime needs to know.
     pub detail: Option<&'a RuntimeDetail>,
-    /// Batch inference is approved: Bedrock assumes the role too, for the account's own jobs in the region.
-    pub batch: bool,
+    /// Where batch inference is approved: Bedrock assumes the role too, for the account's own jobs there.
+    pub batch_regions: &'a BTreeSet<Region>,
 }
 
 /// One row of the table of what AWS documents.
@@ -150,15 +150,64 @@ pub struct Documented {
 
 /// Principals and condition keys, as AWS documents them.
 pub const DOCUMENTED: &[Documented] = &[
-    Documented { caller: "lambda", principal: "Service lambda.amazonaws.com", keys: &[], page: "lambda/latest/dg/lambda-intro-execution-role.html" },
-    Documented { caller: "ecs", principal: "Service ecs-tasks.amazonaws.com", keys: &["aws:SourceAccount", "aws:SourceArn"], page: "AmazonECS/latest/developerguide/task-iam-roles.html" },
-    Documented { caller: "ec2", principal: "Service ec2.amazonaws.com", keys: &[], page: "AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html" },
-    Documented { caller: "eks, pod identity", principal: "Service pods.eks.amazonaws.com", keys: &["aws:RequestTag/eks-cluster-arn", "aws:RequestTag/kubernetes-namespace", "aws:RequestTag/kubernetes-service-account"], page: "eks/latest/userguide/pod-id-role.html" },
-    Documented { caller: "eks, OIDC (IRSA)", principal: "Federated: the cluster's OIDC provider", keys: &["<provider>:aud", "<provider>:sub"], page: "eks/latest/userguide/associate-service-account-role.html" },
-    Documented { caller: "sagemaker", principal: "Service sagemaker.amazonaws.com", keys: &["aws:SourceAccount", "aws:SourceArn"], page: "sagemaker/latest/dg/security-confused-deputy-prevention.html" },
-    Documented { caller: "external-oidc", principal: "Federated: the named OIDC provider", keys: &["<provider>:aud", "<provider>:sub"], page: "IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html" },
-    Documented { caller: "external-oidc, third party", principal: "AWS: the one named role", keys: &["sts:ExternalId"], page: "IAM/latest/UserGuide/confused-deputy.html" },
-    Documented { caller: "Bedrock batch inference", principal: "Service bedrock.amazonaws.com", keys: &["aws:SourceAccount", "aws:SourceArn"], page: "bedrock/latest/userguide/batch-iam-sr.html" },
+    Documented {
+        caller: "lambda",
+        principal: "Service lambda.amazonaws.com",
+        keys: &[],
+        page: "lambda/latest/dg/lambda-intro-execution-role.html",
+    },
+    Documented {
+        caller: "ecs",
+        principal: "Service ecs-tasks.amazonaws.com",
+        keys: &["aws:SourceAccount", "aws:SourceArn"],
+        page: "AmazonECS/latest/developerguide/task-iam-roles.html",
+    },
+    Documented {
+        caller: "ec2",
+        principal: "Service ec2.amazonaws.com",
+        keys: &[],
+        page: "AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html",
+    },
+    Documented {
+        caller: "eks, pod identity",
+        principal: "Service pods.eks.amazonaws.com",
+        keys: &[
+            "aws:RequestTag/eks-cluster-arn",
+            "aws:RequestTag/kubernetes-namespace",
+            "aws:RequestTag/kubernetes-service-account",
+        ],
+        page: "eks/latest/userguide/pod-id-role.html",
+    },
+    Documented {
+        caller: "eks, OIDC (IRSA)",
+        principal: "Federated: the cluster's OIDC provider",
+        keys: &["<provider>:aud", "<provider>:sub"],
+        page: "eks/latest/userguide/associate-service-account-role.html",
+    },
+    Documented {
+        caller: "sagemaker",
+        principal: "Service sagemaker.amazonaws.com",
+        keys: &["aws:SourceAccount", "aws:SourceArn"],
+        page: "sagemaker/latest/dg/security-confused-deputy-prevention.html",
+    },
+    Documented {
+        caller: "external-oidc",
+        principal: "Federated: the named OIDC provider",
+        keys: &["<provider>:aud", "<provider>:sub"],
+        page: "IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html",
+    },
+    Documented {
+        caller: "external-oidc, third party",
+        principal: "AWS: the one named role",
+        keys: &["sts:ExternalId"],
+        page: "IAM/latest/UserGuide/confused-deputy.html",
+    },
+    Documented {
+        caller: "Bedrock batch inference",
+        principal: "Service bedrock.amazonaws.com",
+        keys: &["aws:SourceAccount", "aws:SourceArn"],
+        page: "bedrock/latest/userguide/batch-iam-sr.html",
+    },
 ];
 
 /// The role's trust policy.
@@ -176,10 +225,17 @@ pub fn trust(trusted: &Trusted<'_>) -> Result<Document, Refusal> {
         Runtime::Eks => eks(trusted, detail)?,
         Runtime::ExternalOidc => external(trusted, detail)?,
     }];
-    if trusted.batch {
-        let source = format!("{}:model-invocation-job/*", source_prefix(trusted, "bedrock"));
+    if !trusted.batch_regions.is_empty() {
+        let jobs = arns(trusted.role, trusted.batch_regions, "bedrock", "model-invocation-job/*");
         let sid = Sid::numbered("TrustBedrockBatchInference", 1);
-        statements.push(statement(sid, PrincipalKind::Service, "bedrock.amazonaws.com", &["sts:AssumeRole"], from_account(trusted, &source)));
+        let conditions = from_account(trusted, jobs);
+        statements.push(statement(
+            sid,
+            PrincipalKind::Service,
+            "bedrock.amazonaws.com",
+            &["sts:AssumeRole"],
+            conditions,
+        ));
     }
     let document = Document::new(statements);
     linter::require_clean(&document, DocumentKind::Trust)?;
@@ -196,14 +252,16 @@ fn service(
         return Err(unusable(trusted.runtime, "takes no runtimeDetail; leave it out"));
     }
     let conditions = source_service
-        .map(|service| from_account(trusted, &format!("{}:*", source_prefix(trusted, service))))
+        .map(|service| from_account(trusted, arns(trusted.role, trusted.regions, service, "*")))
         .unwrap_or_default();
     Ok(statement(Sid::numbered("TrustRuntime", 1), PrincipalKind::Service, principal, &["sts:AssumeRole"], conditions))
 }
 
 fn eks(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, Refusal> {
     let needs = "needs `namespace`, `serviceAccount` and either `cluster` (pod identity) or `oidcProvider` (IRSA), and nothing else";
-    let RuntimeDetail { cluster, namespace: Some(namespace), service_account: Some(account), oidc_provider, .. } = detail else {
+    let RuntimeDetail { cluster, namespace: Some(namespace), service_account: Some(account), oidc_provider, .. } =
+        detail
+    else {
         return Err(unusable(Runtime::Eks, needs));
     };
     let extra = detail.audience.is_some() || detail.subject.is_some();
@@ -212,8 +270,9 @@ fn eks(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, Refus
     }
     match (cluster, oidc_provider) {
         (Some(cluster), None) => {
+            let clusters = arns(trusted.role, trusted.regions, "eks", &format!("cluster/{cluster}"));
             let conditions = Conditions::none()
-                .and_equals("aws:RequestTag/eks-cluster-arn", &format!("{}:cluster/{cluster}", source_prefix(trusted, "eks")))
+                .and(Operator::plain(Comparison::StringEquals), "aws:RequestTag/eks-cluster-arn", clusters)
                 .and_equals("aws:RequestTag/kubernetes-namespace", namespace.as_str())
                 .and_equals("aws:RequestTag/kubernetes-service-account", account.as_str());
             let actions = ["sts:AssumeRole", "sts:TagSession"];
@@ -229,8 +288,16 @@ fn eks(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, Refus
 }
 
 fn external(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, Refusal> {
-    let RuntimeDetail { cluster: None, namespace: None, service_account: None, oidc_provider, audience, subject, trusted_role, external_id } =
-        detail
+    let RuntimeDetail {
+        cluster: None,
+        namespace: None,
+        service_account: None,
+        oidc_provider,
+        audience,
+        subject,
+        trusted_role,
+        external_id,
+    } = detail
     else {
         return Err(unusable(Runtime::ExternalOidc, "does not use `cluster`, `namespace` or `serviceAccount`"));
     };
@@ -260,18 +327,28 @@ fn web_identity(trusted: &Trusted<'_>, provider: &OidcProvider, audience: &str, 
     statement(sid, PrincipalKind::Federated, &arn, &["sts:AssumeRoleWithWebIdentity"], conditions)
 }
 
-fn from_account(trusted: &Trusted<'_>, source_arn: &str) -> Conditions {
-    Conditions::none()
-        .and_equals("aws:SourceAccount", trusted.role.account_id.as_str())
-        .and(Operator::plain(Comparison::ArnLike), "aws:SourceArn", [source_arn])
+fn from_account(trusted: &Trusted<'_>, source_arns: Vec<String>) -> Conditions {
+    Conditions::none().and_equals("aws:SourceAccount", trusted.role.account_id.as_str()).and(
+        Operator::plain(Comparison::ArnLike),
+        "aws:SourceArn",
+        source_arns,
+    )
 }
 
-fn source_prefix(trusted: &Trusted<'_>, service: &str) -> String {
-    let RoleRef { partition, account_id, .. } = trusted.role;
-    format!("arn:{}:{service}:{}:{account_id}", partition.as_str(), trusted.region)
+/// The same resource of a service in each region of the role's account.
+fn arns(role: &RoleRef, regions: &BTreeSet<Region>, service: &str, resource: &str) -> Vec<String> {
+    let RoleRef { partition, account_id, .. } = role;
+    let partition = partition.as_str();
+    regions.iter().map(|region| format!("arn:{partition}:{service}:{region}:{account_id}:{resource}")).collect()
 }
 
-fn statement(sid: Sid, kind: PrincipalKind, principal: &str, actions: &[&'static str], conditions: Conditions) -> Statement {
+fn statement(
+    sid: Sid,
+    kind: PrincipalKind,
+    principal: &str,
+    actions: &[&'static str],
+    conditions: Conditions,
+) -> Statement {
     Statement {
         sid: Some(sid),
         effect: Effect::Allow,

@@ -52,6 +52,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             stream: None,
             roles: RoleGroups::from_env(&platform.env),
             platform,
+            noted: crate::people::Noted::default(),
         };
         Self { state, function }
     }

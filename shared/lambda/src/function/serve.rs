@@ -58,6 +58,9 @@ impl Function {
         let (actor, person) = identify(&request, roles)?;
         may_ever(&actor, action)?;
         let now = self.platform.clock.now();
+        if let Ok(store) = self.platform.store() {
+            crate::people::learn(&self.noted, &store, &actor, &person, now, request.request_id()).await;
+        }
         let query = query_of(&request, route)?;
         let body = if route.method == Method::Get { Value::Null } else { request.json_body()? };
         let idempotency = match route.method {

@@ -1,9 +1,11 @@
 //! Anchors: one partition each, so that what must be unique about one is decided on one item.
 
-use domain::anchor::{Anchor, AnchorKey, AnchorRef};
+use domain::anchor::{Anchor, AnchorKey, AnchorRef, Claim};
 use domain::ids::{ClaimId, WorkloadId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::aggregate::{Aggregate, Listing, Loaded};
+use crate::aggregate::{Aggregate, Listing, Loaded, Row};
 use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
@@ -17,10 +19,45 @@ impl Aggregate for Anchor {
     fn listing(&self) -> Listing {
         Listing::list(keys::all_of(Self::KIND), self.id()).and_parent(anchors_of(&self.workload_id), self.id())
     }
+
+    fn rows(&self) -> Vec<Row> {
+        let Some(anchor) = self.reference() else { return Vec::new() };
+        let row = |claim: &Claim| {
+            let id = claim.id.to_string();
+            let listing = Listing::list(claims(), id.clone()).and_parent(claims_of(&claim.workload_id), id.clone());
+            let doc = ClaimRow { claim: claim.clone(), anchor: anchor.clone() };
+            Row { name: format!("CLAIM#{id}"), doc: serde_json::to_value(doc).unwrap_or(Value::Null), listing }
+        };
+        self.claims.iter().map(row).collect()
+    }
 }
 
-fn anchors_of(workload: &WorkloadId) -> String {
+/// What a claim's row holds: claims are listed by themselves, also those of a workload that the anchor served before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRow {
+    /// The claim.
+    pub claim: Claim,
+    /// What it is on.
+    pub anchor: AnchorRef,
+}
+
+/// Parent partition of the anchors that serve a workload.
+#[must_use]
+pub fn anchors_of(workload: &WorkloadId) -> String {
     keys::partition("ANCHORS-OF", workload.as_str())
+}
+
+/// Parent partition of a workload's claims, ended ones included.
+#[must_use]
+pub fn claims_of(workload: &WorkloadId) -> String {
+    keys::partition("CLAIMS-OF", workload.as_str())
+}
+
+/// List partition of every claim.
+#[must_use]
+pub fn claims() -> String {
+    keys::all_of("CLAIM")
 }
 
 /// The unique name under which a claim's anchor is found.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::chain::ScopeState;
+use domain::chain::{Presence, ScopeState};
 use domain::model::Model;
 use domain::platform::ModelKey;
 
@@ -40,6 +40,15 @@ impl ModelCounts {
     #[must_use]
     pub fn of(&self, state: ScopeState) -> u64 {
         self.scopes.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Counts a scope, or a row of an open request, in.
+    pub fn add(&mut self, presence: &Presence) {
+        if presence.state.is_live() {
+            *self.scopes.entry(presence.state).or_default() += 1;
+            self.accounts.insert(presence.account.clone());
+            self.workspaces.extend(presence.workspace.clone());
+        }
     }
 
     fn read(item: &Item) -> Self {

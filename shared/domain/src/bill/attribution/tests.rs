@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::aws::{RoleRef, WorkspaceArn};
 use crate::bill::facts::{AnchorDay, fold};
-use crate::bill::line::samples::group;
+use crate::bill::line::samples::{aliases, group};
 use crate::bill::reconciliation::{Control, ControlTotal, Measure, reconcile, total};
 use crate::bill::summary::{Attributed, GroupBy, summarise};
 
@@ -21,13 +21,13 @@ const TWIN: &str = "arn:aws:aws-external-anthropic:us-east-1:111122223333:worksp
 
 struct Fixture {
     settings: BillSettings,
-    aliases: Aliases,
+    aliases: &'static Aliases,
     governance: Governance,
 }
 
 impl Fixture {
     fn context(&self) -> Context<'_> {
-        Context { settings: &self.settings, aliases: &self.aliases, governance: &self.governance }
+        Context { settings: &self.settings, aliases: self.aliases, governance: &self.governance }
     }
 }
 
@@ -43,7 +43,8 @@ fn fixture() -> Result<Fixture, Box<dyn std::error::Error>> {
     let app = SpendAnchor::role(role(APP)?);
     governance.add_claim(app.clone(), claim("clm_1", &checkout, date(2026, 8, 1), Some(date(2026, 8, 20)))?);
     governance.add_claim(app, claim("clm_2", &search, date(2026, 8, 20), None)?);
-    governance.add_claim(SpendAnchor::workspace(workspace(CLAIMED)?), claim("clm_3", &checkout, date(2026, 8, 1), None)?);
+    governance
+        .add_claim(SpendAnchor::workspace(workspace(CLAIMED)?), claim("clm_3", &checkout, date(2026, 8, 1), None)?);
     for (arn, name) in [(CLAIMED, "checkout"), (OPEN, "twin"), (TWIN, "twin")] {
         governance.add_workspace(workspace(arn)?, name);
     }
@@ -62,10 +63,13 @@ fn fixture() -> Result<Fixture, Box<dyn std::error::Error>> {
         })
     };
     governance.add_role_scope(&role(APP)?, scope(Platform::Bedrock, "amazon.nova-lite-v1:0", "us-east-1")?);
-    governance.add_workspace_scope(workspace(CLAIMED)?, scope(Platform::ClaudePlatform, "claude-sonnet-4-6", "us-west-2")?);
-    governance.add_profile("arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/p1".to_owned(),
-        "amazon.nova-lite-v1:0".parse()?);
-    Ok(Fixture { settings: BillSettings::default(), aliases: Aliases::shipped()?, governance })
+    governance
+        .add_workspace_scope(workspace(CLAIMED)?, scope(Platform::ClaudePlatform, "claude-sonnet-4-6", "us-west-2")?);
+    governance.add_profile(
+        "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/p1".to_owned(),
+        "amazon.nova-lite-v1:0".parse()?,
+    );
+    Ok(Fixture { settings: BillSettings::default(), aliases: aliases()?, governance })
 }
 
 fn verdict(attribution: &Attribution) -> String {
@@ -87,29 +91,53 @@ fn every_row_has_one_answer() -> Outcome {
     let check = |set: &[(&str, &str)], expected: &str| -> Outcome {
         let (fact, attribution) = attribute(&group(set)?, &fixture.context());
         assert_eq!(verdict(&attribution), expected, "{set:?}");
-        assert_eq!(attribute_fact(&fact, &fixture.context()).verdict, attribution.verdict, "from the stored fact: {set:?}");
+        assert_eq!(
+            attribute_fact(&fact, &fixture.context()).verdict,
+            attribution.verdict,
+            "from the stored fact: {set:?}"
+        );
         Ok(())
     };
     let bedrock = ("product_code", "AmazonBedrock");
     let sold = ("billing_entity", "AWS Marketplace");
     let ccu = ("usage_type", "USW2-CCU-Units");
     check(&[bedrock, ("principal", APP), ("resource_id", LITE)], "wkl_checkout by clm_1")?;
-    check(&[bedrock, ("principal", &APP.to_uppercase().replace("ARN:AWS:STS", "arn:aws:sts").replace("ASSUMED-ROLE", "assumed-role")),
-        ("resource_id", LITE)], "wkl_checkout by clm_1")?;
+    check(
+        &[
+            bedrock,
+            (
+                "principal",
+                &APP.to_uppercase().replace("ARN:AWS:STS", "arn:aws:sts").replace("ASSUMED-ROLE", "assumed-role"),
+            ),
+            ("resource_id", LITE),
+        ],
+        "wkl_checkout by clm_1",
+    )?;
     check(&[bedrock, ("principal", APP), ("resource_id", LITE), ("usage_day", "2026-08-19")], "wkl_checkout by clm_1")?;
-    check(&[bedrock, ("principal", APP), ("resource_id", LITE), ("usage_day", "2026-08-20")],
-        "wkl_search by clm_2 beyond not-business-approved")?;
-    check(&[bedrock, ("principal", APP), ("resource_id", LITE), ("usage_day", "2026-07-31")], "gap not-business-approved")?;
+    check(
+        &[bedrock, ("principal", APP), ("resource_id", LITE), ("usage_day", "2026-08-20")],
+        "wkl_search by clm_2 beyond not-business-approved",
+    )?;
+    check(
+        &[bedrock, ("principal", APP), ("resource_id", LITE), ("usage_day", "2026-07-31")],
+        "gap not-business-approved",
+    )?;
     check(&[bedrock, ("principal", APP), ("resource_id", PRO)], "wkl_checkout by clm_1 beyond not-business-approved")?;
-    check(&[bedrock, ("principal", APP), ("resource_id", LITE), ("region", "eu-west-1")],
-        "wkl_checkout by clm_1 beyond outside-approved-scope")?;
-    check(&[bedrock, ("principal", &APP.replace('1', "4")), ("resource_id", LITE), ("account_id", "444422223333")],
-        "gap outside-approved-scope")?;
+    check(
+        &[bedrock, ("principal", APP), ("resource_id", LITE), ("region", "eu-west-1")],
+        "wkl_checkout by clm_1 beyond outside-approved-scope",
+    )?;
+    check(
+        &[bedrock, ("principal", &APP.replace('1', "4")), ("resource_id", LITE), ("account_id", "444422223333")],
+        "gap outside-approved-scope",
+    )?;
     check(&[bedrock, ("principal", CREATED), ("resource_id", PRO)], "gap unclaimed")?;
     check(&[bedrock, ("principal", "arn:aws:iam::111122223333:user/BedrockAPIKey-a")], "gap not-business-approved")?;
     check(&[bedrock, ("principal", "arn:aws:iam::111122223333:root")], "gap not-business-approved")?;
-    check(&[bedrock, ("principal", "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_0a1b2c/me@acme.org")],
-        "gap role-recommendation")?;
+    check(
+        &[bedrock, ("principal", "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_0a1b2c/me@acme.org")],
+        "gap role-recommendation",
+    )?;
     check(&[bedrock], "gap no-principal")?;
     check(&[sold], "gap no-principal")?;
     check(&[sold, ("resource_id", CLAIMED)], "wkl_checkout by clm_3")?;
@@ -138,15 +166,30 @@ fn a_tag_with_two_workspaces_is_never_settled_by_taking_the_first() -> Outcome {
 
 #[test]
 fn an_explanation_names_the_rules_in_order() -> Outcome {
-    use Rule::{AnchorByRole, KindByInferenceType, ModelByApplicationProfile, OwnerByClaim, PlatformByProductCode, TokensByUnit};
+    use Rule::{
+        AnchorByRole, KindByInferenceType, ModelByApplicationProfile, OwnerByClaim, PlatformByProductCode, TokensByUnit,
+    };
     let fixture = fixture()?;
     let profile = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/p1";
-    let set = [("product_code", "AmazonBedrock"), ("principal", APP), ("resource_id", profile),
-        ("inference_type", "input tokens"), ("pricing_unit", "1K tokens")];
+    let set = [
+        ("product_code", "AmazonBedrock"),
+        ("principal", APP),
+        ("resource_id", profile),
+        ("inference_type", "input tokens"),
+        ("pricing_unit", "1K tokens"),
+    ];
     let (fact, attribution) = attribute(&group(&set)?, &fixture.context());
-    assert_eq!(attribution.because, vec![
-        PlatformByProductCode, ModelByApplicationProfile, KindByInferenceType, TokensByUnit, AnchorByRole, OwnerByClaim,
-    ]);
+    assert_eq!(
+        attribution.because,
+        vec![
+            PlatformByProductCode,
+            ModelByApplicationProfile,
+            KindByInferenceType,
+            TokensByUnit,
+            AnchorByRole,
+            OwnerByClaim,
+        ]
+    );
     assert_eq!((fact.key.model.label(), attribution.model.label()), (profile, "amazon.nova-lite-v1:0"));
     Ok(())
 }
@@ -165,9 +208,16 @@ fn any_row() -> impl Strategy<Value = Vec<Option<String>>> {
         let (who, what, of, code, sold, money, tag) = text;
         let cost = Decimal::new(units, 10).to_string();
         crate::bill::line::samples::row(&[
-            ("principal", who), ("resource_id", what), ("line_item_type", of), ("product_code", code),
-            ("billing_entity", sold), ("currency", money), ("workspace_tag", tag), ("cost", &cost),
-            ("usage_day", &format!("2026-08-{day:02}")), ("row_count", &rows.to_string()),
+            ("principal", who),
+            ("resource_id", what),
+            ("line_item_type", of),
+            ("product_code", code),
+            ("billing_entity", sold),
+            ("currency", money),
+            ("workspace_tag", tag),
+            ("cost", &cost),
+            ("usage_day", &format!("2026-08-{day:02}")),
+            ("row_count", &rows.to_string()),
         ])
     })
 }
@@ -175,7 +225,7 @@ fn any_row() -> impl Strategy<Value = Vec<Option<String>>> {
 fn fold_rows(rows: &[Vec<Option<String>>], fixture: &Fixture) -> Result<Vec<AnchorDay>, TestCaseError> {
     let read = |row: &Vec<Option<String>>| -> Result<Fact, TestCaseError> {
         let group = LineGroup::parse(row).map_err(|e| TestCaseError::fail(e.to_string()))?;
-        Ok(read_group(&group, &fixture.settings, &fixture.aliases).fact)
+        Ok(read_group(&group, &fixture.settings, fixture.aliases).fact)
     };
     Ok(fold(rows.iter().map(read).collect::<Result<Vec<_>, _>>()?))
 }

@@ -1,0 +1,111 @@
+//! Reading approvals, revoking them, and reviewing break-glass decisions.
+
+use std::sync::Arc;
+
+use contract::events::{Event, Place};
+use domain::approval::{Approval, ApprovalState, ReviewOutcome, decide_review, decide_revoke};
+use domain::authorization::{Action, authorize};
+use domain::ids::{ApprovalId, WorkloadId};
+use domain::outcome::Outcome;
+use domain::platform::ModelKey;
+use domain::space::Space;
+use domain::text::Note;
+use lambda::{Answer, Call, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use store::aggregates::approval::{approvals_in, approvals_of};
+use store::{Index, Loaded, Order, Step};
+
+use crate::App;
+use crate::requests::{Reason, own_spaces};
+use crate::views::{ApprovalView, approval_view};
+
+/// What a reviewing Lead finds.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Review {
+    outcome: ReviewOutcome,
+    note: Note,
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ApprovalView>>, Problem> {
+    let state: Option<ApprovalState> = call.query.one_of("state")?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let model: Option<ModelKey> = call.query.maybe("modelKey")?;
+    let own = own_spaces(&app, &call.actor, call.action).await?;
+    let (index, partitions) = match &workload {
+        Some(workload) => (Index::Parent, vec![approvals_of(workload)]),
+        None => (Index::List, approvals_in(state)),
+    };
+    let wanted_page = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
+        let approval: Approval = entry.read()?;
+        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == approval.space_id));
+        let wanted = state.is_none_or(|s| approval.state == s) && model.as_ref().is_none_or(|m| approval.model_key == *m);
+        Ok((visible && wanted).then_some((entry.version()?, approval)))
+    });
+    let page = page.await?;
+    let ids: Vec<String> = page.items.iter().flat_map(|(_, a)| a.scopes.iter().map(|s| s.id.to_string())).collect();
+    let chains: BTreeMap<_, _> = app.store.load_many(&ids).await?.into_iter().map(|c: Loaded<domain::chain::Chain>| (c.value.id.clone(), c.value)).collect();
+    Ok(Answer::ok(page.map(|(version, approval)| ApprovalView::of(&approval, version, &chains))))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ApprovalView>, Problem> {
+    let (found, _space) = visible_approval(&app, &call).await?;
+    shown(&app, &found.value, found.version).await
+}
+
+pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<ApprovalView>, Problem> {
+    let reason = call.body.reason.clone();
+    let event = |approval: &Approval| Event::ApprovalRevoked { place: place(approval), approval_id: approval.id.clone(), reason: reason.as_str().to_owned() };
+    change(&app, &call, &reason, |approval, space| decide_revoke(approval, space, reason.clone(), &call.actor, call.now), event).await
+}
+
+pub(crate) async fn review(app: Arc<App>, call: Call<Review>) -> Result<Answer<ApprovalView>, Problem> {
+    let Review { outcome, note } = call.body.clone();
+    let event = |approval: &Approval| Event::ApprovalReviewed { place: place(approval), approval_id: approval.id.clone() };
+    change(&app, &call, &note, |approval, space| decide_review(approval, space, outcome, note.clone(), &call.actor, call.now), event).await
+}
+
+async fn change<B: Sync>(
+    app: &App,
+    call: &Call<B>,
+    why: &Note,
+    decide: impl Fn(&Approval, &Space) -> Outcome<Approval> + Send + Sync,
+    event: impl Fn(&Approval) -> Event + Send + Sync,
+) -> Result<Answer<ApprovalView>, Problem> {
+    app.store
+        .decide(|| async {
+            let (found, space) = visible_approval(app, call).await?;
+            call.check_version(found.version)?;
+            match decide(&found.value, &space.value) {
+                Outcome::Changed(approval) => {
+                    let mut tx = call.transaction().because(why.as_str());
+                    tx.update(&found, &approval, &event(&approval));
+                    let answer = shown(app, &approval, found.version + 1).await?;
+                    Ok(call.commit(tx, answer))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(app, &found.value, found.version).await?)),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+async fn visible_approval<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Approval>, Loaded<Space>), Problem> {
+    let id: ApprovalId = call.path.parse("id")?;
+    let approval = app.store.load::<Approval>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let space = app.store.load::<Space>(approval.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    authorize(&call.actor, Action::ReadApprovals, approval.value.relations(&space.value, &call.actor), "")?;
+    Ok((approval, space))
+}
+
+/// Where an approval's events belong.
+pub(crate) fn place(approval: &Approval) -> Place {
+    Place { space_id: approval.space_id.clone(), workload_id: approval.workload_id.clone() }
+}
+
+async fn shown(app: &App, approval: &Approval, version: u64) -> Result<Answer<ApprovalView>, Problem> {
+    Ok(Answer::ok(approval_view(&app.store, approval, version).await?).versioned(version))
+}

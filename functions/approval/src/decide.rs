@@ -1,0 +1,253 @@
+//! Approving: everything that one decision writes goes into one transaction.
+//!
+//! The approval, its chains, the request it answers, the approval it replaces, the anchors it takes, the counters, the
+//! estimate check and the record of the answer stand or fall together. Tasks are issued by whoever consumes the event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::events::{Event, Place};
+use domain::account::Account;
+use domain::anchor::{Anchor, AnchorKey, RoleGrant};
+use domain::approval::decide::{DecideContext, Decided, Ground, decide_approve};
+use domain::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass};
+use domain::chain::Chain;
+use domain::ids::{ApprovalId, RequestId, ScopeId, WorkloadId};
+use domain::model::Model;
+use domain::outcome::Outcome;
+use domain::platform::{ModelKey, Platform};
+use domain::policy::compile::compile;
+use domain::policy::grant::Grant;
+use domain::request::{Request, RequestState};
+use domain::space::{Space, Workload};
+use lambda::{Answer, Call, Problem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use store::aggregates::approval::approval_pointer;
+use store::aggregates::estimate::versions;
+use store::{Loaded, Step, Transaction};
+
+use crate::App;
+use crate::requests::count;
+use crate::views::ApprovalView;
+
+/// A decision without a request: an approval body, the workload, and for break-glass its terms.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "Map<String, Value>")]
+#[schemars(with = "DirectFields")]
+pub(crate) struct Direct {
+    workload_id: WorkloadId,
+    break_glass: Option<BreakGlass>,
+    fields: ApprovalFields,
+}
+
+/// The body as the document shows it; unknown fields are refused when it is read.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used: serde cannot both flatten and refuse unknown fields")]
+struct DirectFields {
+    workload_id: WorkloadId,
+    #[serde(default)]
+    break_glass: Option<BreakGlass>,
+    #[serde(flatten)]
+    fields: ApprovalFields,
+}
+
+impl TryFrom<Map<String, Value>> for Direct {
+    type Error = serde_json::Error;
+    fn try_from(mut body: Map<String, Value>) -> Result<Self, Self::Error> {
+        let workload_id = serde_json::from_value(body.remove("workloadId").unwrap_or(Value::Null))?;
+        let break_glass = serde_json::from_value(body.remove("breakGlass").unwrap_or(Value::Null))?;
+        Ok(Self { workload_id, break_glass, fields: serde_json::from_value(Value::Object(body))? })
+    }
+}
+
+/// Everything a decision depends on, read consistently.
+struct Seen {
+    space: Loaded<Space>,
+    workload: Loaded<Workload>,
+    model: Loaded<Model>,
+    accounts: Vec<Loaded<Account>>,
+    /// The last approval under the key, whatever its state: where the key's pointer leads.
+    last: Option<Loaded<Approval>>,
+    last_chains: Vec<Chain>,
+    has_estimate: bool,
+}
+
+impl Seen {
+    fn replaced(&self) -> Option<&Loaded<Approval>> {
+        self.last.as_ref().filter(|a| a.value.state == ApprovalState::Active)
+    }
+}
+
+pub(crate) async fn approve(app: Arc<App>, call: Call<ApprovalFields>) -> Result<Answer<ApprovalView>, Problem> {
+    let id = ApprovalId::new(call.now, app.ids.entropy());
+    let request_id: RequestId = call.path.parse("id")?;
+    let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
+    app.store
+        .decide(|| async {
+            let request = app.store.load::<Request>(request_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+            call.check_version(request.version)?;
+            if let Some(done) = repeated(&app, &call, &request.value).await? {
+                return Ok(Step::Done(done));
+            }
+            let seen = look(&app, &request.value.fields.workload_id, &call.body).await?;
+            let ground = Ground::Request(&request.value);
+            write(&app, &call, &id, &scope_ids, &ground, Some(&request), &seen).await
+        })
+        .await
+}
+
+pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result<Answer<ApprovalView>, Problem> {
+    let id = ApprovalId::new(call.now, app.ids.entropy());
+    let (call, direct) = call.with_body(());
+    let (call, ()) = call.with_body(direct.fields.clone());
+    let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
+    app.store
+        .decide(|| async {
+            let seen = look(&app, &direct.workload_id, &call.body).await?;
+            let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
+            write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
+        })
+        .await
+}
+
+/// The same decision by the same Lead on the same request again: the approval as it stands.
+async fn repeated(app: &App, call: &Call<ApprovalFields>, request: &Request) -> Result<Option<Answer<ApprovalView>>, Problem> {
+    let Some(end) = request.end.as_ref().filter(|e| request.state == RequestState::Approved && e.by == call.actor.sub) else {
+        return Ok(None);
+    };
+    let Some(id) = &end.approval_id else { return Ok(None) };
+    let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(None) };
+    let decision = &found.value.decision;
+    let same = ApprovalFields { supersedes: decision.supersedes.clone(), model_id: call.body.model_id.base(), ..call.body.clone() };
+    if same != *decision {
+        return Ok(None);
+    }
+    let view = crate::views::approval_view(&app.store, &found.value, found.version).await?;
+    Ok(Some(Answer::ok(view).versioned(found.version)))
+}
+
+async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {
+    let store = &app.store;
+    let workload = store.load::<Workload>(workload.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let space = store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let key = ModelKey::of(fields.platform, &fields.model_id.base());
+    let model = store.load::<Model>(key.as_str()).await?;
+    let model = model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
+    let accounts = store.load_accounts(fields.scopes.iter().map(|s| &s.account_id)).await?;
+    let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
+    let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
+    let last_chains = store.load_many::<Chain>(&ids).await?.into_iter().map(|c| c.value).collect();
+    let estimates = store.load_estimates(&workload.value.id).await?;
+    let has_estimate = versions(estimates.as_ref()).iter().any(|e| e.platform == fields.platform);
+    Ok(Seen { space, workload, model, accounts, last, last_chains, has_estimate })
+}
+
+async fn write(
+    app: &App,
+    call: &Call<ApprovalFields>,
+    id: &ApprovalId,
+    scope_ids: &[ScopeId],
+    ground: &Ground<'_>,
+    request: Option<&Loaded<Request>>,
+    seen: &Seen,
+) -> Result<Step<Answer<ApprovalView>>, Problem> {
+    let accounts: Vec<Account> = seen.accounts.iter().map(|a| a.value.clone()).collect();
+    let context = DecideContext {
+        space: &seen.space.value,
+        workload: &seen.workload.value,
+        model: &seen.model.value,
+        accounts: &accounts,
+        replaced: seen.replaced().map(|a| &a.value),
+        replaced_chains: if seen.replaced().is_some() { &seen.last_chains } else { &[] },
+        has_estimate: seen.has_estimate,
+    };
+    let decided = match decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now) {
+        Outcome::Changed(decided) => decided,
+        Outcome::AlreadyDone => return Err(Problem::not_found()),
+        Outcome::Refused(refusal) => return Err(refusal.into()),
+    };
+    let mut tx = call.transaction();
+    if let Some(note) = &call.body.note {
+        tx = tx.because(note.as_str());
+    }
+    put_decision(&mut tx, &decided, request, seen);
+    take_anchors(app, &mut tx, &decided).await?;
+    tx.unless_changed(&seen.model);
+    tx.unless_changed(&seen.workload);
+    let chains = decided.chains.iter().chain(&seen.last_chains).map(|c| (c.id.clone(), c.clone())).collect();
+    let view = ApprovalView::of(&decided.approval, 1, &chains);
+    Ok(call.commit(tx, Answer::created(format!("/v1/approvals/{id}"), view).versioned(1)))
+}
+
+fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded<Request>>, seen: &Seen) {
+    let approval = &decided.approval;
+    let place = Place { space_id: approval.space_id.clone(), workload_id: approval.workload_id.clone() };
+    tx.create(
+        approval,
+        &Event::ApprovalDecided {
+            place: place.clone(),
+            approval_id: approval.id.clone(),
+            digest: approval.digest.clone(),
+            model_key: approval.model_key.clone(),
+            scope_ids: approval.scopes.iter().map(|s| s.id.clone()).collect(),
+            supersedes: approval.supersedes.clone(),
+            break_glass: approval.break_glass.is_some(),
+        },
+    );
+    for chain in &decided.chains {
+        tx.create_under(chain);
+        tx.count(&chain.model_key, None, Some(&chain.presence()));
+    }
+    if let (Some(before), Some(after)) = (request, &decided.request) {
+        let event = Event::RequestApproved { place: place.clone(), request_id: after.id.clone(), approval_id: approval.id.clone() };
+        tx.update(before, after, &event);
+        count(tx, Some(&before.value), Some(after));
+    }
+    if let (Some(before), Some(after)) = (seen.replaced(), &decided.replaced) {
+        let event = Event::ApprovalSuperseded { place, approval_id: after.id.clone(), by: approval.id.clone() };
+        tx.update(before, after, &event);
+    }
+    let key = Approval::key(&approval.workload_id, &approval.model_key, approval.decision.tier);
+    tx.point(&approval_pointer(&key), seen.last.as_ref().map(|a| a.value.id.as_str()), approval.id.as_str());
+}
+
+/// Takes the roles and workspaces of the new scopes for the workload, and sees that each role's document can still be made.
+async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Result<(), Problem> {
+    let approval = &decided.approval;
+    let mut taken: BTreeMap<AnchorKey, (Option<Loaded<Anchor>>, Anchor)> = BTreeMap::new();
+    for chain in &decided.chains {
+        for key in AnchorKey::of_chain(chain) {
+            if !taken.contains_key(&key) {
+                let found = app.store.load_anchor(&key).await?;
+                let fresh = || Anchor::new(key.clone(), chain.platform, chain.workload_id.clone(), chain.space_id.clone());
+                let anchor = found.as_ref().map_or_else(fresh, |f| f.value.clone());
+                taken.insert(key.clone(), (found, anchor));
+            }
+            let Some((_, anchor)) = taken.get_mut(&key) else { continue };
+            anchor.reserve(&chain.id, &approval.workload_id, &approval.space_id)?;
+            if matches!(key, AnchorKey::Role(_)) {
+                let grant = RoleGrant { approval_id: approval.id.clone(), issued: false, grant: Grant::of_chain(chain)? };
+                anchor.grants.insert(chain.id.clone(), grant);
+            }
+        }
+    }
+    for (key, (found, anchor)) in &taken {
+        if let AnchorKey::Role(role) = key {
+            // A workspace that does not exist yet has no ARN to write into a document; its grant is tried when it has.
+            let known = |g: &Grant| g.platform == Platform::Bedrock || g.workspace.is_some();
+            let grants: Vec<Grant> = anchor.grants.values().map(|g| g.grant.clone()).filter(known).collect();
+            if !grants.is_empty() {
+                compile(role, &grants)?;
+            }
+        }
+        tx.save_under(found.as_ref(), anchor);
+    }
+    Ok(())
+}
+
+fn fresh_scope_ids(app: &App, call: &Call<ApprovalFields>, count: usize) -> Vec<ScopeId> {
+    (0..count).map(|_| ScopeId::new(call.now, app.ids.entropy())).collect()
+}

@@ -1,0 +1,209 @@
+//! A golden transcript of every kind of task, each command through a real shell's parser, and hostile names.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use super::*;
+use crate::approval::{MapMethod, MapTagging, Priority, ScopeSpec};
+use crate::chain::ScopeState;
+use crate::ids::{ApprovalId, ScopeId, SpaceId, WorkloadId};
+use crate::platform::{ModelAction, ModelKey, Platform, Tier};
+use crate::policy::compare::{Difference, DifferenceKind};
+use crate::policy::fixtures::{self, ACCOUNT, SONNET, US_PROFILE};
+
+const NOVA: &str = "amazon.nova-lite-v1:0";
+
+fn chain(platform: Platform, model: &str, region: &str, actions: &[ModelAction]) -> anyhow::Result<Chain> {
+    let model_id = model.parse()?;
+    Ok(Chain {
+        id: ScopeId::derived("01K3B4"),
+        approval_id: ApprovalId::derived("01K3B2"),
+        digest: Digest::of_bytes(b"decision"),
+        workload_id: WorkloadId::derived("01K3A1"),
+        space_id: SpaceId::derived("01K3A0"),
+        platform,
+        model_key: ModelKey::of(platform, &model_id),
+        model_id,
+        tier: Tier::Standard,
+        actions: actions.iter().copied().collect(),
+        agentic: None,
+        map: None,
+        sig_v4_only: false,
+        spec: ScopeSpec {
+            account_id: ACCOUNT.parse()?,
+            region: region.parse()?,
+            iam_role: "finops-ai-checkout-assistant".parse()?,
+            existing: false,
+            inference_profile: None,
+            runtime_detail: None,
+        },
+        workspace_name: None,
+        workspace_arn: None,
+        profile_arn: None,
+        profile_model_arns: Vec::new(),
+        priority: Priority::Normal,
+        effective_from: None,
+        requested_by: None,
+        decided_by: "lead-1".parse()?,
+        executors: BTreeSet::new(),
+        state: ScopeState::Approved,
+        tasks: Vec::new(),
+    })
+}
+
+fn on_bedrock() -> anyhow::Result<Chain> {
+    chain(Platform::Bedrock, NOVA, "us-east-1", &[ModelAction::Invoke, ModelAction::Stream])
+}
+
+fn on_claude(registered: bool) -> anyhow::Result<Chain> {
+    let actions = [ModelAction::Inference, ModelAction::CountTokens];
+    let mut chain = chain(Platform::ClaudePlatform, "claude-sonnet-4-6", "us-west-2", &actions)?;
+    chain.workspace_name = Some("Retail team.1".parse()?);
+    chain.workspace_arn = fixtures::claude("wrkspc_01Ab", &actions)?.workspace.filter(|_| registered);
+    Ok(chain)
+}
+
+const LAMBDA: Trust<'static> = Trust { runtime: Runtime::Lambda, detail: None };
+
+const fn around<'a>(role: RoleState<'a>, others: &'a [Grant]) -> Surroundings<'a> {
+    Surroundings {
+        others_on_role: others,
+        role,
+        workspace: WorkspaceState::ToCreate,
+        workspace_tag: "finops-workspace",
+        workspace_use: WorkspaceUse::Last,
+        drift: None,
+    }
+}
+
+/// The task as an engineer reads it.
+fn transcript(content: &TaskContent) -> String {
+    let steps = |steps: &[Step]| {
+        let line = |s: &Step| {
+            let command = s.command.as_ref().map(|c| format!("   $ {c}\n")).unwrap_or_default();
+            format!("{}. {}\n{command}   > {}\n", s.step, s.title, s.expect.as_deref().unwrap_or_default())
+        };
+        steps.iter().map(line).collect::<String>()
+    };
+    let files: String = content.artifacts.iter().map(|a| format!("--- {}\n{}", a.name, a.content)).collect();
+    let (todo, undo) = (steps(&content.instructions), steps(&content.undo));
+    format!("{}\nevidence: {:?}\n\n{todo}\nundo\n{undo}\n{files}", content.title, content.evidence_required)
+}
+
+/// What holds for every task: commands parse in a shell, files exist, nothing stands outside ASCII.
+fn check(content: &TaskContent) -> anyhow::Result<()> {
+    for step in content.instructions.iter().chain(&content.undo) {
+        let Some(command) = &step.command else { continue };
+        let parsed = Command::new("bash").args(["-n", "-c", command]).output()?;
+        assert!(parsed.status.success(), "{command}: {}", String::from_utf8_lossy(&parsed.stderr));
+        let files = command.split("file://").skip(1).filter_map(|rest| rest.split(' ').next());
+        for file in files {
+            assert!(content.artifacts.iter().any(|a| a.name == file), "{command}: no artefact {file}");
+        }
+    }
+    for artifact in &content.artifacts {
+        assert_eq!(artifact.sha256, Digest::of_bytes(artifact.content.as_bytes()));
+    }
+    assert!(transcript(content).is_ascii());
+    Ok(())
+}
+
+fn golden(name: &str, kind: TaskKind, chain: &Chain, around: &Surroundings<'_>) -> anyhow::Result<()> {
+    let content = render(kind, chain, around)?;
+    check(&content)?;
+    assert_eq!(render(kind, chain, around)?, content);
+    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, transcript(&content));
+    });
+    Ok(())
+}
+
+#[test]
+fn tasks_on_bedrock() -> anyhow::Result<()> {
+    let policy = TaskKind::BedrockIamPolicy;
+    golden("bedrock-iam-policy", policy, &on_bedrock()?, &around(RoleState::ToCreate(LAMBDA), &[]))?;
+    let ec2 = RoleState::ToCreate(Trust { runtime: Runtime::Ec2, detail: None });
+    golden("bedrock-iam-policy-ec2", policy, &on_bedrock()?, &around(ec2, &[]))?;
+    let detail: RuntimeDetail =
+        serde_json::from_str(r#"{"cluster":"prod","namespace":"shop","serviceAccount":"pay"}"#)?;
+    let eks = RoleState::ToCreate(Trust { runtime: Runtime::Eks, detail: Some(&detail) });
+    golden("bedrock-iam-policy-eks", policy, &on_bedrock()?, &around(eks, &[]))?;
+    let mut adopted = chain(Platform::Bedrock, SONNET, "us-east-1", &[ModelAction::Invoke, ModelAction::Batch])?;
+    adopted.spec.existing = true;
+    adopted.profile_arn = Some(US_PROFILE.to_owned());
+    adopted.profile_model_arns = vec![format!("arn:aws:bedrock:us-east-1::foundation-model/{SONNET}")];
+    adopted.map = Some(MapTagging { value: "mig12345".to_owned(), methods: BTreeSet::from([MapMethod::RoleTag]) });
+    golden("bedrock-iam-policy-adopted-role", policy, &adopted, &around(RoleState::Adopted, &[]))?;
+    let others = [fixtures::bedrock("amazon.nova-pro-v1:0", &[ModelAction::Invoke])?];
+    let created = around(RoleState::Created(LAMBDA), &others);
+    golden("bedrock-iam-policy-second-model", policy, &on_bedrock()?, &created)?;
+    let mut tagged = on_bedrock()?;
+    tagged.map = Some(MapTagging { value: "mig1".to_owned(), methods: BTreeSet::from([MapMethod::InferenceProfile]) });
+    golden("bedrock-create-profile", TaskKind::BedrockCreateProfile, &tagged, &created)?;
+    golden("revoke-bedrock-policy-of-two", TaskKind::RevokeBedrockPolicy, &on_bedrock()?, &created)?;
+    golden(
+        "revoke-bedrock-policy-last",
+        TaskKind::RevokeBedrockPolicy,
+        &on_bedrock()?,
+        &around(RoleState::Adopted, &[]),
+    )
+}
+
+#[test]
+fn tasks_on_claude_platform() -> anyhow::Result<()> {
+    let fresh = around(RoleState::ToCreate(LAMBDA), &[]);
+    golden("claude-create-workspace", TaskKind::ClaudeCreateWorkspace, &on_claude(false)?, &fresh)?;
+    let registered = on_claude(true)?;
+    let arn = registered.workspace_arn.clone();
+    let verify =
+        Surroundings { workspace: arn.as_ref().map_or(WorkspaceState::ToCreate, WorkspaceState::Registered), ..fresh };
+    golden("claude-create-workspace-registered", TaskKind::ClaudeCreateWorkspace, &on_claude(false)?, &verify)?;
+    golden("claude-register-workspace", TaskKind::ClaudeRegisterWorkspace, &on_claude(false)?, &fresh)?;
+    golden("claude-deploy-lambda", TaskKind::ClaudeDeployLambda, &registered, &fresh)?;
+    golden("revoke-claude-workspace-last", TaskKind::RevokeClaudeWorkspace, &registered, &fresh)?;
+    let others = [fixtures::claude("wrkspc_02Cd", &[ModelAction::Inference])?];
+    let shared = Surroundings { workspace_use: WorkspaceUse::Shared, ..around(RoleState::Created(LAMBDA), &others) };
+    golden("revoke-claude-workspace-shared", TaskKind::RevokeClaudeWorkspace, &registered, &shared)?;
+    golden("revoke-claude-workspace-unregistered", TaskKind::RevokeClaudeWorkspace, &on_claude(false)?, &fresh)?;
+    assert!(render(TaskKind::ClaudeDeployLambda, &on_claude(false)?, &fresh).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_repair_names_each_statement_and_puts_back_what_was_approved() -> anyhow::Result<()> {
+    let difference = |statement: &str| Difference {
+        kind: DifferenceKind::Changed,
+        statement: statement.to_owned(),
+        detail: "Action: live adds `bedrock:*`".to_owned(),
+    };
+    let drift = Drift {
+        policy: vec![difference("AllowApprovedModel")],
+        trust: vec![difference("TrustRuntime")],
+        inline_policies: vec!["it's $(id)".to_owned()],
+        attached_policies: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+    };
+    let surroundings = Surroundings { drift: Some(&drift), ..around(RoleState::Created(LAMBDA), &[]) };
+    golden("fix-drift", TaskKind::FixDrift, &on_bedrock()?, &surroundings)?;
+    let none = around(RoleState::Adopted, &[]);
+    assert!(render(TaskKind::FixDrift, &on_bedrock()?, &none).is_err());
+    Ok(())
+}
+
+#[test]
+fn names_that_begin_with_a_dash_or_hold_odd_characters_stay_one_word() -> anyhow::Result<()> {
+    for role in ["-x", "--version", "a=b,c@d", "+1.2", "_"] {
+        let mut bedrock = on_bedrock()?;
+        bedrock.spec.iam_role = role.parse()?;
+        let content = render(TaskKind::BedrockIamPolicy, &bedrock, &around(RoleState::ToCreate(LAMBDA), &[]))?;
+        check(&content)?;
+        let mut claude = on_claude(true)?;
+        claude.spec.iam_role = role.parse()?;
+        check(&render(TaskKind::ClaudeDeployLambda, &claude, &around(RoleState::ToCreate(LAMBDA), &[]))?)?;
+        let put =
+            content.instructions.iter().filter_map(|s| s.command.as_deref()).find(|c| c.contains("put-role-policy"));
+        let expected =
+            if role.starts_with('-') { format!("--role-name='{role}'") } else { format!("--role-name '{role}'") };
+        assert!(put.is_some_and(|c| c.contains(&expected)), "{put:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Estimates: one aggregate per workload with every version as a row, so that which estimate governs is one consistent
+//! read, and two people who set one at the same moment get two versions, never the same one twice.
+
+use std::collections::BTreeMap;
+
+use contract::events::{Event, Place};
+use domain::estimate::Estimate;
+use domain::ids::{SpaceId, WorkloadId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aggregate::{Aggregate, Listing, Loaded, Row};
+use crate::{Store, StoreError, Transaction, keys};
+
+/// Every estimate of a workload, of both platforms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimates {
+    /// The workload.
+    pub workload_id: WorkloadId,
+    /// The workload's Space.
+    pub space_id: SpaceId,
+    /// Every version ever set, as `domain::estimate` takes them.
+    #[serde(skip)]
+    pub versions: Vec<Estimate>,
+}
+
+impl Aggregate for Estimates {
+    const KIND: &'static str = "ESTIMATES";
+
+    fn id(&self) -> String {
+        self.workload_id.to_string()
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::default()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |estimate: &Estimate| Row {
+            name: format!("{}#{:08}", estimate.platform.as_str(), estimate.version),
+            doc: serde_json::to_value(estimate).unwrap_or(Value::Null),
+            listing: Listing { list: None, parent: Some((estimates_of(&self.workload_id), estimate.id.to_string())) },
+        };
+        self.versions.iter().map(row).collect()
+    }
+
+    fn attach(&mut self, rows: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
+        let versions: Result<Vec<Estimate>, _> = rows.values().map(|row| serde_json::from_value(row.clone())).collect();
+        self.versions = versions?;
+        Ok(())
+    }
+}
+
+/// Parent partition of a workload's estimates, in the order in which they were set.
+#[must_use]
+pub fn estimates_of(workload: &WorkloadId) -> String {
+    keys::partition("ESTIMATES-OF", workload.as_str())
+}
+
+/// The versions of a workload that may have none yet.
+#[must_use]
+pub fn versions(loaded: Option<&Loaded<Estimates>>) -> &[Estimate] {
+    loaded.map_or(&[], |estimates| &estimates.value.versions)
+}
+
+impl Store {
+    /// Every estimate of a workload; `None` if none was ever set.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_estimates(&self, workload: &WorkloadId) -> Result<Option<Loaded<Estimates>>, StoreError> {
+        self.load(workload.as_str()).await
+    }
+}
+
+impl Transaction {
+    /// Adds the version that `domain::estimate::decide_set` decided on what was loaded.
+    pub fn set_estimate(&mut self, before: Option<&Loaded<Estimates>>, space_id: &SpaceId, estimate: &Estimate) {
+        let place = Place { space_id: space_id.clone(), workload_id: estimate.workload_id.clone() };
+        let event = Event::EstimateSet {
+            place,
+            platform: estimate.platform,
+            monthly: estimate.monthly.clone(),
+            valid_from: estimate.valid_from,
+        };
+        let versions = versions(before).iter().chain([estimate]).cloned().collect();
+        let all = Estimates { workload_id: estimate.workload_id.clone(), space_id: space_id.clone(), versions };
+        self.save(before, &all, &event);
+    }
+}
