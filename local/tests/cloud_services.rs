@@ -45,12 +45,12 @@ async fn a_failed_condition_comes_back_as_dynamodb_says_it() -> Result<()> {
     let cloud = start()?;
     let tables = aws_sdk_dynamodb::Client::new(&config(&cloud, HUB_ACCOUNT, "us-east-1"));
     let pk = AttributeDefinition::builder().attribute_name("PK").attribute_type(ScalarAttributeType::S).build()?;
-    let create = tables.create_table().table_name("t").key_schema(key("PK")?).attribute_definitions(pk);
+    let create = tables.create_table().table_name("things").key_schema(key("PK")?).attribute_definitions(pk);
     let created = create.billing_mode(BillingMode::PayPerRequest).send().await?;
     let arn = created.table_description().and_then(|table| table.table_arn()).context("no ARN")?;
-    assert_eq!(arn, format!("arn:aws:dynamodb:us-east-1:{HUB_ACCOUNT}:table/t"));
+    assert_eq!(arn, format!("arn:aws:dynamodb:us-east-1:{HUB_ACCOUNT}:table/things"));
 
-    let put = || Put::builder().table_name("t").item("PK", AttributeValue::S("a".into())).condition_expression("attribute_not_exists(PK)");
+    let put = || Put::builder().table_name("things").item("PK", AttributeValue::S("a".into())).condition_expression("attribute_not_exists(PK)");
     let write = || anyhow::Ok(TransactWriteItem::builder().put(put().build()?).build());
     tables.transact_write_items().transact_items(write()?).send().await?;
     let refused = tables.transact_write_items().transact_items(write()?).send().await;
@@ -284,5 +284,26 @@ async fn what_is_not_signed_or_not_emulated_is_refused() -> Result<()> {
     let other = cloud.call(other).await;
     assert_eq!(other.status().as_u16(), 400);
     assert!(String::from_utf8_lossy(other.body()).contains("does not emulate `ec2`"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_aws_cli_reaches_the_same_cloud_over_loopback() -> Result<()> {
+    let cloud = start()?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move { cloud.serve(listener).await });
+    let body = "Action=GetCallerIdentity&Version=2011-06-15";
+    let scope = format!("AWS4-HMAC-SHA256 Credential=AKIA{MEMBER}LEAD/20260824/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0");
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: {scope}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await?;
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await?;
+    ensure!(answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("<Account>{MEMBER}</Account>")), "{answer}");
+    server.abort();
     Ok(())
 }

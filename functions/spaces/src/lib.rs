@@ -1,1 +1,67 @@
-//! spaces.
+//! The Product Owner's function: Spaces and their workloads, estimates, anchors and claims, proposals, the hand-off.
+//!
+//! It makes no anchor ready to claim: that is part of the very step that completes a chain. What it alone writes of an
+//! anchor is who claims it.
+
+mod access;
+mod anchors;
+mod claims;
+mod estimates;
+mod gaps;
+mod handoff;
+mod proposals;
+mod spaces;
+mod workloads;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use lambda::{Function, Ids, Platform};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::Store;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) ids: Ids,
+}
+
+/// The body of a step that says everything by its path.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// The function, with its routes and triggers.
+///
+/// # Errors
+/// When `GOVERNANCE_TABLE` is not set.
+pub fn function(platform: Platform) -> anyhow::Result<Function> {
+    let client = Client::new(&platform.aws.config());
+    let store = Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned());
+    let app = Arc::new(App { store, ids: platform.ids.clone() });
+    let builder = Function::builder("spaces", app, platform)
+        .get("/v1/spaces", Action::ReadSpaces, spaces::list).summary("Spaces")
+        .post("/v1/spaces", Action::CreateSpace, spaces::create).answers(201).summary("Create a Space")
+        .get("/v1/spaces/{id}", Action::ReadSpaces, spaces::read).summary("A Space")
+        .put("/v1/spaces/{id}", Action::UpdateSpace, spaces::update).summary("Change a Space's name, owners or labels")
+        .post("/v1/spaces/{id}/workloads", Action::CreateWorkload, workloads::create).answers(201).summary("Create a workload in a Space")
+        .get("/v1/workloads", Action::ReadWorkloads, workloads::list).query(&["spaceId"]).summary("Workloads")
+        .get("/v1/workloads/{id}", Action::ReadWorkloads, workloads::read).summary("A workload")
+        .post("/v1/workloads/{id}/retire", Action::RetireWorkload, workloads::retire).summary("Retire a workload: it asks for nothing more")
+        .post("/v1/workloads/{id}/estimates", Action::SetEstimate, estimates::set).answers(201).summary("Set a new version of an estimate")
+        .get("/v1/workloads/{id}/estimates", Action::ReadEstimates, estimates::list).summary("A workload's estimates, every version");
+    let builder = builder
+        .get("/v1/anchors", Action::ReadAnchors, anchors::list).query(&["state", "workloadId"]).summary("Roles and workspaces that are claimed or ready to be")
+        .post("/v1/workloads/{id}/claims", Action::ClaimAnchor, claims::claim).answers(201).summary("Claim an anchor for a workload")
+        .get("/v1/claims", Action::ReadClaims, claims::list).query(&["workloadId"]).summary("Claims, ended ones included")
+        .post("/v1/claims/{id}/release", Action::ReleaseClaim, claims::release).summary("End a claim")
+        .get("/v1/proposals", Action::ReadProposals, proposals::list).query(&["state", "workloadId"]).summary("What Leads proposed to owners")
+        .post("/v1/proposals/{id}/accept", Action::AnswerProposal, proposals::accept).summary("Accept a proposal; a proposed claim is made")
+        .post("/v1/proposals/{id}/decline", Action::AnswerProposal, proposals::decline).summary("Decline a proposal")
+        .get("/v1/workloads/{id}/handoff", Action::ReadHandoff, handoff::read).summary("What a developer needs to call each implemented scope");
+    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose_claim).build())
+}

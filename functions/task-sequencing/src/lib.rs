@@ -1,1 +1,58 @@
-//! task-sequencing.
+//! The Cloud Engineer's function: chains of tasks out of approvals, the queue, completion with evidence, drift.
+//!
+//! It carries decisions out and takes none: what a task says comes from its approval, and which task is next from its chain.
+
+mod chains;
+mod drift;
+mod queue;
+mod scene;
+mod steps;
+mod turns;
+mod verify;
+
+use std::sync::Arc;
+
+use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use lambda::{Function, Platform};
+use store::Store;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) platform: Platform,
+}
+
+/// The function, with its routes and triggers.
+///
+/// # Errors
+/// When `GOVERNANCE_TABLE` is not set.
+pub fn function(platform: Platform) -> anyhow::Result<Function> {
+    let app = Arc::new(App { store: platform.store()?, platform: platform.clone() });
+    let builder = Function::builder("task-sequencing", app, platform)
+        .get("/v1/tasks", Action::ReadTasks, queue::list).query(&["state", "accountId", "priority", "approvalId"]).summary("The queue: high priority first, then oldest")
+        .get("/v1/tasks/{id}", Action::ReadTasks, queue::read).summary("A task with its instructions and artefacts")
+        .post("/v1/tasks/{id}/start", Action::StartTask, steps::start).summary("Take a ready task")
+        .post("/v1/tasks/{id}/complete", Action::CompleteTask, steps::complete).summary("Complete a task with its digest and evidence")
+        .post("/v1/tasks/{id}/return", Action::ReturnTask, steps::give_back).summary("Give a task back with a reason")
+        .post("/v1/tasks/{id}/release", Action::ReleaseTask, steps::release).summary("Put a started task back into the queue")
+        .post("/v1/tasks/{id}/reissue", Action::ReissueTask, steps::reissue).summary("Send a returned task out again")
+        .get_file("/v1/tasks/{id}/artifacts/{name}", Action::ReadTasks, queue::artifact).summary("One artefact, byte for byte")
+        .get_file("/v1/tasks/{id}/bundle", Action::ReadTasks, queue::bundle).summary("All artefacts as one archive")
+        .get("/v1/drift", Action::ReadDrift, drift::list).query(&["state"]).summary("Live roles that are not what was approved");
+    Ok(builder
+        .on_event::<AuditEvent>("approval.decided", chains::of_decision)
+        .on_event::<AuditEvent>("approval.superseded", chains::of_supersession)
+        .on_event::<AuditEvent>("approval.revoked", chains::of_end)
+        .on_event::<AuditEvent>("approval.expired", chains::of_end)
+        .on_event::<AuditEvent>("model.decided", chains::of_model_decision)
+        .on_event::<AuditEvent>("task.completed", turns::next)
+        .on_event::<AuditEvent>("task.returned", turns::next)
+        .on_event::<AuditEvent>("chain.implemented", turns::next)
+        .on_event::<AuditEvent>("chain.ending", turns::next)
+        .on_event::<AuditEvent>("chain.revoked", turns::next)
+        .on_schedule("approval-lifecycle", chains::issue_due)
+        .on_schedule("drift", drift::run)
+        .build())
+}

@@ -79,7 +79,7 @@ impl<'a> Template<'a> {
     pub(super) fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         let resources = self.document.get("Resources").and_then(Value::as_object).into_iter().flatten();
         let of_kind = resources.filter(move |(_, resource)| resource.get("Type").is_some_and(|found| found == kind));
-        of_kind.filter_map(|(id, resource)| Some((id.as_str(), resource.get("Properties")?)))
+        of_kind.map(|(id, resource)| (id.as_str(), resource.get("Properties").unwrap_or(&Value::Null)))
     }
 
     /// `Globals.Function`, unresolved.

@@ -23,6 +23,8 @@ use crate::policy::grant::Grant;
 use crate::space::{Space, Workload};
 use crate::text::{Note, Sub};
 
+pub mod follow;
+
 /// Days ahead that a claim may begin: a claim is about spend that is about to come, not a plan.
 const CLAIM_DAYS_AHEAD_MAX: i32 = 31;
 
@@ -208,6 +210,9 @@ pub struct Anchor {
     pub grants: BTreeMap<ScopeId, RoleGrant>,
     /// Scopes that use it: it is free for another workload when there are none and nobody claims it.
     pub scopes: Vec<ScopeId>,
+    /// Whether it is there: a task of the product created or verified it.
+    #[serde(default)]
+    pub exists: bool,
     /// The policy task that is ready or in progress.
     pub policy_task: Option<TaskId>,
     /// Policy tasks that wait for it, oldest first.
@@ -235,6 +240,7 @@ impl Anchor {
             space_id,
             grants: BTreeMap::new(),
             scopes: Vec::new(),
+            exists: false,
             policy_task: None,
             waiting: VecDeque::new(),
             ready_to_claim: None,

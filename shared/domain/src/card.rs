@@ -7,6 +7,7 @@
 mod adjustment;
 mod figures;
 mod plan;
+mod record;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -15,6 +16,7 @@ mod variance;
 pub use adjustment::{Adjustment, AdjustmentReason};
 pub use figures::{CardFigures, CardLine, CcuFigures, Trend, WorkloadFact};
 pub use plan::{CardChange, WorkloadInputs, plan_cards, plan_figures};
+pub use record::SpendCard;
 pub use transition::{
     Approve, Decision, Dispute, Resolution, ResolutionTarget, Resolve, decide_approve, decide_dispute, decide_resolve,
     settle_resolution,
@@ -25,7 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Period;
-use crate::ids::{CardId, SpaceId, WorkloadId};
+use crate::ids::{CardId, WorkloadId};
 use crate::people::Actor;
 use crate::text::{Note, Sub};
 
@@ -81,38 +83,6 @@ impl CardState {
     pub const fn is_frozen(self) -> bool {
         matches!(self, Self::Resolved | Self::Approved)
     }
-}
-
-/// A spend card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SpendCard {
-    /// Derived from period, kind and workload: there is one of each, and a repeated run finds it again.
-    pub id: CardId,
-    /// Counts changes of figures and state. A signature names the version that it signs.
-    pub version: u64,
-    /// What it is about.
-    pub kind: CardKind,
-    /// The workload.
-    pub workload_id: WorkloadId,
-    /// The workload's Space.
-    pub space_id: SpaceId,
-    /// The period; for an adjustment the one that was restated.
-    pub period: Period,
-    /// Whether all its rows are invoiced.
-    #[serde(rename = "final")]
-    pub is_final: bool,
-    /// The delivery that its figures come from.
-    pub as_of: Timestamp,
-    /// What it says.
-    #[serde(flatten)]
-    pub figures: CardFigures,
-    /// Where it stands.
-    pub state: CardState,
-    /// What a Lead decided about the dispute.
-    pub resolution: Option<Resolution>,
-    /// What people did, in order.
-    pub history: Vec<CardEntry>,
 }
 
 /// Something done to a card.

@@ -130,3 +130,6 @@ fn on_claude_platform(chain: &Chain, workspace: &WorkspaceArn) -> Handoff {
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests;

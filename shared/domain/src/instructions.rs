@@ -26,6 +26,8 @@ mod role;
 pub mod template;
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
 mod tests;
 
 pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};

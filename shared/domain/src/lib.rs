@@ -24,6 +24,7 @@ pub mod instructions;
 pub mod model;
 pub mod models_table;
 pub mod money;
+pub mod notice;
 pub mod outcome;
 pub mod people;
 pub mod person;

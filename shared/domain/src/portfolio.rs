@@ -149,10 +149,8 @@ pub struct Slice {
 #[serde(rename_all = "camelCase")]
 pub struct HierarchySlice {
     /// Where it is in the organisation.
-    #[serde(flatten)]
     pub hierarchy: Hierarchy,
     /// Its figures.
-    #[serde(flatten)]
     pub slice: Slice,
 }
 
@@ -209,7 +207,6 @@ pub struct PlacedAdjustment {
     /// The workload.
     pub workload_id: WorkloadId,
     /// The adjustment.
-    #[serde(flatten)]
     pub adjustment: Adjustment,
 }
 

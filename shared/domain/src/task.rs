@@ -39,21 +39,6 @@ impl TaskKind {
         }
     }
 
-    /// The task in a few words, before its content is written.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::BedrockCreateProfile => "Create the application inference profile",
-            Self::BedrockIamPolicy => "Apply the role and its policy",
-            Self::ClaudeCreateWorkspace => "Create the Claude workspace",
-            Self::ClaudeRegisterWorkspace => "Validate and register the workspace",
-            Self::ClaudeDeployLambda => "Deploy the passthrough Lambda",
-            Self::RevokeBedrockPolicy => "Take the access away from the role",
-            Self::RevokeClaudeWorkspace => "Take the access to the workspace away",
-            Self::FixDrift => "Restore the approved policy",
-        }
-    }
-
     /// Whether the task takes access away.
     #[must_use]
     pub const fn revokes(self) -> bool {

@@ -5,6 +5,7 @@ pub mod anchor;
 pub mod approval;
 pub mod chain;
 pub mod estimate;
+pub mod gap;
 pub mod model;
 pub mod person;
 pub mod proposal;

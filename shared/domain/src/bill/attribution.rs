@@ -181,7 +181,9 @@ pub fn attribute_fact(fact: &Fact, context: &Context<'_>) -> Attribution {
     attribution
 }
 
+/// Credits and taxes carry the columns of the usage they are about; what is odd about those is that usage's finding.
 fn exclude(attribution: &mut Attribution, fact: &Fact, why: String) {
+    attribution.findings.clear();
     if let super::LineItemType::Other(name) = &fact.key.line_item_type {
         attribution.findings.push(Finding::UnknownLineItemType { name: name.clone() });
     }

@@ -79,7 +79,7 @@ pub(super) enum Home {
 
 /// The card that shows it already and still follows the bill; else the earliest open one; else one of its own. `None` when
 /// its own card is frozen already: it waits for the next open one.
-pub(super) fn home_of(adjustment: &Adjustment, cards: &[SpendCard], opening: Option<CardId>) -> Option<Home> {
+pub(super) fn home_of(adjustment: &Adjustment, cards: &[SpendCard], opening: Option<&CardId>) -> Option<Home> {
     let shows = |card: &&SpendCard| {
         !card.state.is_frozen() && card.figures.adjustments.iter().any(|a| a.period == adjustment.period)
     };
@@ -87,7 +87,7 @@ pub(super) fn home_of(adjustment: &Adjustment, cards: &[SpendCard], opening: Opt
         return Some(Home::Card(card.id.clone()));
     }
     let open = cards.iter().filter(|c| c.kind == CardKind::Period && c.state == super::CardState::Open);
-    if let Some(id) = open.min_by_key(|c| c.period).map(|c| c.id.clone()).or(opening) {
+    if let Some(id) = open.min_by_key(|c| c.period).map(|c| c.id.clone()).or(opening.cloned()) {
         return Some(Home::Card(id));
     }
     let own = cards.iter().find(|c| c.kind == CardKind::Adjustment && c.period == adjustment.period);

@@ -75,7 +75,7 @@ pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor,
     let due: BTreeSet<Period> = inputs.due.iter().copied().filter(|p| inputs.covers(*p)).collect();
     let id_of = |period: &Period| SpendCard::id_of(CardKind::Period, *period, &inputs.workload_id);
     let opening = due.iter().map(id_of).find(|id| !known.contains_key(id));
-    let placed = place_adjustments(cards, inputs, opening);
+    let placed = place_adjustments(cards, inputs, opening.as_ref());
 
     let mut periods: BTreeSet<Period> = due;
     periods.extend(cards.iter().filter(|c| c.kind == CardKind::Period && inputs.covers(c.period)).map(|c| c.period));
@@ -118,7 +118,7 @@ impl WorkloadInputs<'_> {
 fn place_adjustments(
     cards: &[SpendCard],
     inputs: &WorkloadInputs<'_>,
-    opening: Option<CardId>,
+    opening: Option<&CardId>,
 ) -> BTreeMap<CardId, (Period, Vec<Adjustment>)> {
     let showing = cards.iter().filter(|c| !c.state.is_frozen() && !c.figures.adjustments.is_empty());
     let mut placed: BTreeMap<CardId, (Period, Vec<Adjustment>)> =
@@ -127,7 +127,7 @@ fn place_adjustments(
     for card in frozen {
         let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
         let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of) else { continue };
-        let Some(home) = home_of(&adjustment, cards, opening.clone()) else { continue };
+        let Some(home) = home_of(&adjustment, cards, opening) else { continue };
         let id = match home {
             Home::Card(id) => id,
             Home::Own => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{CardEntry, CardFigures, CardState, SpendCard, Words};
-use crate::authorization::{Action, Relation, Relations, authorize};
+use crate::authorization::{Action, Relation, Relations, authorize, rule_of};
 use crate::ids::WorkloadId;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
@@ -95,7 +95,7 @@ pub fn decide_approve(
 ) -> Outcome<SpendCard> {
     let Approve { version, note } = command;
     let is_repeat = |entry: &CardEntry| entry.on_version == version && entry.note == note;
-    if let Err(outcome) = admit(card, Action::ApproveCard, CardState::Approved, actor, owner, is_repeat) {
+    if let Some(outcome) = answer_early(card, Action::ApproveCard, CardState::Approved, actor, owner, is_repeat) {
         return outcome;
     }
     if let Err(refusal) = check_version(card, version) {
@@ -116,7 +116,7 @@ pub fn decide_dispute(
     let is_repeat = |entry: &CardEntry| {
         entry.on_version == version && entry.note.as_ref() == Some(&reason) && entry.line_ids == line_ids
     };
-    if let Err(outcome) = admit(card, Action::DisputeCard, CardState::Disputed, actor, owner, is_repeat) {
+    if let Some(outcome) = answer_early(card, Action::DisputeCard, CardState::Disputed, actor, owner, is_repeat) {
         return outcome;
     }
     if let Err(refusal) = check_version(card, version) {
@@ -144,7 +144,7 @@ pub fn decide_resolve(
     let same =
         |r: &Resolution| r.decision == command.decision && r.target == command.target && r.reason == command.reason;
     let is_repeat = |_: &CardEntry| card.resolution.as_ref().is_some_and(same);
-    if let Err(outcome) = admit(card, Action::ResolveCard, CardState::Resolved, actor, relations, is_repeat) {
+    if let Some(outcome) = answer_early(card, Action::ResolveCard, CardState::Resolved, actor, relations, is_repeat) {
         return outcome;
     }
     if let Some(waiting) = card.resolution.as_ref().filter(|r| r.awaits_owner) {
@@ -197,29 +197,29 @@ fn freeze(card: &SpendCard, resolution: Resolution, figures: CardFigures, actor:
     SpendCard { figures, resolution: Some(resolution), ..next }
 }
 
-/// Role and relation first, then repetition, then state: a stranger learns nothing from a repeated call.
-fn admit(
+/// The answer that a command has before anything of its own is asked: role and relation first, then repetition, then
+/// state, so that a stranger learns nothing from a repeated call. `None` lets it go on.
+fn answer_early(
     card: &SpendCard,
     action: Action,
     reached: CardState,
     actor: &Actor,
     relations: Relations,
     is_repeat: impl FnOnce(&CardEntry) -> bool,
-) -> Result<(), Outcome<SpendCard>> {
-    let allowed = crate::authorization::rule_of(action).while_in.first().copied().unwrap_or_default();
-    authorize(actor, action, relations, allowed)?;
+) -> Option<Outcome<SpendCard>> {
+    let some_allowed_state = rule_of(action).while_in.first().copied().unwrap_or_default();
+    if let Err(refusal) = authorize(actor, action, relations, some_allowed_state) {
+        return Some(refusal.into());
+    }
     if let Some(entry) = card.history.last().filter(|entry| card.state == reached && entry.state == reached) {
         if entry.by == actor.sub && is_repeat(entry) {
-            return Err(Outcome::AlreadyDone);
+            return Some(Outcome::AlreadyDone);
         }
         let detail = format!("the card is `{}` since {}", reached.as_str(), entry.at);
-        let refusal = Refusal::new(RefusalKind::AlreadyDecided, detail);
-        return Err(refusal
-            .with_current(serde_json::json!({ "state": reached.as_str(), "version": card.version }))
-            .into());
+        let current = serde_json::json!({ "state": reached.as_str(), "version": card.version });
+        return Some(Refusal::new(RefusalKind::AlreadyDecided, detail).with_current(current).into());
     }
-    authorize(actor, action, relations, card.state.as_str())?;
-    Ok(())
+    authorize(actor, action, relations, card.state.as_str()).err().map(Outcome::from)
 }
 
 fn check_version(card: &SpendCard, presented: u64) -> Result<(), Refusal> {

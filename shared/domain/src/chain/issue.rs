@@ -62,7 +62,7 @@ pub(super) fn blocked_task(
         sequence,
         of,
         state: TaskState::Blocked,
-        title: kind.title().to_owned(),
+        title: crate::instructions::title_of(kind).to_owned(),
         blocked_by,
         assignee: None,
         issued_at: now,

@@ -45,10 +45,7 @@ pub fn decide_act(gap: &Gap, act: Act, actor: &Actor, now: Timestamp) -> Outcome
         target: act.target,
         rationale: Some(act.rationale),
     };
-    let fits = || match check_fit(gap, act.action, deed.target.as_ref()) {
-        Ok(()) => None,
-        Err(refusal) => Some(refusal),
-    };
+    let fits = || check_fit(gap, act.action, deed.target.as_ref()).err();
     decide(gap, &deed, actor, fits).map(|mut next| {
         next.record(actor, now, deed);
         next

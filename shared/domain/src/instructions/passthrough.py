@@ -21,10 +21,10 @@ def refused(why):
     return {"statusCode": 403, "body": json.dumps({"error": {"type": "not_approved", "message": why}})}
 
 
-def models_of(body):
-    batched = body.get("requests")
-    if isinstance(batched, list):
-        return {(one.get("params") or {}).get("model") for one in batched}
+def models_of(path, body):
+    # By path, not by shape: a body may carry both fields, and the platform reads the one that its path knows.
+    if path.endswith("/batches"):
+        return {(one.get("params") or {}).get("model") for one in body.get("requests", [])}
     return {body.get("model")}
 
 
@@ -35,7 +35,7 @@ def handler(event, _context):
     workspaces = {row["workspace"] for row in ALLOWED}
     workspace = event.get("workspace") or (workspaces.pop() if len(workspaces) == 1 else None)
     approved = {row["model"] for row in ALLOWED if row["workspace"] == workspace and row["path"] == path}
-    asked = models_of(body)
+    asked = models_of(path, body)
     if not asked or not asked <= approved:
         return refused(f"{sorted(map(str, asked))} on {path} in {workspace} is not approved; ask for it in FinOps Center")
     data = json.dumps(body).encode()

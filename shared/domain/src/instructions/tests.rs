@@ -3,65 +3,12 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use super::fixtures::{chain, on_bedrock, on_claude};
 use super::*;
-use crate::approval::{MapMethod, MapTagging, Priority, ScopeSpec};
-use crate::chain::ScopeState;
-use crate::ids::{ApprovalId, ScopeId, SpaceId, WorkloadId};
-use crate::platform::{ModelAction, ModelKey, Platform, Tier};
+use crate::approval::{MapMethod, MapTagging};
+use crate::platform::{ModelAction, Platform};
 use crate::policy::compare::{Difference, DifferenceKind};
-use crate::policy::fixtures::{self, ACCOUNT, SONNET, US_PROFILE};
-
-const NOVA: &str = "amazon.nova-lite-v1:0";
-
-fn chain(platform: Platform, model: &str, region: &str, actions: &[ModelAction]) -> anyhow::Result<Chain> {
-    let model_id = model.parse()?;
-    Ok(Chain {
-        id: ScopeId::derived("01K3B4"),
-        approval_id: ApprovalId::derived("01K3B2"),
-        digest: Digest::of_bytes(b"decision"),
-        workload_id: WorkloadId::derived("01K3A1"),
-        space_id: SpaceId::derived("01K3A0"),
-        platform,
-        model_key: ModelKey::of(platform, &model_id),
-        model_id,
-        tier: Tier::Standard,
-        actions: actions.iter().copied().collect(),
-        agentic: None,
-        map: None,
-        sig_v4_only: false,
-        spec: ScopeSpec {
-            account_id: ACCOUNT.parse()?,
-            region: region.parse()?,
-            iam_role: "finops-ai-checkout-assistant".parse()?,
-            existing: false,
-            inference_profile: None,
-            runtime_detail: None,
-        },
-        workspace_name: None,
-        workspace_arn: None,
-        profile_arn: None,
-        profile_model_arns: Vec::new(),
-        priority: Priority::Normal,
-        effective_from: None,
-        requested_by: None,
-        decided_by: "lead-1".parse()?,
-        executors: BTreeSet::new(),
-        state: ScopeState::Approved,
-        tasks: Vec::new(),
-    })
-}
-
-fn on_bedrock() -> anyhow::Result<Chain> {
-    chain(Platform::Bedrock, NOVA, "us-east-1", &[ModelAction::Invoke, ModelAction::Stream])
-}
-
-fn on_claude(registered: bool) -> anyhow::Result<Chain> {
-    let actions = [ModelAction::Inference, ModelAction::CountTokens];
-    let mut chain = chain(Platform::ClaudePlatform, "claude-sonnet-4-6", "us-west-2", &actions)?;
-    chain.workspace_name = Some("Retail team.1".parse()?);
-    chain.workspace_arn = fixtures::claude("wrkspc_01Ab", &actions)?.workspace.filter(|_| registered);
-    Ok(chain)
-}
+use crate::policy::fixtures::{self, SONNET, US_PROFILE};
 
 const LAMBDA: Trust<'static> = Trust { runtime: Runtime::Lambda, detail: None };
 

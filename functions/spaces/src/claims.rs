@@ -1,0 +1,186 @@
+//! Claims: who answers for an anchor's spend, for half-open days. They are decided on the anchor, where their days meet.
+
+use std::sync::Arc;
+
+use contract::events::{ClaimRef, Event, Place};
+use domain::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, decide_claim, decide_release_claim};
+use domain::calendar::utc_day;
+use domain::ids::{ClaimId, SpaceId, WorkloadId};
+use domain::outcome::Outcome;
+use domain::text::{Note, Sub};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use lambda::{Answer, Call, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::aggregates::anchor::{ClaimRow, claim_pointer, claims, claims_of};
+use store::{Loaded, Order, Step, Transaction};
+
+use crate::App;
+
+/// What is claimed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ClaimFields {
+    /// As GET /v1/anchors shows it.
+    anchor: AnchorRef,
+    /// First day; today if left out.
+    #[serde(default)]
+    effective_from: Option<Date>,
+}
+
+/// How a claim ends.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ReleaseFields {
+    /// The first day without it.
+    effective_to: Date,
+    /// Why.
+    reason: Note,
+}
+
+/// A claim with its anchor.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimView {
+    id: ClaimId,
+    /// 1 while it lasts, 2 once it was released.
+    version: u64,
+    anchor: AnchorRef,
+    workload_id: WorkloadId,
+    space_id: SpaceId,
+    effective_from: Date,
+    /// The first day without it; none while it lasts.
+    effective_to: Option<Date>,
+    claimed_by: Sub,
+    claimed_at: Timestamp,
+    released_by: Option<Sub>,
+    release_reason: Option<Note>,
+}
+
+pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answer<ClaimView>, Problem> {
+    let workload_id: WorkloadId = call.path.parse("id")?;
+    let id = ClaimId::new(call.now, app.ids.entropy());
+    let wanted = &call.body.anchor;
+    let from = call.body.effective_from.unwrap_or_else(|| utc_day(call.now));
+    app.store
+        .decide(|| async {
+            let (workload, space) = app.workload(&workload_id).await?;
+            let found = anchor_of_workload(&app, &workload_id, wanted).await?.ok_or_else(Problem::not_found)?;
+            match decide_claim(&found.value, id.clone(), &workload.value, &space.value, from, &call.actor, call.now) {
+                Outcome::Changed((anchor, claim)) => {
+                    let mut tx = call.transaction();
+                    make(&mut tx, Some(&found), &anchor, &claim, wanted);
+                    let location = format!("/v1/claims?workloadId={workload_id}");
+                    Ok(call.commit(tx, Answer::created(location, view(claim, wanted.clone())).versioned(1)))
+                }
+                Outcome::AlreadyDone => {
+                    let claim = found.value.claim_on(from).cloned().ok_or_else(Problem::not_found)?;
+                    Ok(Step::Done(shown(view(claim, wanted.clone()))))
+                }
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ClaimView>>, Problem> {
+    let sight = app.sight(&call).await?;
+    let (index, partitions) = app.where_listed(&call, &sight, claims_of, vec![claims()]).await?;
+    let asked = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+        let ClaimRow { claim, anchor } = entry.read()?;
+        Ok(sight.includes(&claim.space_id).then(|| view(claim, anchor)))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<Answer<ClaimView>, Problem> {
+    let id: ClaimId = call.path.parse("id")?;
+    app.store
+        .decide(|| async {
+            let found = app.store.load_anchor_of_claim(&id).await?.ok_or_else(Problem::not_found)?;
+            let anchor = found.value.reference().ok_or_else(Problem::not_found)?;
+            let claim = found.value.claims.iter().find(|claim| claim.id == id).ok_or_else(Problem::not_found)?;
+            let space = app.space(&claim.space_id).await?;
+            let ReleaseFields { effective_to, reason } = call.body.clone();
+            match decide_release_claim(&found.value, &id, &space.value, effective_to, reason, &call.actor, call.now) {
+                Outcome::Changed((next, ended)) => {
+                    let released = view(ended, anchor.clone());
+                    call.check_version(released.version - 1)?;
+                    let mut tx = call.transaction();
+                    // What a release moves is the spend of the days without the claim.
+                    let from = effective_to;
+                    let claim = ClaimRef { place: released.place(), claim_id: id.clone(), anchor, from, to: None };
+                    tx.update(&found, &next, &Event::ClaimReleased { claim });
+                    Ok(call.commit(tx, shown(released)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(view(claim.clone(), anchor)))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+/// Writes a claim that was decided: on its anchor, and under its own id.
+pub(crate) fn make(
+    tx: &mut Transaction,
+    before: Option<&Loaded<Anchor>>,
+    anchor: &Anchor,
+    claim: &Claim,
+    reference: &AnchorRef,
+) {
+    let made = ClaimRef {
+        place: Place { space_id: claim.space_id.clone(), workload_id: claim.workload_id.clone() },
+        claim_id: claim.id.clone(),
+        anchor: reference.clone(),
+        from: claim.from,
+        to: claim.to,
+    };
+    tx.save(before, anchor, &Event::ClaimMade { claim: made });
+    tx.point(&claim_pointer(&claim.id), None, &anchor.key.text());
+}
+
+/// The anchor that a claim names, if it is of that type; whom it serves is for the decision to check.
+async fn anchor_of_workload(
+    app: &App,
+    workload: &WorkloadId,
+    wanted: &AnchorRef,
+) -> Result<Option<Loaded<Anchor>>, Problem> {
+    let named = wanted.named()?;
+    let found = match &named {
+        NamedAnchor::Role(_) => app.find_anchor(&named).await?,
+        NamedAnchor::Workspace(_) => app.store.find_anchor_of_workload(workload, wanted).await?,
+    };
+    Ok(found.filter(|anchor| anchor.value.anchor_type == wanted.anchor_type))
+}
+
+impl ClaimView {
+    fn place(&self) -> Place {
+        Place { space_id: self.space_id.clone(), workload_id: self.workload_id.clone() }
+    }
+}
+
+fn view(claim: Claim, anchor: AnchorRef) -> ClaimView {
+    let Claim { id, workload_id, space_id, from, to, claimed_by, claimed_at, released_by, release_reason } = claim;
+    let version = if released_by.is_some() { 2 } else { 1 };
+    let (effective_from, effective_to) = (from, to);
+    ClaimView {
+        id,
+        version,
+        anchor,
+        workload_id,
+        space_id,
+        effective_from,
+        effective_to,
+        claimed_by,
+        claimed_at,
+        released_by,
+        release_reason,
+    }
+}
+
+fn shown(claim: ClaimView) -> Answer<ClaimView> {
+    let version = claim.version;
+    Answer::ok(claim).versioned(version)
+}

@@ -1,0 +1,84 @@
+//! Estimates: each change is a new version with who, when and why; none is ever edited.
+
+use std::sync::Arc;
+
+use domain::estimate::{Estimate, SetEstimate, decide_set};
+use domain::ids::{EstimateId, WorkloadId};
+use domain::money::Money;
+use domain::outcome::Outcome;
+use domain::platform::Platform;
+use domain::text::Note;
+use jiff::civil::Date;
+use lambda::{Answer, Call, Page, Problem, list_page};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::aggregates::estimate::{estimates_of, versions};
+use store::{Index, Order, Step};
+
+use crate::App;
+
+/// What an owner plans to spend.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EstimateFields {
+    /// On which platform.
+    platform: Platform,
+    /// US dollars a month.
+    monthly: Money,
+    /// Tokens a month, where planned.
+    #[serde(default)]
+    tokens: Option<u64>,
+    /// CCU a month; follows from `monthly`, so it may be left out.
+    #[serde(default)]
+    ccu: Option<Decimal>,
+    /// Why it is so much.
+    reason: Note,
+    /// The first of a month.
+    valid_from: Date,
+}
+
+pub(crate) async fn set(app: Arc<App>, call: Call<EstimateFields>) -> Result<Answer<Estimate>, Problem> {
+    let workload_id: WorkloadId = call.path.parse("id")?;
+    let id = EstimateId::new(call.now, app.ids.entropy());
+    let location = format!("/v1/workloads/{workload_id}/estimates");
+    app.store
+        .decide(|| async {
+            let (workload, space) = app.workload(&workload_id).await?;
+            let loaded = app.store.load_estimates(&workload_id).await?;
+            let existing = versions(loaded.as_ref());
+            let latest = existing.iter().filter(|e| e.platform == call.body.platform).max_by_key(|e| e.version);
+            let wanted = call.body.clone().into_version(id.clone(), &workload_id);
+            match decide_set(existing, wanted, &call.actor, space.value.relations(&call.actor), call.now) {
+                Outcome::Changed(estimate) => {
+                    call.check_version(latest.map_or(0, |e| e.version))?;
+                    let mut tx = call.transaction();
+                    tx.set_estimate(loaded.as_ref(), &workload.value.space_id, &estimate);
+                    let version = estimate.version;
+                    Ok(call.commit(tx, Answer::created(location.clone(), estimate).versioned(version)))
+                }
+                Outcome::AlreadyDone => {
+                    let estimate = latest.cloned().ok_or_else(Problem::not_found)?;
+                    let version = estimate.version;
+                    Ok(Step::Done(Answer::ok(estimate).versioned(version)))
+                }
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Estimate>>, Problem> {
+    let workload = app.readable_workload(&call).await?;
+    let partitions = [estimates_of(&workload.value.id)];
+    let asked = call.page()?;
+    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &asked, |e| e.read().map(Some));
+    Ok(Answer::ok(page.await?))
+}
+
+impl EstimateFields {
+    fn into_version(self, id: EstimateId, workload_id: &WorkloadId) -> SetEstimate {
+        let Self { platform, monthly, tokens, ccu, reason, valid_from } = self;
+        SetEstimate { id, workload_id: workload_id.clone(), platform, monthly, tokens, ccu, reason, valid_from }
+    }
+}

@@ -1,0 +1,94 @@
+//! Spaces: a Lead creates and changes them, their owners use them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::answers::Versioned;
+use contract::events::Event;
+use domain::authorization::authorize;
+use domain::ids::SpaceId;
+use domain::outcome::Outcome;
+use domain::space::{Space, SpaceFields, decide_create_space, decide_update_space};
+use lambda::{Answer, Call, Page, Problem, list_page};
+use store::aggregates::space::spaces_of;
+use store::{Aggregate as _, Index, Order, Step, keys};
+
+use crate::App;
+use crate::access::Sight;
+
+type Shown = Answer<Versioned<Space>>;
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Space>>>, Problem> {
+    let (index, partitions) = match app.sight(&call).await? {
+        Sight::Everything => (Index::List, [keys::all_of(Space::KIND)]),
+        Sight::Own(_) => (Index::Parent, [spaces_of(&call.actor.sub)]),
+    };
+    let asked = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| entry.read().map(Some));
+    let page: Page<Space> = page.await?;
+    // An owner's list is made of rows, which have no version and may be a moment older than the Space.
+    let ids: Vec<String> = page.items.iter().map(|space| space.id.to_string()).collect();
+    let current: BTreeMap<SpaceId, Versioned<Space>> = app
+        .store
+        .load_many::<Space>(&ids)
+        .await?
+        .into_iter()
+        .filter(|space| authorize(&call.actor, call.action, space.value.relations(&call.actor), "").is_ok())
+        .map(|space| (space.value.id.clone(), Versioned { version: space.version, value: space.value }))
+        .collect();
+    Ok(Answer::ok(Page { items: current.into_values().collect(), next: page.next }))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
+    let found = app.space(&call.path.parse("id")?).await?;
+    authorize(&call.actor, call.action, found.value.relations(&call.actor), "")?;
+    Ok(shown(found.version, found.value))
+}
+
+pub(crate) async fn create(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
+    let id = SpaceId::new(call.now, app.ids.entropy());
+    app.store
+        .decide(|| async {
+            // An attempt whose answer was lost may have created it.
+            if let Some(made) = app.store.load::<Space>(id.as_str()).await? {
+                return Ok(Step::Done(created(made.value)));
+            }
+            match decide_create_space(id.clone(), call.body.clone(), &call.actor) {
+                Outcome::Changed(space) => {
+                    let mut tx = call.transaction();
+                    tx.create(&space, &Event::SpaceCreated { space_id: space.id.clone() });
+                    Ok(call.commit(tx, created(space)))
+                }
+                Outcome::AlreadyDone => Err(Problem::not_found()),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn update(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
+    let id: SpaceId = call.path.parse("id")?;
+    app.store
+        .decide(|| async {
+            let found = app.space(&id).await?;
+            match decide_update_space(&found.value, call.body.clone(), &call.actor) {
+                Outcome::Changed(space) => {
+                    call.check_version(found.version)?;
+                    let mut tx = call.transaction();
+                    tx.update(&found, &space, &Event::SpaceChanged { space_id: space.id.clone() });
+                    Ok(call.commit(tx, shown(found.version + 1, space)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+fn shown(version: u64, space: Space) -> Shown {
+    Answer::ok(Versioned { version, value: space }).versioned(version)
+}
+
+fn created(space: Space) -> Shown {
+    Answer::created(format!("/v1/spaces/{}", space.id), Versioned { version: 1, value: space }).versioned(1)
+}

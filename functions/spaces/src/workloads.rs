@@ -1,0 +1,106 @@
+//! Workloads: created in a Space for good, retired when they ask for nothing more.
+
+use std::sync::Arc;
+
+use contract::answers::Versioned;
+use contract::events::Event;
+use domain::ids::{SpaceId, WorkloadId};
+use domain::money::Money;
+use domain::outcome::Outcome;
+use domain::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
+use lambda::{Answer, Call, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::aggregates::space::workloads_of;
+use store::{Aggregate as _, Index, Order, Step, keys};
+
+use crate::access::{Sight, place_of};
+use crate::{App, Nothing};
+
+/// A workload with what follows from its business case.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkloadView {
+    #[serde(flatten)]
+    workload: Workload,
+    /// Baseline × target, per year.
+    declared_opportunity: Money,
+}
+
+type Shown = Answer<Versioned<WorkloadView>>;
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<WorkloadView>>>, Problem> {
+    let sight = app.sight(&call).await?;
+    let (index, partitions) = match (call.query.maybe::<SpaceId>("spaceId")?, &sight) {
+        (Some(space), _) => (Index::Parent, vec![workloads_of(&space)]),
+        (None, Sight::Everything) => (Index::List, vec![keys::all_of(Workload::KIND)]),
+        (None, Sight::Own(spaces)) => (Index::Parent, spaces.iter().map(|space| workloads_of(&space.id)).collect()),
+    };
+    let asked = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+        let workload: Workload = entry.read()?;
+        let version = entry.version()?;
+        Ok(sight.includes(&workload.space_id).then(|| Versioned { version, value: view(workload) }))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
+    let found = app.readable_workload(&call).await?;
+    Ok(shown(found.version, found.value))
+}
+
+pub(crate) async fn create(app: Arc<App>, call: Call<WorkloadFields>) -> Result<Shown, Problem> {
+    let space_id: SpaceId = call.path.parse("id")?;
+    let id = WorkloadId::new(call.now, app.ids.entropy());
+    app.store
+        .decide(|| async {
+            // An attempt whose answer was lost may have created it.
+            if let Some(made) = app.store.load::<Workload>(id.as_str()).await? {
+                return Ok(Step::Done(created(made.value)));
+            }
+            let space = app.space(&space_id).await?;
+            match decide_create_workload(&space.value, id.clone(), call.body.clone(), &call.actor) {
+                Outcome::Changed(workload) => {
+                    let mut tx = call.transaction();
+                    tx.create(&workload, &Event::WorkloadCreated { place: place_of(&workload) });
+                    Ok(call.commit(tx, created(workload)))
+                }
+                Outcome::AlreadyDone => Err(Problem::not_found()),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn retire(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
+    let id: WorkloadId = call.path.parse("id")?;
+    app.store
+        .decide(|| async {
+            let (found, space) = app.workload(&id).await?;
+            match decide_retire_workload(&space.value, &found.value, &call.actor) {
+                Outcome::Changed(workload) => {
+                    call.check_version(found.version)?;
+                    let mut tx = call.transaction();
+                    tx.update(&found, &workload, &Event::WorkloadRetired { place: place_of(&workload) });
+                    Ok(call.commit(tx, shown(found.version + 1, workload)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+fn view(workload: Workload) -> WorkloadView {
+    WorkloadView { declared_opportunity: workload.fields.business_case.declared_opportunity(), workload }
+}
+
+fn shown(version: u64, workload: Workload) -> Shown {
+    Answer::ok(Versioned { version, value: view(workload) }).versioned(version)
+}
+
+fn created(workload: Workload) -> Shown {
+    let location = format!("/v1/workloads/{}", workload.id);
+    Answer::created(location, Versioned { version: 1, value: view(workload) }).versioned(1)
+}

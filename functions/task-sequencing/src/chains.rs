@@ -1,0 +1,199 @@
+//! What follows from decisions, scope by scope: issuing, carrying over, ending. Each scope is a transaction of its own, so
+//! that a delivery which dies half-way is resumed by its repetition.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use contract::events::Event;
+use domain::approval::{Approval, ApprovalState};
+use domain::audit::AuditEvent;
+use domain::calendar::utc_day;
+use domain::chain::end::{decide_carry, decide_end};
+use domain::chain::issue::decide_issue;
+use domain::chain::{Chain, Progress, ScopeState};
+use domain::ids::ScopeId;
+use domain::model::{Model, ModelDecision, conforms};
+use domain::outcome::{Outcome, RefusalKind};
+use domain::people::Actor;
+use domain::text::Note;
+use jiff::Timestamp;
+use lambda::{Event as Delivery, Failure, Tick};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::aggregates::chain::{scopes_in, scopes_of};
+use store::{Index, Step, Transaction};
+
+use crate::App;
+use crate::scene::{Scene, place, ready, task_ref};
+
+/// Who acts, when, and because of what.
+struct Cause<'a> {
+    actor: &'a Actor,
+    now: Timestamp,
+    request_id: &'a str,
+}
+
+impl<'a, E> From<&'a Delivery<E>> for Cause<'a> {
+    fn from(delivery: &'a Delivery<E>) -> Self {
+        Self { actor: &delivery.actor, now: delivery.now, request_id: &delivery.request_id }
+    }
+}
+
+pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
+    let Event::ApprovalDecided { scope_ids, .. } = read(&delivery)? else { return Ok(()) };
+    for scope in &scope_ids {
+        issue(&app, &Cause::from(&delivery), scope).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
+    let Event::ApprovalSuperseded { approval_id, by, .. } = read(&delivery)? else { return Ok(()) };
+    let (Some(old), Some(new)) = (app.store.load::<Approval>(approval_id.as_str()).await?, app.store.load::<Approval>(by.as_str()).await?) else {
+        return Ok(());
+    };
+    let carried: BTreeSet<&ScopeId> = new.value.scopes.iter().filter(|s| s.carried).map(|s| &s.id).collect();
+    let reason = note(&format!("superseded by approval {by}"))?;
+    for scope in &old.value.scopes {
+        if carried.contains(&scope.id) {
+            carry(&app, &Cause::from(&delivery), &scope.id, &new.value).await?;
+        } else {
+            end(&app, &Cause::from(&delivery), &scope.id, &reason).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An approval was revoked or expired: all of its scopes end.
+pub(crate) async fn of_end(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
+    let (approval_id, reason) = match read(&delivery)? {
+        Event::ApprovalRevoked { approval_id, reason, .. } => (approval_id, reason),
+        Event::ApprovalExpired { approval_id, .. } => (approval_id, "the approval expired".to_owned()),
+        _ => return Ok(()),
+    };
+    let Some(approval) = app.store.load::<Approval>(approval_id.as_str()).await? else { return Ok(()) };
+    let reason = note(&reason)?;
+    for scope in &approval.value.scopes {
+        end(&app, &Cause::from(&delivery), &scope.id, &reason).await?;
+    }
+    Ok(())
+}
+
+/// A model was restricted: scopes that no longer conform end, the others stay. A block ends whole approvals.
+pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
+    let Event::ModelDecided { model_key, .. } = read(&delivery)? else { return Ok(()) };
+    let Some(model) = app.store.load::<Model>(model_key.as_str()).await? else { return Ok(()) };
+    let (ModelDecision::Restricted, Some(restriction)) = (model.value.decision, &model.value.restriction) else { return Ok(()) };
+    let reason = note("the model is restricted, and this scope lies outside the restriction")?;
+    for entry in app.store.list_all(Index::Parent, &[scopes_of(&model_key)]).await? {
+        let Ok(chain) = entry.read::<Chain>() else { continue };
+        let Some(approval) = app.store.load::<Approval>(chain.approval_id.as_str()).await? else { continue };
+        let decision = &approval.value.decision;
+        let first_day = decision.effective_from.unwrap_or_else(|| utc_day(approval.value.decided_at));
+        let fits = conforms(restriction, &chain.space_id, &chain.spec.account_id, &chain.spec.region, &chain.actions, decision.expires_on, first_day);
+        if fits.is_err() {
+            end(&app, &Cause::from(&delivery), &chain.id, &reason).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a run of the schedule issued.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IssueRun {
+    issued: u32,
+}
+
+/// Issues the chains whose day has come: those decided for a later day, and any that an event should have issued.
+pub(crate) async fn issue_due(app: Arc<App>, tick: Tick) -> Result<IssueRun, Failure> {
+    let cause = Cause { actor: &tick.actor, now: tick.now, request_id: &tick.request_id };
+    let mut run = IssueRun::default();
+    for entry in app.store.list_all(Index::List, &scopes_in(ScopeState::Approved)).await? {
+        let chain: Chain = entry.read()?;
+        run.issued += u32::from(issue(&app, &cause, &chain.id).await?);
+    }
+    Ok(run)
+}
+
+async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<bool, Failure> {
+    app.store
+        .decide(|| async {
+            let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(false)) };
+            if scene.approval.value.state != ApprovalState::Active {
+                return Ok(Step::Done(false));
+            }
+            let render = |chain: &Chain, kind| scene.render(chain, kind, None);
+            match decide_issue(&scene.chain.value, &scene.turn(), &render, cause.actor, cause.now) {
+                Outcome::Changed(stepped) => {
+                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
+                    let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal());
+                    let Some(first) = first else { return Ok(Step::Done(false)) };
+                    let event = Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) };
+                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    Ok(Step::Commit(tx, true))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(false)),
+                // Not effective yet: the schedule issues it on its day.
+                Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState => Ok(Step::Done(false)),
+                Outcome::Refused(refusal) => Err(refused(refusal)),
+            }
+        })
+        .await
+}
+
+async fn end(app: &App, cause: &Cause<'_>, scope: &ScopeId, reason: &Note) -> Result<(), Failure> {
+    app.store
+        .decide(|| async {
+            let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
+            let render = |chain: &Chain, kind| scene.render(chain, kind, None);
+            match decide_end(&scene.chain.value, reason, &scene.turn(), &render, cause.actor, cause.now) {
+                Outcome::Changed(stepped) => {
+                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
+                    let chain = &stepped.chain;
+                    let (place, approval_id, scope_id) = (place(chain), chain.approval_id.clone(), chain.id.clone());
+                    let event = match stepped.progress {
+                        Progress::Revoked => Event::ChainRevoked { place, approval_id, scope_id },
+                        _ => Event::ChainEnding { place, approval_id, scope_id, ready: ready(&stepped.progress), reason: reason.as_str().to_owned() },
+                    };
+                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    Ok(Step::Commit(tx, ()))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(())),
+                Outcome::Refused(refusal) => Err(refused(refusal)),
+            }
+        })
+        .await
+}
+
+async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approval) -> Result<(), Failure> {
+    app.store
+        .decide(|| async {
+            let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
+            match decide_carry(&scene.chain.value, successor, cause.actor) {
+                Outcome::Changed(chain) => {
+                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
+                    let event = Event::ChainCarried { place: place(&chain), approval_id: chain.approval_id.clone(), scope_id: chain.id.clone() };
+                    let stepped = domain::chain::Stepped { chain, progress: Progress::None };
+                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    Ok(Step::Commit(tx, ()))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(())),
+                Outcome::Refused(refusal) => Err(refused(refusal)),
+            }
+        })
+        .await
+}
+
+fn read(delivery: &Delivery<AuditEvent>) -> Result<Event, Failure> {
+    Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))
+}
+
+/// What cannot be carried out as decided is set aside, visibly; repeating it would not help.
+fn refused(refusal: domain::outcome::Refusal) -> Failure {
+    Failure::Poison(refusal.to_string())
+}
+
+fn note(text: &str) -> Result<Note, Failure> {
+    text.parse().map_err(|_| Failure::Poison("the reason cannot be repeated".to_owned()))
+}

@@ -1,0 +1,119 @@
+//! Reading tasks: the queue, one task, its artefacts as files.
+
+use std::io::{Cursor, Write as _};
+use std::sync::Arc;
+
+use domain::approval::Priority;
+use domain::authorization::{Action, authorize, is_cut_to_own};
+use domain::aws::{AccountId, Region};
+use domain::chain::Chain;
+use domain::digest::Digest;
+use domain::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
+use domain::space::Space;
+use domain::task::{Task, TaskState};
+use lambda::{Answer, Call, File, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::aggregates::chain::{TaskRow, tasks_in, tasks_of};
+use store::{Index, Order};
+use zip::write::SimpleFileOptions;
+
+use crate::App;
+
+/// A task with what it implements.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskView {
+    approval_id: ApprovalId,
+    scope_id: ScopeId,
+    workload_id: WorkloadId,
+    digest: Digest,
+    priority: Priority,
+    account_id: AccountId,
+    region: Region,
+    #[serde(flatten)]
+    task: Task,
+}
+
+impl TaskView {
+    fn of_row(row: TaskRow) -> Self {
+        let TaskRow { task, approval_id, scope_id, workload_id, digest, priority, account_id, region, .. } = row;
+        Self { approval_id, scope_id, workload_id, digest, priority, account_id, region, task }
+    }
+
+    /// The answer that shows one task of a chain.
+    pub(crate) fn answer(chain: &Chain, task: &Task) -> Answer<Self> {
+        let view = Self::of_row(TaskRow::of(chain, task));
+        let version = view.task.version;
+        Answer::ok(view).versioned(version)
+    }
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<TaskView>>, Problem> {
+    let state: Option<TaskState> = call.query.one_of("state")?;
+    let priority: Option<Priority> = call.query.one_of("priority")?;
+    let account: Option<AccountId> = call.query.maybe("accountId")?;
+    let approval: Option<ApprovalId> = call.query.maybe("approvalId")?;
+    let own: Option<Vec<Space>> = match is_cut_to_own(&call.actor, call.action) {
+        true => Some(app.store.list_spaces_of_owner(&call.actor.sub).await?),
+        false => None,
+    };
+    let (index, partitions) = match &approval {
+        Some(approval) => (Index::Parent, vec![tasks_of(approval)]),
+        None => (Index::List, tasks_in(state)),
+    };
+    let wanted_page = call.page()?;
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
+        let row: TaskRow = entry.read()?;
+        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == row.space_id));
+        let wanted = state.is_none_or(|s| row.task.state == s)
+            && priority.is_none_or(|p| row.priority == p)
+            && account.as_ref().is_none_or(|a| row.account_id == *a);
+        Ok((visible && wanted).then(|| TaskView::of_row(row)))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<TaskView>, Problem> {
+    let (chain, id) = visible_chain(&app, &call).await?;
+    let task = chain.task(&id).ok_or_else(Problem::not_found)?;
+    Ok(TaskView::answer(&chain, task))
+}
+
+pub(crate) async fn artifact(app: Arc<App>, call: Call<()>) -> Result<File, Problem> {
+    let (chain, id) = visible_chain(&app, &call).await?;
+    let task = chain.task(&id).ok_or_else(Problem::not_found)?;
+    let wanted = call.path.get("name");
+    let artifact = task.artifacts.iter().find(|a| a.name == wanted).ok_or_else(Problem::not_found)?;
+    let content_type = if wanted.ends_with(".json") { "application/json" } else { "text/plain; charset=utf-8" };
+    Ok(File { name: artifact.name.clone(), content_type, bytes: artifact.content.clone().into_bytes() })
+}
+
+pub(crate) async fn bundle(app: Arc<App>, call: Call<()>) -> Result<File, Problem> {
+    let (chain, id) = visible_chain(&app, &call).await?;
+    let task = chain.task(&id).ok_or_else(Problem::not_found)?;
+    let bytes = archive(task).map_err(|error| {
+        tracing::error!(task.id = %id, error = %error, "a bundle could not be written");
+        Problem::internal()
+    })?;
+    Ok(File { name: format!("{id}.zip"), content_type: "application/zip", bytes })
+}
+
+/// The artefacts as a zip archive: the same task gives the same bytes.
+fn archive(task: &Task) -> zip::result::ZipResult<Vec<u8>> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for artifact in &task.artifacts {
+        archive.start_file(&artifact.name, SimpleFileOptions::default())?;
+        archive.write_all(artifact.content.as_bytes())?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+async fn visible_chain(app: &App, call: &Call<()>) -> Result<(Chain, TaskId), Problem> {
+    let id: TaskId = call.path.parse("id")?;
+    let scope = Chain::id_of_task(&id).ok_or_else(Problem::not_found)?;
+    let chain = app.store.load::<Chain>(scope.as_str()).await?.ok_or_else(Problem::not_found)?.value;
+    let space = app.store.load::<Space>(chain.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    authorize(&call.actor, Action::ReadTasks, space.value.relations(&call.actor), "")?;
+    Ok((chain, id))
+}

@@ -1,0 +1,144 @@
+//! Everything that a step on a chain depends on and moves: the chain, its approval, its anchors, and how its tasks read.
+
+use contract::events::{Place, TaskRef};
+use domain::anchor::{Anchor, AnchorKey, AnchorRef};
+use domain::approval::Approval;
+use domain::aws::WorkspaceArn;
+use domain::chain::issue::RoleTurn;
+use domain::chain::{Chain, Progress, Stepped};
+use domain::ids::{ScopeId, TaskId};
+use domain::instructions::{Drift, RoleState, Surroundings, TaskContent, Trust, WorkspaceState, WorkspaceUse, render};
+use domain::outcome::Refusal;
+use domain::platform::Platform;
+use domain::policy::grant::Grant;
+use domain::space::{Space, Workload};
+use domain::task::{Task, TaskKind};
+use store::{Loaded, Store, StoreError, Transaction};
+
+/// A chain in its surroundings, read consistently.
+pub(crate) struct Scene {
+    pub(crate) chain: Loaded<Chain>,
+    pub(crate) approval: Loaded<Approval>,
+    pub(crate) space: Loaded<Space>,
+    workload: Loaded<Workload>,
+    role: Loaded<Anchor>,
+    workspace: Option<Loaded<Anchor>>,
+    workspace_tag: String,
+}
+
+impl Scene {
+    /// The scene of a scope; `None` when there is no such scope.
+    pub(crate) async fn load(store: &Store, scope: &ScopeId) -> Result<Option<Self>, StoreError> {
+        let Some(chain) = store.load::<Chain>(scope.as_str()).await? else { return Ok(None) };
+        let gone = |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
+        let value = &chain.value;
+        let approval = store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
+        let space = store.load(value.space_id.as_str()).await?.ok_or_else(|| gone("space"))?;
+        let workload = store.load(value.workload_id.as_str()).await?.ok_or_else(|| gone("workload"))?;
+        let (mut role, mut workspace) = (None, None);
+        for key in AnchorKey::of_chain(value) {
+            let found = store.load_anchor(&key).await?;
+            match key {
+                AnchorKey::Role(_) => role = found,
+                AnchorKey::Workspace { .. } => workspace = found,
+            }
+        }
+        let role = role.ok_or_else(|| gone("role's anchor"))?;
+        let workspace_tag = store.settings_in_force().await?.0.bill.workspace_tag_key;
+        Ok(Some(Self { chain, approval, space, workload, role, workspace, workspace_tag }))
+    }
+
+    /// Whose turn it is for the chain's next policy task.
+    pub(crate) fn turn(&self) -> RoleTurn {
+        self.role.value.turn_for_chain(&self.chain.value)
+    }
+
+    /// The role as it stands, with the grants and the turn on it.
+    pub(crate) const fn role(&self) -> &Anchor {
+        &self.role.value
+    }
+
+    /// The content of a task of `chain`, this chain in its next state.
+    pub(crate) fn render(&self, chain: &Chain, kind: TaskKind, drift: Option<&Drift>) -> Result<TaskContent, Refusal> {
+        let others: Vec<Grant> = self
+            .role
+            .value
+            .live_grants()
+            .into_iter()
+            .filter(|g| g.scope_id != chain.id && (g.platform == Platform::Bedrock || g.workspace.is_some()))
+            .collect();
+        let fields = &self.workload.value.fields;
+        let detail = chain.spec.runtime_detail.as_ref().or(fields.runtime_detail.as_ref());
+        let trust = Trust { runtime: fields.runtime, detail };
+        let role = match (chain.spec.existing, self.role.value.exists) {
+            (true, _) => RoleState::Adopted,
+            (false, true) => RoleState::Created(trust),
+            (false, false) => RoleState::ToCreate(trust),
+        };
+        let registered: Option<WorkspaceArn> = self.workspace.as_ref().and_then(|w| domain::anchor::workspace_arn(&w.value));
+        let shared = self.workspace.as_ref().is_some_and(|w| w.value.scopes.iter().any(|s| *s != chain.id));
+        let around = Surroundings {
+            others_on_role: &others,
+            role,
+            workspace: registered.as_ref().map_or(WorkspaceState::ToCreate, WorkspaceState::Registered),
+            workspace_tag: &self.workspace_tag,
+            workspace_use: if shared { WorkspaceUse::Shared } else { WorkspaceUse::Last },
+            drift,
+        };
+        render(kind, chain, &around)
+    }
+
+    /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.
+    pub(crate) fn write(&self, tx: &mut Transaction, stepped: &Stepped, event: &contract::events::Event) -> Result<(), Refusal> {
+        let before = &self.chain.value;
+        let after = &stepped.chain;
+        tx.update(&self.chain, after, event);
+        tx.count(&after.model_key, Some(&before.presence()), Some(&after.presence()));
+        let role = self.role.value.follow_as_role(after)?;
+        if role != self.role.value {
+            tx.update_under(&self.role, &role);
+        }
+        if let Some(workspace) = &self.workspace {
+            let next = workspace.value.follow_as_workspace(after);
+            if next != workspace.value {
+                tx.update_under(workspace, &next);
+            }
+        }
+        tx.unless_changed(&self.approval);
+        Ok(())
+    }
+
+    /// What may be claimed once the chain is complete.
+    pub(crate) fn claimable(&self, after: &Chain) -> Vec<AnchorRef> {
+        let workspace = self.workspace.as_ref().map(|w| w.value.follow_as_workspace(after));
+        workspace.iter().filter_map(Anchor::reference).chain(self.role.value.reference()).collect()
+    }
+}
+
+/// A chain's place, for events.
+pub(crate) fn place(chain: &Chain) -> Place {
+    Place { space_id: chain.space_id.clone(), workload_id: chain.workload_id.clone() }
+}
+
+/// A task as events name it.
+pub(crate) fn task_ref(chain: &Chain, task: &Task, progress: &Progress) -> TaskRef {
+    TaskRef {
+        place: place(chain),
+        approval_id: chain.approval_id.clone(),
+        scope_id: chain.id.clone(),
+        task_id: task.id.clone(),
+        kind: task.kind,
+        title: task.title.clone(),
+        account_id: chain.spec.account_id.clone(),
+        ready: ready(progress),
+    }
+}
+
+/// The task that became ready, if one did.
+pub(crate) fn ready(progress: &Progress) -> Option<TaskId> {
+    match progress {
+        Progress::TaskReady(id) => Some(id.clone()),
+        Progress::WaitsForRole(_) | Progress::Implemented | Progress::Revoked | Progress::Repaired | Progress::None => None,
+    }
+}
+

@@ -1,0 +1,84 @@
+//! How a scope's step moves the anchors it takes: whose turn it is on the role, what is live there, what may be claimed.
+//!
+//! Written in the same transaction as the step, so that the anchor never tells another story than its chains.
+
+use crate::anchor::{Anchor, RoleGrant};
+use crate::chain::issue::RoleTurn;
+use crate::chain::{Chain, ScopeState};
+use crate::ids::TaskId;
+use crate::outcome::Refusal;
+use crate::policy::grant::Grant;
+use crate::task::TaskState;
+
+impl Anchor {
+    /// Whose turn it is for a scope's next policy task: a task of the same scope does not stand in its own way, since the
+    /// step that makes the next one ready ends or cancels it.
+    #[must_use]
+    pub fn turn_for_chain(&self, chain: &Chain) -> RoleTurn {
+        match &self.policy_task {
+            Some(holder) if Chain::id_of_task(holder).as_ref() != Some(&chain.id) => RoleTurn::HeldBy(holder.clone()),
+            _ => RoleTurn::Free,
+        }
+    }
+
+    /// The task that may take the turn now, if the role is free and one waits.
+    #[must_use]
+    pub fn next_in_turn(&self) -> Option<&TaskId> {
+        if self.policy_task.is_some() { None } else { self.waiting.front() }
+    }
+
+    /// The role after a step of one of its scopes.
+    ///
+    /// # Errors
+    /// When the scope's grant cannot be expressed.
+    pub fn follow_as_role(&self, after: &Chain) -> Result<Self, Refusal> {
+        let mut next = self.clone();
+        let policy_tasks = || after.tasks.iter().filter(|t| t.kind.puts_policy());
+        for task in policy_tasks().filter(|t| t.state.is_terminal() || t.state == TaskState::Returned) {
+            next.end_turn(&task.id);
+            next.exists |= task.state == TaskState::Completed;
+        }
+        for task in policy_tasks() {
+            let is_open = matches!(task.state, TaskState::Ready | TaskState::InProgress);
+            let waits_for_other = task.state == TaskState::Blocked
+                && task.blocked_by.as_ref().is_some_and(|b| Chain::id_of_task(b).as_ref() != Some(&after.id));
+            if is_open || waits_for_other {
+                next.take_turn(task.id.clone());
+            }
+        }
+        match after.state {
+            ScopeState::PendingTask | ScopeState::Implemented => {
+                let approval_id = after.approval_id.clone();
+                next.grants.insert(after.id.clone(), RoleGrant { approval_id, issued: true, grant: Grant::of_chain(after)? });
+            }
+            ScopeState::PendingRevocation => {
+                next.grants.remove(&after.id);
+            }
+            ScopeState::Revoked => next.release_scope(&after.id),
+            ScopeState::UnderReview | ScopeState::Approved => {}
+        }
+        next.note_implemented(after);
+        Ok(next)
+    }
+
+    /// The workspace after a step of one of its scopes.
+    #[must_use]
+    pub fn follow_as_workspace(&self, after: &Chain) -> Self {
+        let mut next = self.clone();
+        if let Some(arn) = &after.workspace_arn {
+            next.arn = Some(arn.to_string());
+            next.exists = true;
+        }
+        if after.state == ScopeState::Revoked {
+            next.release_scope(&after.id);
+        }
+        next.note_implemented(after);
+        next
+    }
+
+    fn note_implemented(&mut self, after: &Chain) {
+        if after.state == ScopeState::Implemented && self.ready_to_claim.is_none() {
+            self.ready_to_claim = Some(after.approval_id.clone());
+        }
+    }
+}

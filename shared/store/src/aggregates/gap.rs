@@ -1,0 +1,36 @@
+//! Gaps: by state, and by the month of the bill that they were found in.
+
+use domain::calendar::Month;
+use domain::gap::{Gap, GapState};
+
+use crate::aggregate::{Aggregate, Listing};
+use crate::keys;
+
+/// Every state of a gap, the open ones first.
+const STATES: [GapState; 4] = [GapState::Active, GapState::Actioned, GapState::Resolved, GapState::Recalled];
+
+impl Aggregate for Gap {
+    const KIND: &'static str = "GAP";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::list(keys::in_state_shard(Self::KIND, self.state.as_str(), self.id.as_str()), self.id())
+            .and_parent(gaps_of(self.billing_period), self.id())
+    }
+}
+
+/// Parent partition of the gaps of a month.
+#[must_use]
+pub fn gaps_of(month: Month) -> String {
+    keys::partition("GAPS-OF", &month.to_string())
+}
+
+/// List partitions of the gaps in a state, or in every one.
+#[must_use]
+pub fn gaps_in(state: Option<GapState>) -> Vec<String> {
+    let states = state.map_or(STATES.to_vec(), |s| vec![s]);
+    states.iter().flat_map(|s| keys::in_state(Gap::KIND, s.as_str())).collect()
+}
