@@ -195,7 +195,8 @@ impl Cloud {
         let state = Arc::new(State::open(file("aws.db").as_deref()).map_err(unopened)?);
         let tables = DynamoDb::open(file("dynamodb.db").as_deref(), &region, &account, activity.clone());
         let queues = Arc::new(Queues::new(Arc::clone(&state), activity.clone()));
-        let s3 = S3::open(&objects, cur.as_deref()).map_err(|source| folder(cur.as_deref().unwrap_or(&objects), source))?;
+        let s3 =
+            S3::open(&objects, cur.as_deref()).map_err(|source| folder(cur.as_deref().unwrap_or(&objects), source))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 dynamodb: tables.map_err(unopened)?,
@@ -230,7 +231,11 @@ impl Cloud {
     pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let inner = &self.inner;
         let Some(caller) = Caller::of(&request, &inner.account) else {
-            return Protocol::Query.refuse(&Fault::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+            return Protocol::Query.refuse(&Fault::new(
+                403,
+                "MissingAuthenticationToken",
+                "Request is missing Authentication Token",
+            ));
         };
         let form = || Form::parse(request.body());
         match caller.service.as_str() {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::header::{HOST, ORIGIN};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -28,6 +28,8 @@ use crate::gateway::{BODY_BYTES_MAX, Gateway, reply};
 
 /// A client that sends no complete header within this time is gone.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A body comes over loopback, or not at all.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What runs when the stack is told to end has this long to finish.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The controls' paths begin with this.
@@ -132,14 +134,26 @@ impl Stack {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        let response = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Ok(body) => self.call(Request::from_parts(head, body.to_bytes())).await,
-            Err(error) if error.is::<LengthLimitError>() => {
-                reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
-            }
-            Err(_) => reply::message(StatusCode::BAD_REQUEST, "Bad Request"),
+        let response = match whole(body).await {
+            Ok(body) => self.call(Request::from_parts(head, body)).await,
+            Err(refusal) => refusal,
         };
         response.map(Full::new)
+    }
+}
+
+/// The whole body, if it is not too large and comes in time.
+async fn whole(body: Incoming) -> Result<Bytes, Response<Bytes>> {
+    let too_large = || reply::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    // What announces itself as too large is not waited for.
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(reply::message(StatusCode::BAD_REQUEST, "Bad Request")),
+        Err(_) => Err(reply::message(StatusCode::REQUEST_TIMEOUT, "Request Timeout")),
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::config::{BehaviorVersion, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
 };
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
@@ -114,9 +115,15 @@ fn bus(cloud: &Cloud, relay: Handler, consumer: &Probe, deliveries: Deliveries) 
 async fn create_table(cloud: &Cloud) -> Result<()> {
     let tables = aws_sdk_dynamodb::Client::new(&config(cloud));
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    let text = |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
-    let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?;
-    let create = tables.create_table().table_name("governance").billing_mode(BillingMode::PayPerRequest).stream_specification(stream);
+    let text =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+    let stream =
+        StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?;
+    let create = tables
+        .create_table()
+        .table_name("governance")
+        .billing_mode(BillingMode::PayPerRequest)
+        .stream_specification(stream);
     let create = create.key_schema(key("PK", KeyType::Hash)?).key_schema(key("SK", KeyType::Range)?);
     create.attribute_definitions(text("PK")?).attribute_definitions(text("SK")?).send().await?;
     Ok(())
@@ -163,11 +170,15 @@ async fn the_template_says_what_is_wired() -> Result<()> {
     let consumer = wiring.functions.get("consumer").context("no consumer")?;
     assert_eq!(consumer.environment.get("TABLE").map(String::as_str), Some("governance"));
     assert_eq!(consumer.environment.get("TOPIC"), wiring.topics.first());
-    let routes: Vec<_> = consumer.routes.iter().map(|route| (route.method.as_str(), route.path.as_str(), route.access)).collect();
+    let routes: Vec<_> =
+        consumer.routes.iter().map(|route| (route.method.as_str(), route.path.as_str(), route.access)).collect();
     assert_eq!(routes, [("GET", "/v1/things/{id}", Access::Token), ("GET", "/v1/openapi.json", Access::Public)]);
     let work = wiring.queues.iter().find(|queue| queue.name == "work").and_then(|queue| queue.redrive.clone());
     assert_eq!(work.map(|redrive| (redrive.queue, redrive.max_receives)), Some(("Letters".to_owned(), 3)));
-    assert_eq!(wiring.stream_sources.first().map(|source| (source.batch_size, source.max_attempts)), Some((4, Some(3))));
+    assert_eq!(
+        wiring.stream_sources.first().map(|source| (source.batch_size, source.max_attempts)),
+        Some((4, Some(3)))
+    );
     Ok(())
 }
 
@@ -182,7 +193,16 @@ async fn the_deployed_template_reads() -> Result<()> {
         ensure!(queue.redrive.is_some(), "`{}` has no dead-letter queue", queue.name);
     }
     let schedules: Vec<&str> = wiring.schedules.keys().map(String::as_str).collect();
-    let named = ["approval-lifecycle", "cur-ingestion", "daily-seal", "drift", "ingestion-sweep", "model-discovery", "reminders", "spend-cards"];
+    let named = [
+        "approval-lifecycle",
+        "cur-ingestion",
+        "daily-seal",
+        "drift",
+        "ingestion-sweep",
+        "model-discovery",
+        "reminders",
+        "spend-cards",
+    ];
     assert_eq!(schedules, named);
     assert_eq!(wiring.stream_sources.len(), 1);
     Ok(())
@@ -238,7 +258,10 @@ async fn only_the_failed_items_of_a_batch_come_again() -> Result<()> {
     let partial: Handler = Arc::new(move |event: Value| {
         let mut failures = Vec::new();
         for record in event["Records"].as_array().into_iter().flatten() {
-            notes.lock().unwrap_or_else(PoisonError::into_inner).push(record["body"].as_str().unwrap_or_default().to_owned());
+            notes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(record["body"].as_str().unwrap_or_default().to_owned());
             if record["body"] == "b" && record["attributes"]["ApproximateReceiveCount"] == "1" {
                 failures.push(json!({"itemIdentifier": record["messageId"]}));
             }
@@ -275,7 +298,10 @@ async fn a_poisoned_record_is_isolated_and_reported_and_the_stream_goes_on() -> 
     let counts = bus.settle().await?;
     assert_eq!((counts.delivered, counts.dead_lettered), (6, 1));
     let letters = cloud.queued("RelayFailures");
-    ensure!(letters.iter().any(|letter| letter.body.contains("RetryAttemptsExhausted")), "no word of the record given up");
+    ensure!(
+        letters.iter().any(|letter| letter.body.contains("RetryAttemptsExhausted")),
+        "no word of the record given up"
+    );
     Ok(())
 }
 
@@ -301,7 +327,10 @@ async fn rules_and_schedules_reach_their_function_and_their_dead_letters() -> Re
     ended("RUNNING")?;
     ended("SUCCEEDED")?;
     assert_eq!(bus.settle().await?, settled(1, 1, 0));
-    assert_eq!(consumer.seen().first().map(|event| event["detail-type"].clone()), Some(json!("Athena Query State Change")));
+    assert_eq!(
+        consumer.seen().first().map(|event| event["detail-type"].clone()),
+        Some(json!("Athena Query State Change"))
+    );
 
     bus.run_schedule("tick", "2026-08-24T06:00:00Z".parse()?).await?;
     let payload = json!({"schedule": "tick", "scheduledTime": "2026-08-24T06:00:00Z"});

@@ -5,7 +5,8 @@ use aws_sdk_bedrock::types::{InferenceProfileModelSource, InferenceProfileType, 
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, Put, ScalarAttributeType, TransactWriteItem,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, Put, ScalarAttributeType,
+    TransactWriteItem,
 };
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -50,19 +51,27 @@ async fn a_failed_condition_comes_back_as_dynamodb_says_it() -> Result<()> {
     let arn = created.table_description().and_then(|table| table.table_arn()).context("no ARN")?;
     assert_eq!(arn, format!("arn:aws:dynamodb:us-east-1:{HUB_ACCOUNT}:table/things"));
 
-    let put = || Put::builder().table_name("things").item("PK", AttributeValue::S("a".into())).condition_expression("attribute_not_exists(PK)");
+    let put = || {
+        Put::builder()
+            .table_name("things")
+            .item("PK", AttributeValue::S("a".into()))
+            .condition_expression("attribute_not_exists(PK)")
+    };
     let write = || anyhow::Ok(TransactWriteItem::builder().put(put().build()?).build());
     tables.transact_write_items().transact_items(write()?).send().await?;
     let refused = tables.transact_write_items().transact_items(write()?).send().await;
     let refused = refused.err().context("the second put passed")?.into_service_error();
     let reasons = match &refused {
-        aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            cancelled.cancellation_reasons()
-        }
+        aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+            cancelled,
+        ) => cancelled.cancellation_reasons(),
         other => anyhow::bail!("{other:?}"),
     };
     assert_eq!(reasons.first().and_then(|reason| reason.code()), Some("ConditionalCheckFailed"));
-    assert_eq!(code(tables.get_item().table_name("none").key("PK", AttributeValue::S("a".into())).send().await), "ResourceNotFoundException");
+    assert_eq!(
+        code(tables.get_item().table_name("none").key("PK", AttributeValue::S("a".into())).send().await),
+        "ResourceNotFoundException"
+    );
     Ok(())
 }
 
@@ -70,7 +79,13 @@ async fn a_failed_condition_comes_back_as_dynamodb_says_it() -> Result<()> {
 async fn objects_are_put_listed_presigned_and_deleted() -> Result<()> {
     let cloud = start()?;
     let objects = aws_sdk_s3::Client::new(&config(&cloud, HUB_ACCOUNT, "us-east-1"));
-    objects.put_object().bucket("exports").key("2026/07/a b.csv").body(ByteStream::from_static(b"a,b\n")).send().await?;
+    objects
+        .put_object()
+        .bucket("exports")
+        .key("2026/07/a b.csv")
+        .body(ByteStream::from_static(b"a,b\n"))
+        .send()
+        .await?;
     let listed = objects.list_objects_v2().bucket("exports").prefix("2026/").send().await?;
     assert_eq!(listed.contents().iter().filter_map(|object| object.key()).collect::<Vec<_>>(), ["2026/07/a b.csv"]);
     assert_eq!(objects.head_object().bucket("exports").key("2026/07/a b.csv").send().await?.content_length(), Some(4));
@@ -117,14 +132,25 @@ async fn roles_live_in_the_account_of_the_credentials() -> Result<()> {
     let arn = role.role().map(|role| role.arn().to_owned()).context("no role")?;
     assert_eq!(arn, format!("arn:aws:iam::{MEMBER}:role/checkout"));
     assert_eq!(code(hub.get_role().role_name("checkout").send().await), "NoSuchEntity");
-    assert_eq!(code(iam.create_role().role_name("CHECKOUT").assume_role_policy_document(TRUST).send().await), "EntityAlreadyExists");
+    assert_eq!(
+        code(iam.create_role().role_name("CHECKOUT").assume_role_policy_document(TRUST).send().await),
+        "EntityAlreadyExists"
+    );
 
-    let put = |name: &str, document: &str| iam.put_role_policy().role_name("checkout").policy_name(name).policy_document(document).send();
+    let put = |name: &str, document: &str| {
+        iam.put_role_policy().role_name("checkout").policy_name(name).policy_document(document).send()
+    };
     put("finops", POLICY).await?;
     let got = iam.get_role_policy().role_name("checkout").policy_name("finops").send().await?;
     let document = percent_encoding::percent_decode_str(got.policy_document()).decode_utf8()?;
     assert_eq!(document, POLICY);
-    for broken in ["{", "{}", &POLICY.replace("bedrock:", ""), &POLICY.replace('A', "\u{2014}"), &POLICY.replace("arn:aws", "urn:aws")] {
+    for broken in [
+        "{",
+        "{}",
+        &POLICY.replace("bedrock:", ""),
+        &POLICY.replace('A', "\u{2014}"),
+        &POLICY.replace("arn:aws", "urn:aws"),
+    ] {
         assert_eq!(code(put("x", broken).await), "MalformedPolicyDocument", "{broken}");
     }
     assert_eq!(code(put("a/b", POLICY).await), "ValidationError");
@@ -161,7 +187,10 @@ async fn managed_policies_attach_and_lists_come_in_pages() -> Result<()> {
     let attached = iam.list_attached_role_policies().role_name("a").send().await?;
     assert_eq!(attached.attached_policies().first().and_then(|policy| policy.policy_arn()), Some(arn));
     let role = iam.get_role().role_name("a").send().await?;
-    let boundary = role.role().and_then(|role| role.permissions_boundary()).and_then(|boundary| boundary.permissions_boundary_arn());
+    let boundary = role
+        .role()
+        .and_then(|role| role.permissions_boundary())
+        .and_then(|boundary| boundary.permissions_boundary_arn());
     assert_eq!(boundary, Some(arn));
     let version = iam.get_policy_version().policy_arn(arn).version_id("v1").send().await?;
     ensure!(version.policy_version().and_then(|version| version.document()).is_some(), "no document");
@@ -177,8 +206,12 @@ async fn an_assumed_role_acts_in_its_account() -> Result<()> {
     let assumed = sts.assume_role().role_arn(&role).role_session_name("drift").send().await?;
     let keys = assumed.credentials().context("no credentials")?;
     let token = Some(keys.session_token().to_owned());
-    let session = aws_credential_types::Credentials::new(keys.access_key_id(), keys.secret_access_key(), token, None, "test");
-    let config = hub.into_builder().credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(session)).build();
+    let session =
+        aws_credential_types::Credentials::new(keys.access_key_id(), keys.secret_access_key(), token, None, "test");
+    let config = hub
+        .into_builder()
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(session))
+        .build();
     let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await?;
     assert_eq!(identity.account(), Some(MEMBER));
     assert_eq!(identity.arn(), Some(format!("arn:aws:sts::{MEMBER}:assumed-role/finops-center-reader/drift").as_str()));
@@ -209,7 +242,10 @@ async fn bedrock_answers_from_each_regions_catalog() -> Result<()> {
     let created = create().await?;
     assert_eq!(code(create().await), "ConflictException");
     let own = bedrock.list_inference_profiles().type_equals(InferenceProfileType::Application).send().await?;
-    assert_eq!(own.inference_profile_summaries().first().map(|own| own.inference_profile_arn()), Some(created.inference_profile_arn()));
+    assert_eq!(
+        own.inference_profile_summaries().first().map(|own| own.inference_profile_arn()),
+        Some(created.inference_profile_arn())
+    );
     bedrock.delete_inference_profile().inference_profile_identifier(created.inference_profile_arn()).send().await?;
 
     let elsewhere = aws_sdk_bedrock::Client::new(&config(&cloud, MEMBER, "eu-south-2"));
@@ -230,7 +266,8 @@ async fn mail_arrives_after_the_subscription_is_confirmed() -> Result<()> {
 
     let asked = cloud.messages(Some("a@example.com"))?;
     assert_eq!(asked.len(), 1);
-    let token = asked.first().and_then(|mail| mail.text.split("--token ").nth(1)).context("no token")?.trim().to_owned();
+    let token =
+        asked.first().and_then(|mail| mail.text.split("--token ").nth(1)).context("no token")?.trim().to_owned();
     sns.confirm_subscription().topic_arn(&topic).token(token).send().await?;
     let text = r#"{"default":"short","email":"long"}"#;
     sns.publish().topic_arn(&topic).message(text).message_structure("json").subject("ready").send().await?;
@@ -279,7 +316,8 @@ async fn what_is_not_signed_or_not_emulated_is_refused() -> Result<()> {
     let cloud = start()?;
     let bare = cloud.call(http::Request::post("https://iam.amazonaws.com/").body(Bytes::new())?).await;
     assert_eq!(bare.status().as_u16(), 403);
-    let scope = "AWS4-HMAC-SHA256 Credential=AKIAX/20260824/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
+    let scope =
+        "AWS4-HMAC-SHA256 Credential=AKIAX/20260824/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
     let other = http::Request::post("https://ec2.amazonaws.com/").header("authorization", scope).body(Bytes::new())?;
     let other = cloud.call(other).await;
     assert_eq!(other.status().as_u16(), 400);
@@ -294,7 +332,9 @@ async fn the_aws_cli_reaches_the_same_cloud_over_loopback() -> Result<()> {
     let address = listener.local_addr()?;
     let server = tokio::spawn(async move { cloud.serve(listener).await });
     let body = "Action=GetCallerIdentity&Version=2011-06-15";
-    let scope = format!("AWS4-HMAC-SHA256 Credential=AKIA{MEMBER}LEAD/20260824/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0");
+    let scope = format!(
+        "AWS4-HMAC-SHA256 Credential=AKIA{MEMBER}LEAD/20260824/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
+    );
     let request = format!(
         "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: {scope}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()

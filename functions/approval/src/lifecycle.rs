@@ -1,13 +1,15 @@
-//! The life of approvals, by the clock: notices before the end, and the end itself.
+//! The life of approvals, by the clock: their first day, notices before the end, and the end itself.
 //!
 //! Each run asks which approvals are due, instead of trusting that an earlier one came. An approval's end is its own
 //! transaction; its scopes follow from the event. A notice is given once per approval and threshold.
 
 use std::sync::Arc;
 
-use contract::events::Event;
+use contract::events::{Event, Place};
 use domain::approval::{Approval, ApprovalState, decide_expire};
-use domain::ids::EventId;
+use domain::calendar::utc_day;
+use domain::chain::{Chain, ScopeState};
+use domain::ids::{ApprovalId, EventId};
 use domain::outcome::Outcome;
 use jiff::Timestamp;
 use lambda::{Failure, Tick};
@@ -25,8 +27,9 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LifecycleRun {
-    expired: u32,
+    became_effective: u32,
     noticed: u32,
+    expired: u32,
 }
 
 pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<LifecycleRun, Failure> {
@@ -35,6 +38,9 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<LifecycleRun, Failu
     let mut done = LifecycleRun::default();
     for entry in &entries {
         let approval: Approval = entry.read()?;
+        if approval.decision.effective_from.is_some_and(|day| day > utc_day(approval.decided_at)) && approval.is_effective(tick.now) {
+            done.became_effective += u32::from(become_effective(&app, &tick, &approval).await?);
+        }
         let Some(expires_at) = approval.expires_at() else { continue };
         if expires_at <= tick.now {
             done.expired += u32::from(expire(&app, &tick, &approval).await?);
@@ -70,8 +76,33 @@ async fn expire(app: &App, tick: &Tick, seen: &Approval) -> Result<bool, Failure
         .await
 }
 
+/// Tells that an approval's first day has come, if any of its chains still waits for it.
+async fn become_effective(app: &App, tick: &Tick, seen: &Approval) -> Result<bool, Failure> {
+    let scopes: Vec<String> = seen.scopes.iter().map(|s| s.id.to_string()).collect();
+    let chains = app.store.load_many::<Chain>(&scopes).await?;
+    // A returned task puts its scope back to Approved, with tasks: that one waits for the Lead, not for a day.
+    if !chains.iter().any(|c| c.value.state == ScopeState::Approved) {
+        return Ok(false);
+    }
+    let tell = |place, approval_id| Event::ApprovalEffective { place, approval_id, scope_ids: seen.scopes.iter().map(|s| s.id.clone()).collect() };
+    tell_once(app, tick, seen, "effective", tell).await
+}
+
 async fn notice(app: &App, tick: &Tick, seen: &Approval, threshold: u16, expires_at: Timestamp) -> Result<bool, Failure> {
-    let once = EventId::derived(&format!("{}.expires-in.{threshold}", seen.id));
+    let days_left = whole_days(tick.now, expires_at);
+    let tell = |place, approval_id| Event::ApprovalExpiring { place, approval_id, expires_at, days_left };
+    tell_once(app, tick, seen, &format!("expires-in.{threshold}"), tell).await
+}
+
+/// Writes an event of an approval that is still active, once for ever under `occasion`.
+async fn tell_once(
+    app: &App,
+    tick: &Tick,
+    seen: &Approval,
+    occasion: &str,
+    event: impl Fn(Place, ApprovalId) -> Event + Send + Sync,
+) -> Result<bool, Failure> {
+    let once = EventId::derived(&format!("{}.{occasion}", seen.id));
     let told = app
         .store
         .decide(|| async {
@@ -80,14 +111,8 @@ async fn notice(app: &App, tick: &Tick, seen: &Approval, threshold: u16, expires
                 return Ok(Step::Done(false));
             }
             let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
-            let event = Event::ApprovalExpiring {
-                place: place(&found.value),
-                approval_id: seen.id.clone(),
-                expires_at,
-                days_left: whole_days(tick.now, expires_at),
-            };
-            tx.once("expiry-notice", &once);
-            tx.update(&found, &found.value, &event);
+            tx.once("approval-lifecycle", &once);
+            tx.update(&found, &found.value, &event(place(&found.value), seen.id.clone()));
             Ok::<_, StoreError>(Step::Commit(tx, true))
         })
         .await;

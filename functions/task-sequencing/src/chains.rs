@@ -10,17 +10,15 @@ use domain::audit::AuditEvent;
 use domain::calendar::utc_day;
 use domain::chain::end::{decide_carry, decide_end};
 use domain::chain::issue::decide_issue;
-use domain::chain::{Chain, Progress, ScopeState};
+use domain::chain::{Chain, Progress};
 use domain::ids::ScopeId;
 use domain::model::{Model, ModelDecision, conforms};
 use domain::outcome::{Outcome, RefusalKind};
 use domain::people::Actor;
 use domain::text::Note;
 use jiff::Timestamp;
-use lambda::{Event as Delivery, Failure, Tick};
-use schemars::JsonSchema;
-use serde::Serialize;
-use store::aggregates::chain::{scopes_in, scopes_of};
+use lambda::{Event as Delivery, Failure};
+use store::aggregates::chain::scopes_of;
 use store::{Index, Step, Transaction};
 
 use crate::App;
@@ -40,7 +38,9 @@ impl<'a, E> From<&'a Delivery<E>> for Cause<'a> {
 }
 
 pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let Event::ApprovalDecided { scope_ids, .. } = read(&delivery)? else { return Ok(()) };
+    let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = read(&delivery)? else {
+        return Ok(());
+    };
     for scope in &scope_ids {
         issue(&app, &Cause::from(&delivery), scope).await?;
     }
@@ -98,44 +98,26 @@ pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEve
     Ok(())
 }
 
-/// What a run of the schedule issued.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct IssueRun {
-    issued: u32,
-}
-
-/// Issues the chains whose day has come: those decided for a later day, and any that an event should have issued.
-pub(crate) async fn issue_due(app: Arc<App>, tick: Tick) -> Result<IssueRun, Failure> {
-    let cause = Cause { actor: &tick.actor, now: tick.now, request_id: &tick.request_id };
-    let mut run = IssueRun::default();
-    for entry in app.store.list_all(Index::List, &scopes_in(ScopeState::Approved)).await? {
-        let chain: Chain = entry.read()?;
-        run.issued += u32::from(issue(&app, &cause, &chain.id).await?);
-    }
-    Ok(run)
-}
-
-async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<bool, Failure> {
+async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<(), Failure> {
     app.store
         .decide(|| async {
-            let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(false)) };
+            let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             if scene.approval.value.state != ApprovalState::Active {
-                return Ok(Step::Done(false));
+                return Ok(Step::Done(()));
             }
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             match decide_issue(&scene.chain.value, &scene.turn(), &render, cause.actor, cause.now) {
                 Outcome::Changed(stepped) => {
                     let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
                     let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal());
-                    let Some(first) = first else { return Ok(Step::Done(false)) };
+                    let Some(first) = first else { return Ok(Step::Done(())) };
                     let event = Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) };
                     scene.write(&mut tx, &stepped, &event).map_err(refused)?;
-                    Ok(Step::Commit(tx, true))
+                    Ok(Step::Commit(tx, ()))
                 }
-                Outcome::AlreadyDone => Ok(Step::Done(false)),
-                // Not effective yet: the schedule issues it on its day.
-                Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState => Ok(Step::Done(false)),
+                Outcome::AlreadyDone => Ok(Step::Done(())),
+                // Not effective yet: the event of that day issues it.
+                Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState => Ok(Step::Done(())),
                 Outcome::Refused(refusal) => Err(refused(refusal)),
             }
         })

@@ -43,6 +43,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .get("/v1/drift", Action::ReadDrift, drift::list).query(&["state"]).summary("Live roles that are not what was approved");
     Ok(builder
         .on_event::<AuditEvent>("approval.decided", chains::of_decision)
+        .on_event::<AuditEvent>("approval.effective", chains::of_decision)
         .on_event::<AuditEvent>("approval.superseded", chains::of_supersession)
         .on_event::<AuditEvent>("approval.revoked", chains::of_end)
         .on_event::<AuditEvent>("approval.expired", chains::of_end)
@@ -52,7 +53,6 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_event::<AuditEvent>("chain.implemented", turns::next)
         .on_event::<AuditEvent>("chain.ending", turns::next)
         .on_event::<AuditEvent>("chain.revoked", turns::next)
-        .on_schedule("approval-lifecycle", chains::issue_due)
         .on_schedule("drift", drift::run)
         .build())
 }

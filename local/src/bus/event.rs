@@ -62,5 +62,7 @@ pub(super) fn stream_failure(cloud: &Cloud, function: &str, record: &Value, atte
 /// The identifiers in a partial batch response, if it is one.
 pub(super) fn failed_items(answer: &Value) -> Vec<String> {
     let failures = answer.get("batchItemFailures").and_then(Value::as_array).into_iter().flatten();
-    failures.map(|failure| failure.get("itemIdentifier").and_then(Value::as_str).unwrap_or_default().to_owned()).collect()
+    failures
+        .map(|failure| failure.get("itemIdentifier").and_then(Value::as_str).unwrap_or_default().to_owned())
+        .collect()
 }

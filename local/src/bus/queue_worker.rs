@@ -64,7 +64,8 @@ impl QueueWorker {
             (Envelope::Body, Some(taken)) => serde_json::from_str(&taken.message.body).unwrap_or_default(),
         };
         let outcome = invoke(&self.handler, event, self.deliveries).await;
-        let (failed, done): (Vec<Taken>, Vec<Taken>) = batch.into_iter().partition(|taken| self.failed(taken, &outcome));
+        let (failed, done): (Vec<Taken>, Vec<Taken>) =
+            batch.into_iter().partition(|taken| self.failed(taken, &outcome));
         if let (Err(error), Some(first)) = (&outcome, failed.first()) {
             tracing::warn!(queue = %self.queue, message.id = %first.message.id, error = %error, "an invocation failed");
         }
@@ -88,7 +89,9 @@ impl QueueWorker {
     fn failed(&self, taken: &Taken, outcome: &Result<Value, String>) -> bool {
         match (outcome, self.envelope) {
             (Err(_), _) => true,
-            (Ok(answer), Envelope::SqsBatch { reports_failures: true }) => failed_items(answer).contains(&taken.message.id),
+            (Ok(answer), Envelope::SqsBatch { reports_failures: true }) => {
+                failed_items(answer).contains(&taken.message.id)
+            }
             (Ok(_), _) => false,
         }
     }

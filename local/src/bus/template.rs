@@ -109,7 +109,9 @@ impl<'a> Template<'a> {
     /// The value with every intrinsic function resolved.
     pub(super) fn resolve(&self, value: &Value) -> Result<Value, TemplateError> {
         match value {
-            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect::<Result<_, _>>().map(Value::Array),
+            Value::Array(items) => {
+                items.iter().map(|item| self.resolve(item)).collect::<Result<_, _>>().map(Value::Array)
+            }
             Value::Object(fields) => match single(fields) {
                 Some(("Ref", Value::String(name))) => self.reference(name),
                 Some(("Fn::GetAtt", target)) => self.attribute(target),
@@ -167,7 +169,9 @@ impl<'a> Template<'a> {
     fn substitute(&self, input: &Value) -> Result<Value, TemplateError> {
         let none = Value::Null;
         let (text, own) = match input {
-            Value::Array(parts) => (parts.first().and_then(Value::as_str).unwrap_or_default(), parts.get(1).unwrap_or(&none)),
+            Value::Array(parts) => {
+                (parts.first().and_then(Value::as_str).unwrap_or_default(), parts.get(1).unwrap_or(&none))
+            }
             text => (text.as_str().unwrap_or_default(), &none),
         };
         let mut pieces = text.split("${");

@@ -158,7 +158,8 @@ impl Wiring {
         }
         for (id, properties) in template.resources("AWS::SQS::Queue") {
             let properties = template.resolve(properties)?;
-            let dead_letters = properties.pointer("/RedrivePolicy/deadLetterTargetArn").and_then(Value::as_str).map(name_in_arn);
+            let dead_letters =
+                properties.pointer("/RedrivePolicy/deadLetterTargetArn").and_then(Value::as_str).map(name_in_arn);
             let max_receives = properties.pointer("/RedrivePolicy/maxReceiveCount").and_then(small);
             let redrive = dead_letters.zip(max_receives).map(|(queue, max_receives)| Redrive { queue, max_receives });
             wiring.queues.push(QueueWiring { name: template.name(id, "QueueName")?, redrive });
@@ -205,7 +206,9 @@ impl Wiring {
 }
 
 fn subscription(id: &str, properties: &Value) -> Result<SubscriptionWiring, TemplateError> {
-    let text = |field: &str| properties.get(field).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| missing(id, field));
+    let text = |field: &str| {
+        properties.get(field).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| missing(id, field))
+    };
     let mut attributes = BTreeMap::new();
     for name in ["FilterPolicy", "FilterPolicyScope", "RawMessageDelivery"] {
         if let Some(value) = properties.get(name) {
@@ -244,7 +247,10 @@ fn stream_source(event: &str, function: &str, trigger: &Value) -> StreamSource {
         batch_size: batch_size(trigger, 100),
         filters: patterns.collect(),
         max_attempts: trigger.get("MaximumRetryAttempts").and_then(small).map(|retries| retries.saturating_add(1)),
-        on_failure: trigger.pointer("/DestinationConfig/OnFailure/Destination").and_then(Value::as_str).map(name_in_arn),
+        on_failure: trigger
+            .pointer("/DestinationConfig/OnFailure/Destination")
+            .and_then(Value::as_str)
+            .map(name_in_arn),
         reports_failures: reports_failures(trigger),
     }
 }
@@ -253,7 +259,8 @@ fn schedule(place: &str, function: &str, trigger: &Value) -> Result<(String, Sch
     let input = trigger.get("Input").and_then(Value::as_str).ok_or_else(|| missing(place, "Input"))?;
     let payload: Value = serde_json::from_str(input).unwrap_or_default();
     let key = payload.get("schedule").and_then(Value::as_str).ok_or_else(|| missing(place, "Input.schedule"))?;
-    let schedule = Schedule { function: function.to_owned(), input: input.to_owned(), dead_letters: dead_letters(trigger) };
+    let schedule =
+        Schedule { function: function.to_owned(), input: input.to_owned(), dead_letters: dead_letters(trigger) };
     Ok((key.to_owned(), schedule))
 }
 
@@ -271,7 +278,11 @@ fn dead_letters(trigger: &Value) -> Option<String> {
 }
 
 fn batch_size(trigger: &Value, default: usize) -> usize {
-    trigger.get("BatchSize").and_then(small).and_then(|size| usize::try_from(size).ok()).map_or(default, |size| size.max(1))
+    trigger
+        .get("BatchSize")
+        .and_then(small)
+        .and_then(|size| usize::try_from(size).ok())
+        .map_or(default, |size| size.max(1))
 }
 
 fn reports_failures(trigger: &Value) -> bool {

@@ -57,7 +57,9 @@ impl Protocol {
     pub(crate) fn refuse(self, fault: &Fault) -> Response<Bytes> {
         let Fault { status, code, message } = fault;
         let mut response = match self {
-            Self::AwsJson => json_answer(*status, "application/x-amz-json-1.0", &json!({"__type": code, "message": message})),
+            Self::AwsJson => {
+                json_answer(*status, "application/x-amz-json-1.0", &json!({"__type": code, "message": message}))
+            }
             Self::RestJson => json_answer(*status, "application/json", &json!({"message": message})),
             Self::Query => {
                 let side = if *status < 500 { "Sender" } else { "Receiver" };

@@ -57,7 +57,10 @@ impl Bedrock {
                 Some(Value::Array(items)) => items,
                 _ => Vec::new(),
             };
-            catalogs.insert(region, Catalog { models: list("modelSummaries"), profiles: list("inferenceProfileSummaries") });
+            catalogs.insert(
+                region,
+                Catalog { models: list("modelSummaries"), profiles: list("inferenceProfileSummaries") },
+            );
         }
         Ok(Self { state, catalogs })
     }
@@ -72,7 +75,8 @@ impl Bedrock {
 
     fn route(&self, caller: &Caller, request: &Request<Bytes>, now: Timestamp) -> Result<(u16, Value), Fault> {
         // What a region answers in which the account may not call Bedrock.
-        let unknown = || Fault::new(403, "UnrecognizedClientException", "The security token included in the request is invalid");
+        let unknown =
+            || Fault::new(403, "UnrecognizedClientException", "The security token included in the request is invalid");
         let catalog = self.catalogs.get(caller.region.as_str()).ok_or_else(unknown)?;
         let body = if request.body().is_empty() {
             Value::Null
@@ -80,8 +84,13 @@ impl Bedrock {
             serde_json::from_slice(request.body()).map_err(|_| validation("the body is not JSON"))?
         };
         let call = Call { caller, catalog, query: query_of(request), body, now };
-        let path: Vec<String> =
-            request.uri().path().trim_matches('/').split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
+        let path: Vec<String> = request
+            .uri()
+            .path()
+            .trim_matches('/')
+            .split('/')
+            .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
+            .collect();
         let (collection, id) = (path.first().map_or("", String::as_str), path.get(1..).unwrap_or_default().join("/"));
         let read = request.method() == Method::GET;
         match (collection, id.as_str()) {
@@ -94,7 +103,11 @@ impl Bedrock {
             ("tagResource", "") => self.tag(&call),
             ("untagResource", "") => self.untag(&call),
             ("listTagsForResource", "") => self.list_tags(&call),
-            _ => Err(Fault::new(404, "UnknownOperationException", "the local stack does not emulate this operation of Bedrock")),
+            _ => Err(Fault::new(
+                404,
+                "UnknownOperationException",
+                "the local stack does not emulate this operation of Bedrock",
+            )),
         }
     }
 
@@ -105,7 +118,8 @@ impl Bedrock {
     }
 
     fn list_profiles(&self, call: &Call<'_>) -> Result<(u16, Value), Fault> {
-        let wanted = call.query.get("type").or_else(|| call.query.get("typeEquals")).map_or("SYSTEM_DEFINED", String::as_str);
+        let wanted =
+            call.query.get("type").or_else(|| call.query.get("typeEquals")).map_or("SYSTEM_DEFINED", String::as_str);
         let mut profiles = self.profiles(call)?;
         profiles.retain(|profile| text(profile, "type") == wanted);
         profiles.sort_by(|one, other| text(one, "inferenceProfileId").cmp(text(other, "inferenceProfileId")));
@@ -123,9 +137,12 @@ impl Bedrock {
     }
 
     fn get_profile(&self, call: &Call<'_>, id: &str) -> Result<(u16, Value), Fault> {
-        let named = |profile: &Value| text(profile, "inferenceProfileId") == id || text(profile, "inferenceProfileArn") == id;
+        let named =
+            |profile: &Value| text(profile, "inferenceProfileId") == id || text(profile, "inferenceProfileArn") == id;
         let found = self.profiles(call)?.into_iter().find(named);
-        found.map(|profile| (200, profile)).ok_or_else(|| not_found("The provided inference profile identifier does not exist"))
+        found
+            .map(|profile| (200, profile))
+            .ok_or_else(|| not_found("The provided inference profile identifier does not exist"))
     }
 
     fn create_profile(&self, call: &Call<'_>) -> Result<(u16, Value), Fault> {
@@ -138,7 +155,11 @@ impl Bedrock {
         let models = self.source_models(call, source)?;
         let own = self.state.list::<Value>(&call.kind(), "")?;
         if own.iter().any(|(_, profile)| text(profile, "inferenceProfileName") == name) {
-            return Err(Fault::new(400, "ConflictException", format!("An inference profile named {name} already exists")));
+            return Err(Fault::new(
+                400,
+                "ConflictException",
+                format!("An inference profile named {name} already exists"),
+            ));
         }
         let id: String = fresh_id().replace('-', "").chars().take(12).collect();
         let Caller { region, account, .. } = call.caller;
@@ -167,9 +188,14 @@ impl Bedrock {
             return Ok(vec![json!({"modelArn": source})]);
         }
         let profiles = self.profiles(call)?;
-        let is_source = |profile: &&Value| text(profile, "inferenceProfileArn") == source && text(profile, "type") == "SYSTEM_DEFINED";
-        let models = profiles.iter().find(is_source).and_then(|profile| profile.get("models")).and_then(Value::as_array);
-        models.cloned().ok_or_else(|| validation("The provided model source is not a model or system profile of this region"))
+        let is_source = |profile: &&Value| {
+            text(profile, "inferenceProfileArn") == source && text(profile, "type") == "SYSTEM_DEFINED"
+        };
+        let models =
+            profiles.iter().find(is_source).and_then(|profile| profile.get("models")).and_then(Value::as_array);
+        models
+            .cloned()
+            .ok_or_else(|| validation("The provided model source is not a model or system profile of this region"))
     }
 
     fn delete_profile(&self, call: &Call<'_>, id: &str) -> Result<(u16, Value), Fault> {
@@ -243,7 +269,8 @@ impl Call<'_> {
     }
 
     fn get_model(&self, id: &str) -> Result<(u16, Value), Fault> {
-        let found = self.catalog.models.iter().find(|model| text(model, "modelId") == id || text(model, "modelArn") == id);
+        let found =
+            self.catalog.models.iter().find(|model| text(model, "modelId") == id || text(model, "modelArn") == id);
         let model = found.ok_or_else(|| not_found("The provided model identifier does not exist"))?;
         Ok((200, json!({"modelDetails": model})))
     }

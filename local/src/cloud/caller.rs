@@ -32,10 +32,7 @@ impl Caller {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let scope = match header {
             Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.trim().to_owned(),
-            None => request.uri().query()?.split('&').find_map(|pair| {
-                let value = pair.strip_prefix("X-Amz-Credential=")?;
-                percent_decode_str(value).decode_utf8().ok().map(std::borrow::Cow::into_owned)
-            })?,
+            None => presigned_scope(request.uri().query()?)?,
         };
         let mut parts = scope.rsplitn(5, '/').skip(1);
         let (service, region, _date, access_key) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -46,6 +43,15 @@ impl Caller {
             service: service.to_owned(),
         })
     }
+}
+
+/// The scope in a presigned URL. Version 1 of the AWS CLI still presigns S3 in its old way, which names only the key.
+fn presigned_scope(query: &str) -> Option<String> {
+    let find = |name: &str| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name))?;
+        percent_decode_str(value).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    };
+    find("X-Amz-Credential=").or_else(|| find("AWSAccessKeyId=").map(|key| format!("{key}//us-east-1/s3/aws4_request")))
 }
 
 /// The account that an access key names, if it follows the convention.

@@ -13,14 +13,21 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::activity::Activity;
-use super::answer::respond;
+use super::answer::{Fault, Protocol, respond};
 use super::state::{StateError, open_database};
 
 const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
 
 /// Operations whose success may have added stream records.
-const WRITES: [&str; 7] =
-    ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "ExecuteStatement", "ExecuteTransaction"];
+const WRITES: [&str; 7] = [
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "BatchWriteItem",
+    "TransactWriteItems",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+];
 
 /// Operations whose answer carries ARNs of the engine.
 const NAMES_ARNS: [&str; 7] =
@@ -36,7 +43,12 @@ pub(crate) struct DynamoDb {
 
 impl DynamoDb {
     /// Opens the tables' file, or a database in memory.
-    pub(crate) fn open(file: Option<&Path>, region: &str, account: &str, activity: Activity) -> Result<Self, StateError> {
+    pub(crate) fn open(
+        file: Option<&Path>,
+        region: &str,
+        account: &str,
+        activity: Activity,
+    ) -> Result<Self, StateError> {
         let arn_prefix = format!("arn:aws:dynamodb:{region}:{account}:");
         Ok(Self { database: open_database(file)?, activity, arn_prefix, region: region.to_owned() })
     }
@@ -48,7 +60,11 @@ impl DynamoDb {
             .strip_prefix("DynamoDB_20120810.")
             .or_else(|| target.strip_prefix("DynamoDBStreams_20120810."))
             .unwrap_or_default();
-        match self.execute(operation, request.body()) {
+        let Some(outcome) = self.execute(operation, request.body()) else {
+            let message = format!("the local stack has no operation `{target}`");
+            return Protocol::AwsJson.refuse(&Fault::new(400, "UnknownOperationException", message));
+        };
+        match outcome {
             Ok(body) => {
                 if WRITES.contains(&operation) {
                     self.activity.touch();
@@ -101,13 +117,15 @@ impl DynamoDb {
         if !NAMES_ARNS.contains(&operation) {
             return body;
         }
-        let engine = format!("arn:aws:dynamodb:{}:{}:", dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
+        let engine =
+            format!("arn:aws:dynamodb:{}:{}:", dynoxide::streams::LOCAL_REGION, dynoxide::streams::LOCAL_ACCOUNT);
         body.replace(&engine, &self.arn_prefix)
     }
 
-    fn execute(&self, operation: &str, body: &[u8]) -> dynoxide::Result<String> {
+    /// None for an operation that is not in the table.
+    fn execute(&self, operation: &str, body: &[u8]) -> Option<dynoxide::Result<String>> {
         let db = &self.database;
-        match operation {
+        Some(match operation {
             "CreateTable" => run(body, |request| db.create_table(request)),
             "DeleteTable" => run(body, |request| db.delete_table(request)),
             "DescribeTable" => run(body, |request| db.describe_table(request)),
@@ -135,8 +153,8 @@ impl DynamoDb {
             "DescribeStream" => run(body, |request| db.describe_stream(request)),
             "GetShardIterator" => run(body, |request| db.get_shard_iterator(request)),
             "GetRecords" => run(body, |request| db.get_records(request)),
-            other => Err(DynoxideError::UnsupportedCapability(format!("the local stack has no operation `{other}`"))),
-        }
+            _ => return None,
+        })
     }
 }
 

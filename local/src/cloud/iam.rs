@@ -148,7 +148,9 @@ fn encoded(document: &str) -> String {
 fn check_name(field: &str, name: &str, limit: usize) -> Result<(), Fault> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
     if name.is_empty() || name.len() > limit || !name.chars().all(plain) {
-        let rule = format!("It must contain only alphanumeric characters and/or the following: +=,.@_- and at most {limit} of them");
+        let rule = format!(
+            "It must contain only alphanumeric characters and/or the following: +=,.@_- and at most {limit} of them"
+        );
         return Err(validation(&format!("The specified value for {field} is invalid. {rule}")));
     }
     Ok(())
@@ -160,7 +162,9 @@ fn check_path(path: &str) -> Result<(), Fault> {
     if visible && path.len() <= 512 && path.starts_with('/') && path.ends_with('/') {
         return Ok(());
     }
-    Err(validation("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."))
+    Err(validation(
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    ))
 }
 
 fn no_such_entity(message: String) -> Fault {

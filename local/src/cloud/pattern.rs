@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_pattern_matches_what_aws_says_it_matches() {
-        let event = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"SK": {"S": "EVENT#0001"}}}, "types": ["a", "b"]});
+        let event =
+            json!({"eventName": "INSERT", "dynamodb": {"Keys": {"SK": {"S": "EVENT#0001"}}}, "types": ["a", "b"]});
         let rows = [
             (json!({"eventName": ["INSERT", "MODIFY"]}), true),
             (json!({"eventName": ["REMOVE"]}), false),

@@ -33,7 +33,13 @@ impl Form {
 
     /// A required member.
     pub(crate) fn require(&self, name: &str) -> Result<&str, Fault> {
-        let missing = || Fault::new(400, "ValidationError", format!("Value at '{name}' failed to satisfy constraint: Member must not be null"));
+        let missing = || {
+            Fault::new(
+                400,
+                "ValidationError",
+                format!("Value at '{name}' failed to satisfy constraint: Member must not be null"),
+            )
+        };
         self.get(name).ok_or_else(missing)
     }
 
@@ -59,7 +65,8 @@ pub(crate) struct Page<T> {
 
 /// Cuts a sorted list after `limit` items; the marker is the last key of the page before.
 pub(crate) fn page<T>(items: Vec<T>, key: impl Fn(&T) -> String, after: Option<&str>, limit: usize) -> Page<T> {
-    let mut items: Vec<T> = items.into_iter().filter(|item| after.is_none_or(|after| key(item).as_str() > after)).collect();
+    let mut items: Vec<T> =
+        items.into_iter().filter(|item| after.is_none_or(|after| key(item).as_str() > after)).collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let next = if more { items.last().map(&key) } else { None };

@@ -66,7 +66,8 @@ impl S3 {
                 return (refused(500, "InternalError", &error.to_string()), None);
             }
         }
-        let completes = request.method() == Method::POST && request.uri().query().is_some_and(|query| query.contains("uploadId="));
+        let completes =
+            request.method() == Method::POST && request.uri().query().is_some_and(|query| query.contains("uploadId="));
         let part = request.uri().query().is_some_and(|query| query.contains("partNumber="));
         let creates = !object.key.is_empty() && (completes || (request.method() == Method::PUT && !part));
         let size = request.body().len();
@@ -131,7 +132,9 @@ impl Object {
 fn mount(link: &Path, cur: Option<&Path>) -> io::Result<()> {
     match std::fs::symlink_metadata(link) {
         Ok(found) if found.is_symlink() => std::fs::remove_file(link)?,
-        Ok(_) if cur.is_some() => return Err(io::Error::other(format!("`{CUR_BUCKET}` already holds objects of its own"))),
+        Ok(_) if cur.is_some() => {
+            return Err(io::Error::other(format!("`{CUR_BUCKET}` already holds objects of its own")));
+        }
         _ => {}
     }
     let Some(cur) = cur else { return Ok(()) };
@@ -144,7 +147,8 @@ fn mount(link: &Path, cur: Option<&Path>) -> io::Result<()> {
 }
 
 fn is_bucket_name(name: &str) -> bool {
-    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.');
+    let plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.');
     plain && (3..=63).contains(&name.len()) && !name.starts_with('.')
 }
 

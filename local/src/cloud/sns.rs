@@ -26,7 +26,8 @@ const OUTBOX: &str = "sns-outbox";
 /// Subscriptions per page, as SNS has it.
 const PAGE: usize = 100;
 
-const SETTABLE: [&str; 5] = ["FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy", "DeliveryPolicy"];
+const SETTABLE: [&str; 5] =
+    ["FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy", "DeliveryPolicy"];
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Topic {
@@ -134,7 +135,11 @@ impl Sns {
         let attributes = pairs(form, "Attributes.entry");
         match self.state.load::<Topic>(TOPICS, &arn)? {
             Some(topic) if attributes.iter().any(|(name, value)| topic.attributes.get(name) != Some(value)) => {
-                return Err(Fault::new(400, "InvalidParameter", "Invalid parameter: Attributes Reason: Topic already exists with different attributes"));
+                return Err(Fault::new(
+                    400,
+                    "InvalidParameter",
+                    "Invalid parameter: Attributes Reason: Topic already exists with different attributes",
+                ));
             }
             Some(_) => {}
             None => self.state.commit(vec![Change::put(TOPICS, &arn, &Topic { attributes })?])?,
@@ -145,7 +150,8 @@ impl Sns {
     fn delete_topic(&self, form: &Form) -> Result<String, Fault> {
         let arn = form.require("TopicArn")?;
         let subscriptions = self.subscriptions(arn)?;
-        let mut changes: Vec<Change> = subscriptions.iter().map(|each| Change::remove(SUBSCRIPTIONS, &each.arn)).collect();
+        let mut changes: Vec<Change> =
+            subscriptions.iter().map(|each| Change::remove(SUBSCRIPTIONS, &each.arn)).collect();
         changes.push(Change::remove(TOPICS, arn));
         self.state.commit(changes)?;
         Ok(String::new())
@@ -183,14 +189,21 @@ impl Sns {
     fn subscribe(&self, caller: &Caller, form: &Form, now: Timestamp) -> Result<String, Fault> {
         let (topic, protocol) = (form.require("TopicArn")?, form.require("Protocol")?);
         self.topic(topic)?;
-        let endpoint = form.get("Endpoint").filter(|endpoint| !endpoint.is_empty()).ok_or_else(|| invalid("Endpoint"))?;
+        let endpoint =
+            form.get("Endpoint").filter(|endpoint| !endpoint.is_empty()).ok_or_else(|| invalid("Endpoint"))?;
         match protocol {
             "email" | "email-json" if !endpoint.contains('@') => return Err(invalid("Email address")),
             "email" | "email-json" => {}
             "sqs" if endpoint.starts_with("arn:aws:sqs:") => {}
             "sqs" => return Err(invalid("SQS endpoint ARN")),
             "http" | "https" | "sms" | "lambda" => {}
-            _ => return Err(Fault::new(400, "InvalidParameter", "Invalid parameter: Does not support this protocol string")),
+            _ => {
+                return Err(Fault::new(
+                    400,
+                    "InvalidParameter",
+                    "Invalid parameter: Does not support this protocol string",
+                ));
+            }
         }
         let existing = self.subscriptions(topic)?;
         let same = existing.into_iter().find(|each| each.protocol == protocol && each.endpoint == endpoint);

@@ -32,12 +32,16 @@ impl Sqs {
         let input: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let answer = match target.strip_prefix("AmazonSQS.").unwrap_or_default() {
             "GetQueueUrl" => self.get_queue_url(caller, &input),
-            "ListQueues" => Ok(json!({"QueueUrls": self.queues.names().iter().map(|name| url(caller, name)).collect::<Vec<_>>()})),
+            "ListQueues" => {
+                Ok(json!({"QueueUrls": self.queues.names().iter().map(|name| url(caller, name)).collect::<Vec<_>>()}))
+            }
             "GetQueueAttributes" => self.get_queue_attributes(caller, &input),
             "SendMessage" => self.send_message(&input),
             "ReceiveMessage" => self.receive_message(&input),
             "DeleteMessage" => self.delete_message(&input),
-            other => Err(Fault::new(400, "UnsupportedOperation", format!("the local stack does not emulate `{other}`"))),
+            other => {
+                Err(Fault::new(400, "UnsupportedOperation", format!("the local stack does not emulate `{other}`")))
+            }
         };
         match answer {
             Ok(body) => json_answer(200, "application/x-amz-json-1.0", &body),

@@ -52,12 +52,17 @@ impl Sts {
         let (arn, name) = (form.require("RoleArn")?, form.require("RoleSessionName")?);
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else { return Err(malformed(arn)) };
-        let role = resource.strip_prefix("role/").and_then(|path| path.rsplit('/').next()).filter(|role| !role.is_empty());
+        let role =
+            resource.strip_prefix("role/").and_then(|path| path.rsplit('/').next()).filter(|role| !role.is_empty());
         let (Some(role), true) = (role, is_account_id(account)) else { return Err(malformed(arn)) };
         let plain = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
         if !(2..=64).contains(&name.len()) || !name.chars().all(plain) {
             let rule = "Member must satisfy regular expression pattern: [\\w+=,.@-]*, of 2 to 64 characters";
-            return Err(Fault::new(400, "ValidationError", format!("Value '{name}' at 'roleSessionName' failed to satisfy constraint: {rule}")));
+            return Err(Fault::new(
+                400,
+                "ValidationError",
+                format!("Value '{name}' at 'roleSessionName' failed to satisfy constraint: {rule}"),
+            ));
         }
         let seconds = form.get("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(3600);
         let access_key = format!("ASIA{account}{:08X}", rand::random::<u32>());

@@ -124,6 +124,8 @@ events! {
     ModelDiscovered = "model.discovered" { /** The model. */ model_key: ModelKey, /** Its platform. */ platform: Platform, /** Its maker. */ vendor: String, /** Its name. */ model: String },
     /// Discovery saw something about a model change.
     ModelChanged = "model.changed" { /** The model. */ model_key: ModelKey },
+    /// Models that discovery saw for the first time are announced to the Leads: each once, all of a run together.
+    ModelsAnnounced = "models.announced" { /** The models. */ model_keys: Vec<ModelKey> },
     /// A Lead decided about a model.
     ModelDecided = "model.decided" { /** The model. */ model_key: ModelKey, /** What. */ decision: ModelDecision, /** Why. */ reason: String },
     /// An account came into governance or changed.
@@ -154,6 +156,8 @@ events! {
     RequestWithdrawn = "request.withdrawn" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId },
     /// A Lead decided an approval; its chains are issued from this.
     ApprovalDecided = "approval.decided" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Its digest. */ digest: Digest, /** The model. */ model_key: ModelKey, /** Its scopes. */ scope_ids: Vec<ScopeId>, /** What it replaces. */ supersedes: Option<ApprovalId>, /** Decided without a request, because it could not wait. */ break_glass: bool },
+    /// The day from which an approval was decided has come: its chains are issued from this.
+    ApprovalEffective = "approval.effective" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Its scopes. */ scope_ids: Vec<ScopeId> },
     /// An approval was replaced; its scopes are carried over or end.
     ApprovalSuperseded = "approval.superseded" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** By which. */ by: ApprovalId },
     /// A Lead took an approval back.

@@ -66,6 +66,7 @@ pub enum EnvironmentError {
 impl Environment {
     /// The process's environment, read once. Variables that are not Unicode are left out.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the process's environment")]
     pub fn from_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

@@ -2,13 +2,16 @@
 
 pub mod account;
 pub mod anchor;
+pub mod announced;
 pub mod approval;
 pub mod chain;
 pub mod estimate;
 pub mod gap;
 pub mod model;
+pub mod notice;
 pub mod person;
 pub mod proposal;
+pub mod reminder;
 pub mod request;
 pub mod seal;
 pub mod settings;

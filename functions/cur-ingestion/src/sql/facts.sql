@@ -1,6 +1,6 @@
 -- The bill's AI lines of one billing period, one row per group. Each column reads as text; NULL and '' are the same blank.
--- The subset of SQL that Trino (Athena), DataFusion and DuckDB run alike; parameters stand in WHERE only, because Athena
--- takes them nowhere else. {workspace_tag} is put in from an allow-list of characters: a map key cannot be a parameter.
+-- The subset of SQL that Trino (Athena), DataFusion and DuckDB run alike. Parameters stand in WHERE only, because Athena
+-- takes them nowhere else; so the workspace tag's key is put into the text, from an allow-list of characters.
 WITH lines AS (
   SELECT
     coalesce(line_item_line_item_type, '') AS line_item_type,

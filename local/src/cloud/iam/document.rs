@@ -56,13 +56,20 @@ fn check_statement(statement: &Map<String, Value>, used: Use) -> Result<(), Faul
     if !matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return Err(malformed("Missing required field Effect"));
     }
-    if statement.get("Sid").is_some_and(|sid| !sid.as_str().is_some_and(|sid| sid.bytes().all(|byte| byte.is_ascii_alphanumeric()))) {
-        return Err(malformed("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"));
+    if statement
+        .get("Sid")
+        .is_some_and(|sid| !sid.as_str().is_some_and(|sid| sid.bytes().all(|byte| byte.is_ascii_alphanumeric())))
+    {
+        return Err(malformed(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
+        ));
     }
     if !either("Action", "NotAction") {
         return Err(malformed("Policy statement must contain actions."));
     }
-    let vendored = |action: &str| action == "*" || action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
+    let vendored = |action: &str| {
+        action == "*" || action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty())
+    };
     if !texts(statement.get("Action").or_else(|| statement.get("NotAction"))).iter().all(|action| vendored(action)) {
         return Err(malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."));
     }
@@ -72,7 +79,9 @@ fn check_statement(statement: &Map<String, Value>, used: Use) -> Result<(), Faul
     let principal = has("Principal") || has("NotPrincipal");
     match used {
         Use::Identity if principal => Err(malformed("Policy document should not specify a principal.")),
-        Use::Identity if !either("Resource", "NotResource") => Err(malformed("Policy statement must contain resources.")),
+        Use::Identity if !either("Resource", "NotResource") => {
+            Err(malformed("Policy statement must contain resources."))
+        }
         Use::Identity => check_resources(statement),
         Use::Trust if has("Resource") || has("NotResource") => Err(malformed("Has prohibited field Resource")),
         Use::Trust if !principal => Err(malformed("Missing required field Principal")),

@@ -44,7 +44,11 @@ impl Iam {
         };
         let arn = format!("arn:aws:iam::{}:policy{path}{name}", call.account);
         if self.state.load::<Policy>(&kind(call.account), &arn)?.is_some() {
-            return Err(Fault::new(409, "EntityAlreadyExists", format!("A policy called {name} already exists. Duplicate names are not allowed.")));
+            return Err(Fault::new(
+                409,
+                "EntityAlreadyExists",
+                format!("A policy called {name} already exists. Duplicate names are not allowed."),
+            ));
         }
         self.state.commit(vec![Change::put(&kind(call.account), &arn, &policy)?])?;
         Ok(format!("<Policy>{}</Policy>", policy_xml(&arn, &policy, 0)))

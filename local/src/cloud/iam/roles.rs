@@ -53,15 +53,21 @@ impl Iam {
     pub(super) fn list_roles(&self, call: &Call<'_>) -> Result<String, Fault> {
         let prefix = call.form.get("PathPrefix").unwrap_or("/");
         let roles = self.state.list::<Role>(&kind(call.account), "")?;
-        let page = call.page(roles.into_iter().filter(|(_, role)| role.path.starts_with(prefix)).collect(), |(key, _)| key.clone());
+        let page = call
+            .page(roles.into_iter().filter(|(_, role)| role.path.starts_with(prefix)).collect(), |(key, _)| {
+                key.clone()
+            });
         // The list leaves out tags and boundaries, as IAM's does.
-        let member = |(_, role): &(String, Role)| role_xml(call.account, &Role { tags: BTreeMap::new(), boundary: None, ..role.clone() });
+        let member = |(_, role): &(String, Role)| {
+            role_xml(call.account, &Role { tags: BTreeMap::new(), boundary: None, ..role.clone() })
+        };
         Ok(members("Roles", page.items.iter().map(member)) + &paging(&page))
     }
 
     pub(super) fn delete_role(&self, call: &Call<'_>) -> Result<String, Fault> {
         let role = self.role(call)?;
-        let conflict = |first: &str| Fault::new(409, "DeleteConflict", format!("Cannot delete entity, must {first} first."));
+        let conflict =
+            |first: &str| Fault::new(409, "DeleteConflict", format!("Cannot delete entity, must {first} first."));
         if !role.inline.is_empty() {
             return Err(conflict("delete policies"));
         }
@@ -118,7 +124,10 @@ impl Iam {
             check_document(document, Use::Identity)?;
             role.inline.insert(name.to_owned(), document.to_owned());
             if role.inline.values().map(|document| counted_chars(document)).sum::<usize>() > MAX_INLINE_CHARS {
-                return Err(limit_exceeded(format!("Maximum policy size of {MAX_INLINE_CHARS} bytes exceeded for role {}", role.name)));
+                return Err(limit_exceeded(format!(
+                    "Maximum policy size of {MAX_INLINE_CHARS} bytes exceeded for role {}",
+                    role.name
+                )));
             }
             Ok(())
         })

@@ -45,7 +45,11 @@ impl Sns {
             return Err(Fault::new(400, "EmptyBatchRequest", "The batch request doesn't contain any entries."));
         }
         if entries.len() > MAX_BATCH {
-            return Err(Fault::new(400, "TooManyEntriesInBatchRequest", "The batch request contains more entries than permissible."));
+            return Err(Fault::new(
+                400,
+                "TooManyEntriesInBatchRequest",
+                "The batch request contains more entries than permissible.",
+            ));
         }
         let (mut accepted, mut published, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &entries {
@@ -125,7 +129,8 @@ fn is_subject(subject: &str) -> bool {
 }
 
 fn texts_by_protocol(message: &str) -> Result<BTreeMap<String, String>, Fault> {
-    let fault = |why: &str| Fault::new(400, "InvalidParameter", format!("Invalid parameter: Message Structure - {why}"));
+    let fault =
+        |why: &str| Fault::new(400, "InvalidParameter", format!("Invalid parameter: Message Structure - {why}"));
     let Ok(Value::Object(fields)) = serde_json::from_str(message) else {
         return Err(fault("JSON message body failed to parse"));
     };
@@ -138,7 +143,8 @@ fn wants(subscription: &Subscription, publication: &Publication) -> bool {
     let Some(policy) = subscription.attributes.get("FilterPolicy") else { return true };
     let Ok(policy) = serde_json::from_str(policy) else { return false };
     if subscription.attributes.get("FilterPolicyScope").is_some_and(|scope| scope == "MessageBody") {
-        return serde_json::from_str::<Value>(&publication.message).is_ok_and(|body| pattern::matches(&policy, Some(&body)));
+        return serde_json::from_str::<Value>(&publication.message)
+            .is_ok_and(|body| pattern::matches(&policy, Some(&body)));
     }
     let value = |attribute: &Attribute| match attribute.data_type.as_str() {
         "String.Array" | "Number" => serde_json::from_str(&attribute.value).unwrap_or_default(),

@@ -127,7 +127,7 @@ fn verify_access(steps: Steps, chain: &Chain) -> Steps {
         .printing(&format!("modelSummaries[?modelId=={}].modelLifecycle.status", literal(model.as_str())));
     let steps = steps.run(
         "Verify model access",
-        account().then(models),
+        account().then(&models),
         &format!("{signed_in} (LEGACY may be called until its end of life); {otherwise}"),
     );
     let Some(arn) = &chain.profile_arn else { return steps };

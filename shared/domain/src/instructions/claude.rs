@@ -27,7 +27,7 @@ pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) 
     let name = workspace_name(chain)?;
     let region = &chain.spec.region;
     let federation =
-        account().then(Command::aws("iam get-outbound-web-identity-federation-info").printing("JwtVendingEnabled"));
+        account().then(&Command::aws("iam get-outbound-web-identity-federation-info").printing("JwtVendingEnabled"));
     let steps = Steps::default().run(
         "Check the account",
         federation,
@@ -88,7 +88,7 @@ pub fn render_claude_register_workspace(chain: &Chain, around: &Surroundings<'_>
     let activate = Command::aws("ce update-cost-allocation-tags-status")
         .values("--cost-allocation-tags-status", &[format!("TagKey={tag},Status=Active")])
         .option("--region", "us-east-1")
-        .as_json("Errors");
+        .printing_json("Errors");
     let check = Command::aws("ce list-cost-allocation-tags")
         .values("--tag-keys", &[tag.to_owned()])
         .option("--region", "us-east-1")
@@ -183,7 +183,7 @@ pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str) -> Steps {
 pub(super) fn delete_stack(steps: Steps, chain: &Chain, function: &str) -> Steps {
     let region = chain.spec.region.as_str();
     let on_stack = |operation| Command::aws(operation).option("--stack-name", function).option("--region", region);
-    let delete = on_stack("cloudformation delete-stack").then(on_stack("cloudformation wait stack-delete-complete"));
+    let delete = on_stack("cloudformation delete-stack").then(&on_stack("cloudformation wait stack-delete-complete"));
     steps.run("Delete the passthrough function", delete, "no output")
 }
 

@@ -46,13 +46,13 @@ impl Command {
     }
 
     /// Prints the answer, or a part of it, as JSON.
-    pub(super) fn as_json(self, query: &str) -> Self {
+    pub(super) fn printing_json(self, query: &str) -> Self {
         Self(format!("{} --query {} --output json", self.0, quote(query)))
     }
 
     /// Runs this after `self` has succeeded.
-    pub(super) fn then(self, next: Self) -> Self {
-        Self(format!("{} && {}", self.0, next.0))
+    pub(super) fn then(self, next: &Self) -> Self {
+        self.then_raw(&next.0)
     }
 
     /// Runs a command that is none of the AWS CLI after `self` has succeeded.

@@ -83,9 +83,12 @@ impl RoleWork<'_> {
             RoleState::Adopted => self.adopt(steps, &tags),
         };
         let steps = put(steps, name, "Apply the policy", "policy.json");
-        let list = Command::aws("iam list-role-policies").option("--role-name", name).as_json("PolicyNames").then(
-            Command::aws("iam list-attached-role-policies").option("--role-name", name).as_json("AttachedPolicies"),
-        );
+        let list =
+            Command::aws("iam list-role-policies").option("--role-name", name).printing_json("PolicyNames").then(
+                &Command::aws("iam list-attached-role-policies")
+                    .option("--role-name", name)
+                    .printing_json("AttachedPolicies"),
+            );
         read_back(steps, name, &self.document).run(
             "Look for other policies on the role",
             list,
@@ -105,7 +108,7 @@ impl RoleWork<'_> {
             .option("--description", &format!("FinOps Center approval {}", self.chain.approval_id))
             .values("--tags", tags)
             .printing("Role.Arn")
-            .then(Command::aws("iam wait role-exists").option("--role-name", name));
+            .then(&Command::aws("iam wait role-exists").option("--role-name", name));
         let exists = format!("{arn}; on EntityAlreadyExists return this task: the role must be approved as existing");
         let steps = steps.run("Create the role", create, &exists);
         let bedrock = self.chain.platform == Platform::Bedrock;
@@ -114,7 +117,7 @@ impl RoleWork<'_> {
                 let profile = Command::aws("iam create-instance-profile")
                     .option("--instance-profile-name", name)
                     .printing("InstanceProfile.Arn")
-                    .then(in_instance_profile("iam add-role-to-instance-profile", name));
+                    .then(&in_instance_profile("iam add-role-to-instance-profile", name));
                 steps.run("Create the instance profile of the same name", profile, "the instance profile's ARN")
             }
             (Runtime::Eks, Some(RuntimeDetail { cluster: Some(cluster), namespace, service_account, .. }))
@@ -167,7 +170,7 @@ impl RoleWork<'_> {
         let RoleState::ToCreate(trust) = self.state else { return steps };
         let ec2 = trust.runtime == Runtime::Ec2 && self.chain.platform == Platform::Bedrock;
         let delete_profile = in_instance_profile("iam remove-role-from-instance-profile", name)
-            .then(Command::aws("iam delete-instance-profile").option("--instance-profile-name", name));
+            .then(&Command::aws("iam delete-instance-profile").option("--instance-profile-name", name));
         steps.when(ec2, |steps| steps.run("Delete the instance profile", delete_profile, "no output")).run(
             "Delete the role",
             Command::aws("iam delete-role").option("--role-name", name),
@@ -203,7 +206,7 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
     let read = Command::aws("iam get-role-policy")
         .option("--role-name", role_name)
         .option("--policy-name", POLICY_NAME)
-        .as_json("PolicyDocument");
+        .printing_json("PolicyDocument");
     steps.run(
         "Read the policy back",
         read,
@@ -215,7 +218,7 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
 pub(super) fn delete_policy(steps: Steps, role_name: &str) -> Steps {
     let delete =
         Command::aws("iam delete-role-policy").option("--role-name", role_name).option("--policy-name", POLICY_NAME);
-    let list = Command::aws("iam list-role-policies").option("--role-name", role_name).as_json("PolicyNames");
+    let list = Command::aws("iam list-role-policies").option("--role-name", role_name).printing_json("PolicyNames");
     steps.run("Delete the policy", delete, "no output; NoSuchEntity means that it is gone already").run(
         "Read the role's policies",
         list,

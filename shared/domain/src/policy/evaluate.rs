@@ -93,31 +93,31 @@ fn conditions_met(conditions: &Conditions, request: &Request, effect: Effect) ->
 
 /// Whether one key satisfies one operator; `None` where this evaluator cannot tell.
 fn condition_met(operator: &Operator, given: Option<&str>, wanted: &Values) -> Option<bool> {
+    type Compare = fn(&str, &str) -> bool;
     if operator.quantifier.is_some() {
         return None;
     }
-    let any = |compare: fn(&str, &str) -> bool| move |given: &str| wanted.0.iter().any(|wanted| compare(wanted, given));
-    let same: fn(&str, &str) -> bool = |wanted, given| wanted == given;
-    let same_ignoring_case: fn(&str, &str) -> bool = |wanted, given| wanted.eq_ignore_ascii_case(given);
-    let (test, negated): (Box<dyn Fn(&str) -> bool + '_>, bool) = match &operator.comparison {
+    let same: Compare = |wanted, given| wanted == given;
+    let same_ignoring_case: Compare = |wanted, given| wanted.eq_ignore_ascii_case(given);
+    let (compare, negated): (Compare, bool) = match &operator.comparison {
         Comparison::Null => {
             let absent = if given.is_none() { "true" } else { "false" };
             return Some(wanted.0.iter().any(|wanted| wanted.eq_ignore_ascii_case(absent)));
         }
         Comparison::Other(_) => return None,
-        Comparison::StringEquals => (Box::new(any(same)), false),
-        Comparison::StringNotEquals => (Box::new(any(same)), true),
-        Comparison::StringEqualsIgnoreCase | Comparison::Bool => (Box::new(any(same_ignoring_case)), false),
-        Comparison::StringNotEqualsIgnoreCase => (Box::new(any(same_ignoring_case)), true),
-        Comparison::StringLike => (Box::new(any(glob)), false),
-        Comparison::StringNotLike => (Box::new(any(glob)), true),
-        Comparison::ArnEquals | Comparison::ArnLike => (Box::new(any(arn_like)), false),
-        Comparison::ArnNotEquals | Comparison::ArnNotLike => (Box::new(any(arn_like)), true),
+        Comparison::StringEquals => (same, false),
+        Comparison::StringNotEquals => (same, true),
+        Comparison::StringEqualsIgnoreCase | Comparison::Bool => (same_ignoring_case, false),
+        Comparison::StringNotEqualsIgnoreCase => (same_ignoring_case, true),
+        Comparison::StringLike => (glob, false),
+        Comparison::StringNotLike => (glob, true),
+        Comparison::ArnEquals | Comparison::ArnLike => (arn_like, false),
+        Comparison::ArnNotEquals | Comparison::ArnNotLike => (arn_like, true),
     };
     // An absent key fails a positive comparison and passes a negated one; `IfExists` passes both.
     Some(match given {
         None => negated || operator.if_exists,
-        Some(given) => test(given) != negated,
+        Some(given) => wanted.0.iter().any(|wanted| compare(wanted, given)) != negated,
     })
 }
 
