@@ -170,6 +170,7 @@ struct Inner {
     bedrock: Bedrock,
     events: Events,
     athena: OnceLock<Service>,
+    objects: PathBuf,
     /// Deletes the objects of an in-memory cloud with it.
     _scratch: Option<tempfile::TempDir>,
 }
@@ -208,6 +209,7 @@ impl Cloud {
                 bedrock: Bedrock::new(Arc::clone(&state))?,
                 events: Events::new(Arc::clone(&queues)),
                 athena: OnceLock::new(),
+                objects,
                 region,
                 account,
                 clock,
@@ -296,6 +298,12 @@ impl Cloud {
     #[must_use]
     pub fn account(&self) -> &str {
         &self.inner.account
+    }
+
+    /// The folder that holds the buckets: `s3://bucket/key` is `bucket/key` in it.
+    #[must_use]
+    pub fn objects(&self) -> &Path {
+        &self.inner.objects
     }
 
     /// The product's time.

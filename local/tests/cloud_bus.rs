@@ -150,8 +150,8 @@ fn relay(cloud: &Cloud) -> Handler {
     Arc::new(move |event: Value| {
         let cloud = cloud.clone();
         Box::pin(async move {
-            for record in event["Records"].as_array().into_iter().flatten() {
-                let sort_key = record["dynamodb"]["NewImage"]["SK"]["S"].as_str().unwrap_or_default();
+            for record in event.get("Records").and_then(Value::as_array).into_iter().flatten() {
+                let sort_key = record.pointer("/dynamodb/NewImage/SK/S").and_then(Value::as_str).unwrap_or_default();
                 publish(&cloud, "wanted", sort_key).await.map_err(|error| error.to_string())?;
             }
             Ok(json!({"batchItemFailures": []}))

@@ -1,3 +1,86 @@
-//! The bill.
+//! The bill: CUR 2.0 through Athena into spend facts, reconciled to the cent, and the gaps in who answers for them.
+//!
+//! Manifests arrive twice, late and out of order, and AWS rewrites a month's files while Athena may be reading them. So a
+//! run is bound to one manifest, which is its id; it is read whole, checked against a control total, and shown whole or
+//! not at all. A repetition finds its own work done; an older manifest after a newer one changes nothing.
+//!
+//! Facts follow from the bill alone. Who answers for them follows from claims and approvals and is said anew at every
+//! reading; only gaps are kept, because people act on them.
 
+mod athena;
+mod cause;
+mod columns;
+mod delivery;
+mod explain;
+mod finish;
+mod gaps;
+mod ingestions;
 pub mod query;
+mod reattribute;
+mod rows;
+mod run;
+mod settle;
+mod spend;
+mod start;
+mod terms;
+
+use std::sync::Arc;
+
+use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use domain::bill::alias::Aliases;
+use lambda::{Function, Platform};
+use store::Store;
+use store::spend::SpendStore;
+
+use crate::athena::Athena;
+use crate::delivery::Bucket;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) spend: SpendStore,
+    pub(crate) bucket: Bucket,
+    pub(crate) athena: Athena,
+    pub(crate) aliases: Aliases,
+}
+
+/// The function, with its routes and triggers.
+///
+/// # Errors
+/// When a variable that the template sets is missing or broken.
+pub fn function(platform: Platform) -> anyhow::Result<Function> {
+    let client = aws_sdk_dynamodb::Client::new(&platform.aws.config());
+    let app = Arc::new(App {
+        store: platform.store()?,
+        spend: SpendStore::new(client, platform.env.require("SPEND_TABLE")?.to_owned()),
+        bucket: Bucket::from_env(&platform.aws, &platform.env)?,
+        athena: Athena::from_env(&platform.aws, &platform.env)?,
+        aliases: Aliases::shipped()?,
+    });
+    let builder = Function::builder("cur-ingestion", app, platform)
+        .get("/v1/spend", Action::ReadSpend, spend::read).query(&["billingPeriod", "workloadId", "groupBy"]).summary("A month's spend: attributed, gap and excluded, which add up to the bill")
+        .get("/v1/spend/explain", Action::ReadSpend, explain::read).query(&["billingPeriod", "workloadId", "gapId", "day"]).summary("Which facts, which rules, which run")
+        .get("/v1/ingestions", Action::ReadIngestions, ingestions::list).query(&["billingPeriod"]).summary("Ingestion runs, newest first")
+        .get("/v1/ingestions/{id}", Action::ReadIngestions, ingestions::read).summary("An ingestion run")
+        .post("/v1/ingestions", Action::StartIngestion, ingestions::start).answers(202).summary("Read a month's delivery")
+        .get("/v1/gaps", Action::ReadGaps, gaps::list).query(&["state", "kind", "billingPeriod"]).summary("Spend nobody answers for")
+        .get("/v1/gaps/{id}", Action::ReadGaps, gaps::read).summary("A gap")
+        .post("/v1/gaps/{id}/act", Action::ActOnGap, gaps::act).summary("Start something about a gap")
+        .post("/v1/gaps/{id}/resolve", Action::ActOnGap, gaps::resolve).summary("Declare a gap answered for")
+        .post("/v1/gaps/{id}/recall", Action::ActOnGap, gaps::recall).summary("Withdraw a gap that is none");
+    Ok(builder
+        .on_schedule("cur-ingestion", start::on_schedule)
+        .on_schedule("ingestion-sweep", finish::sweep)
+        .on_aws_event("Object Created", start::on_manifest)
+        .on_aws_event("Athena Query State Change", finish::on_query_end)
+        .on_event::<AuditEvent>("claim.made", reattribute::after_claim)
+        .on_event::<AuditEvent>("claim.released", reattribute::after_claim)
+        .on_event::<AuditEvent>("approval.decided", reattribute::after_approval)
+        .on_event::<AuditEvent>("approval.superseded", reattribute::after_approval)
+        .on_event::<AuditEvent>("approval.revoked", reattribute::after_approval)
+        .on_event::<AuditEvent>("approval.expired", reattribute::after_approval)
+        .on_event::<AuditEvent>("chain.implemented", reattribute::after_approval)
+        .build())
+}

@@ -89,7 +89,7 @@ where
 {
     tracing::debug!(operation, error = %DisplayErrorContext(error), "Bedrock did not list");
     let reason = match error {
-        SdkError::ServiceError(context) => context.err().code().unwrap_or("refused without a code"),
+        SdkError::ServiceError(context) => context.err().code().unwrap_or("an answer without a code"),
         SdkError::TimeoutError(_) => "no answer in time",
         SdkError::DispatchFailure(_) => "not reachable",
         SdkError::ResponseError(_) => "an unreadable answer",

@@ -1,1 +1,5 @@
-fn main() {}
+//! The process of the function `notification`.
+
+fn main() -> anyhow::Result<()> {
+    lambda::run(notification::function)
+}

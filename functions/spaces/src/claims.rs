@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use contract::events::{ClaimRef, Event, Place};
 use domain::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, decide_claim, decide_release_claim};
+use domain::authorization::authorize;
 use domain::calendar::utc_day;
 use domain::ids::{ClaimId, SpaceId, WorkloadId};
 use domain::outcome::Outcome;
@@ -66,6 +67,8 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
     app.store
         .decide(|| async {
             let (workload, space) = app.workload(&workload_id).await?;
+            // First of all: what is wrong with the anchor must not tell that the workload exists.
+            authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
             let found = anchor_of_workload(&app, &workload_id, wanted).await?.ok_or_else(Problem::not_found)?;
             match decide_claim(&found.value, id.clone(), &workload.value, &space.value, from, &call.actor, call.now) {
                 Outcome::Changed((anchor, claim)) => {

@@ -46,7 +46,8 @@ pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, 
                         let proposed = (&accepted, anchor, *effective_from);
                         claim_proposed(&app, &call, &mut tx, claim_id.clone(), &space, proposed).await?;
                     }
-                    let event = Event::ProposalAccepted { place: place_of(&accepted), proposal_id: accepted.id.clone() };
+                    let event =
+                        Event::ProposalAccepted { place: place_of(&accepted), proposal_id: accepted.id.clone() };
                     tx.update(&found, &accepted, &event);
                     Ok(call.commit(tx, shown(found.version + 1, accepted)))
                 }
@@ -65,7 +66,8 @@ pub(crate) async fn decline(app: Arc<App>, call: Call<Nothing>) -> Result<Shown,
                 Outcome::Changed(declined) => {
                     call.check_version(found.version)?;
                     let mut tx = call.transaction();
-                    let event = Event::ProposalDeclined { place: place_of(&declined), proposal_id: declined.id.clone() };
+                    let event =
+                        Event::ProposalDeclined { place: place_of(&declined), proposal_id: declined.id.clone() };
                     tx.update(&found, &declined, &event);
                     Ok(call.commit(tx, shown(found.version + 1, declined)))
                 }

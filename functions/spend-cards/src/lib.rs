@@ -1,1 +1,77 @@
-//! spend-cards.
+//! The signature: weekly spend cards, disputes and their resolution, the portfolio review, exports, the month's close.
+//!
+//! Figures come from the bill's stored facts and from claims, by `domain::card`; nothing here adds up a cent. Whatever
+//! happened, every run asks the same question — what do the cards have to say now? — and writes only what differs.
+
+mod access;
+mod bill;
+mod cards;
+mod disputes;
+mod exports;
+mod months;
+mod plan;
+mod portfolio;
+mod render;
+mod triggers;
+
+use std::sync::Arc;
+
+use domain::audit::AuditEvent;
+use domain::authorization::Action;
+use domain::bill::alias::Aliases;
+use lambda::{Function, Ids, Platform};
+use store::Store;
+use store::spend::SpendStore;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) spend: SpendStore,
+    pub(crate) objects: aws_sdk_s3::Client,
+    pub(crate) exports_bucket: String,
+    pub(crate) aliases: Aliases,
+    pub(crate) ids: Ids,
+}
+
+/// The function, with its routes and triggers.
+///
+/// # Errors
+/// When `GOVERNANCE_TABLE`, `SPEND_TABLE` or `EXPORTS_BUCKET` is not set.
+pub fn function(platform: Platform) -> anyhow::Result<Function> {
+    let config = platform.aws.config();
+    let spend_table = platform.env.require("SPEND_TABLE")?.to_owned();
+    let app = Arc::new(App {
+        store: platform.store()?,
+        spend: SpendStore::new(aws_sdk_dynamodb::Client::new(&config), spend_table),
+        objects: aws_sdk_s3::Client::new(&config),
+        exports_bucket: platform.env.require("EXPORTS_BUCKET")?.to_owned(),
+        aliases: Aliases::shipped()?,
+        ids: platform.ids.clone(),
+    });
+    let builder = Function::builder("spend-cards", app, platform)
+        .get("/v1/spend-cards", Action::ReadCards, cards::list).query(&["state", "from", "workloadId"]).summary("Spend cards, oldest period first")
+        .get("/v1/spend-cards/{id}", Action::ReadCards, cards::read).summary("A spend card")
+        .post("/v1/spend-cards/{id}/approve", Action::ApproveCard, cards::approve).summary("Sign a card, in the version that was looked at")
+        .post("/v1/spend-cards/{id}/dispute", Action::DisputeCard, cards::dispute).summary("Dispute a card or some of its lines")
+        .post("/v1/spend-cards/{id}/resolve", Action::ResolveCard, disputes::resolve).summary("Decide a dispute");
+    let builder = builder
+        .get("/v1/portfolio", Action::ReadPortfolio, portfolio::read).query(&["week"]).summary("The weekly review; without `week`, of the week that ended last")
+        .post("/v1/portfolio/{week}/review", Action::ReviewPortfolio, portfolio::review).summary("Record that the week's review was held")
+        .post("/v1/exports", Action::CreateExport, exports::request).answers(202).summary("Ask for a file")
+        .get("/v1/exports/{id}", Action::ReadExports, exports::read).summary("A file's state, manifest and signed link")
+        .get("/v1/months/{month}", Action::ReadMonths, months::read).summary("How complete a month is")
+        .post("/v1/months/{month}/close", Action::CloseMonth, months::close).summary("Close a complete month");
+    Ok(builder
+        .on_event::<AuditEvent>("ingestion.completed", triggers::of_bill)
+        .on_event::<AuditEvent>("spend.reattributed", triggers::of_bill)
+        .on_event::<AuditEvent>("estimate.set", triggers::of_workload)
+        .on_event::<AuditEvent>("claim.made", triggers::of_workload)
+        .on_event::<AuditEvent>("claim.released", triggers::of_workload)
+        .on_event::<AuditEvent>("card.resolved", triggers::of_resolution)
+        .on_event::<AuditEvent>("proposal.accepted", disputes::settle)
+        .on_event::<AuditEvent>("proposal.declined", disputes::settle)
+        .on_event::<AuditEvent>("export.requested", exports::write)
+        .on_schedule("spend-cards", triggers::of_schedule)
+        .build())
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! Starts the function; everything it does is in the library.
+
+fn main() -> anyhow::Result<()> {
+    lambda::run(spend_cards::function)
+}

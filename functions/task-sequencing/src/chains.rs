@@ -13,7 +13,7 @@ use domain::chain::issue::decide_issue;
 use domain::chain::{Chain, Progress};
 use domain::ids::ScopeId;
 use domain::model::{Model, ModelDecision, conforms};
-use domain::outcome::{Outcome, RefusalKind};
+use domain::outcome::{Outcome, Refusal, RefusalKind};
 use domain::people::Actor;
 use domain::text::Note;
 use jiff::Timestamp;
@@ -112,13 +112,13 @@ async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<(), Fail
                     let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal());
                     let Some(first) = first else { return Ok(Step::Done(())) };
                     let event = Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) };
-                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))
                 }
                 Outcome::AlreadyDone => Ok(Step::Done(())),
                 // Not effective yet: the event of that day issues it.
                 Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(refusal)),
+                Outcome::Refused(refusal) => Err(refused(&refusal)),
             }
         })
         .await
@@ -138,11 +138,11 @@ async fn end(app: &App, cause: &Cause<'_>, scope: &ScopeId, reason: &Note) -> Re
                         Progress::Revoked => Event::ChainRevoked { place, approval_id, scope_id },
                         _ => Event::ChainEnding { place, approval_id, scope_id, ready: ready(&stepped.progress), reason: reason.as_str().to_owned() },
                     };
-                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))
                 }
                 Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(refusal)),
+                Outcome::Refused(refusal) => Err(refused(&refusal)),
             }
         })
         .await
@@ -157,11 +157,11 @@ async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approv
                     let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
                     let event = Event::ChainCarried { place: place(&chain), approval_id: chain.approval_id.clone(), scope_id: chain.id.clone() };
                     let stepped = domain::chain::Stepped { chain, progress: Progress::None };
-                    scene.write(&mut tx, &stepped, &event).map_err(refused)?;
+                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))
                 }
                 Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(refusal)),
+                Outcome::Refused(refusal) => Err(refused(&refusal)),
             }
         })
         .await
@@ -172,7 +172,7 @@ fn read(delivery: &Delivery<AuditEvent>) -> Result<Event, Failure> {
 }
 
 /// What cannot be carried out as decided is set aside, visibly; repeating it would not help.
-fn refused(refusal: domain::outcome::Refusal) -> Failure {
+fn refused(refusal: &Refusal) -> Failure {
     Failure::Poison(refusal.to_string())
 }
 

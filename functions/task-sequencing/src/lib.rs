@@ -4,6 +4,7 @@
 
 mod chains;
 mod drift;
+mod live;
 mod queue;
 mod scene;
 mod steps;

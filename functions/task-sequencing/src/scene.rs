@@ -11,7 +11,7 @@ use domain::instructions::{Drift, RoleState, Surroundings, TaskContent, Trust, W
 use domain::outcome::Refusal;
 use domain::platform::Platform;
 use domain::policy::grant::Grant;
-use domain::space::{Space, Workload};
+use domain::space::Workload;
 use domain::task::{Task, TaskKind};
 use store::{Loaded, Store, StoreError, Transaction};
 
@@ -19,7 +19,6 @@ use store::{Loaded, Store, StoreError, Transaction};
 pub(crate) struct Scene {
     pub(crate) chain: Loaded<Chain>,
     pub(crate) approval: Loaded<Approval>,
-    pub(crate) space: Loaded<Space>,
     workload: Loaded<Workload>,
     role: Loaded<Anchor>,
     workspace: Option<Loaded<Anchor>>,
@@ -33,7 +32,6 @@ impl Scene {
         let gone = |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
         let value = &chain.value;
         let approval = store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
-        let space = store.load(value.space_id.as_str()).await?.ok_or_else(|| gone("space"))?;
         let workload = store.load(value.workload_id.as_str()).await?.ok_or_else(|| gone("workload"))?;
         let (mut role, mut workspace) = (None, None);
         for key in AnchorKey::of_chain(value) {
@@ -45,7 +43,7 @@ impl Scene {
         }
         let role = role.ok_or_else(|| gone("role's anchor"))?;
         let workspace_tag = store.settings_in_force().await?.0.bill.workspace_tag_key;
-        Ok(Some(Self { chain, approval, space, workload, role, workspace, workspace_tag }))
+        Ok(Some(Self { chain, approval, workload, role, workspace, workspace_tag }))
     }
 
     /// Whose turn it is for the chain's next policy task.

@@ -102,7 +102,7 @@ mod tests {
         let schema = schema();
         let names: std::collections::BTreeSet<_> = schema.fields().iter().map(|f| f.name().clone()).collect();
         assert_eq!(names.len(), schema.fields().len());
-        assert_eq!(names.len(), 131, "130 columns of CUR 2.0 and the partition key");
+        assert_eq!(names.len(), 132, "131 columns of CUR 2.0 and the partition key");
         assert!(names.contains(PRINCIPAL));
     }
 }

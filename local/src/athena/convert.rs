@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, MapArray, MapBuilder, MapFieldNames, StringArray, StringBuilder, StructArray, new_null_array,
+    Array, ArrayRef, AsArray, MapArray, MapBuilder, MapFieldNames, StringArray, StringBuilder, StructArray,
+    new_null_array,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
@@ -35,8 +36,7 @@ fn retyped_map(map: &MapArray, field: &FieldRef) -> Result<ArrayRef, ArrowError>
     let keys = cast(map.keys(), &DataType::Utf8)?;
     let values = cast(map.values(), &DataType::Utf8)?;
     let pairs = StructArray::try_new(key_and_value.clone(), vec![keys, values], None)?;
-    let map =
-        MapArray::try_new(Arc::clone(entries), map.offsets().clone(), pairs, map.nulls().cloned(), *sorted)?;
+    let map = MapArray::try_new(Arc::clone(entries), map.offsets().clone(), pairs, map.nulls().cloned(), *sorted)?;
     Ok(Arc::new(map))
 }
 

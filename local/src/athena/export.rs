@@ -62,7 +62,9 @@ pub enum ExportError {
         found: String,
     },
     /// Both layouts in one month and no manifest to tell which is current.
-    #[error("`{0}` holds data files beside execution folders and no manifest says which are current; remove the stale ones")]
+    #[error(
+        "`{0}` holds data files beside execution folders and no manifest says which are current; remove the stale ones"
+    )]
     Ambiguous(PathBuf),
     /// A manifest lists a file that is not there.
     #[error("the manifest `{manifest}` lists `{file}`, which is not there; the delivery is incomplete, copy it again")]

@@ -154,7 +154,8 @@ impl ScalarUDFImpl for TextToDecimal {
             let decimal = text.and_then(|t| unscaled_decimal(t, self.precision, self.scale));
             if let (Some(text), None, OnNonsense::Fail) = (text, decimal, self.on_nonsense) {
                 let (precision, scale) = (self.precision, self.scale);
-                let why = format!("INVALID_CAST_ARGUMENT: Cannot cast VARCHAR '{text}' to DECIMAL({precision}, {scale})");
+                let why =
+                    format!("INVALID_CAST_ARGUMENT: Cannot cast VARCHAR '{text}' to DECIMAL({precision}, {scale})");
                 return Err(DataFusionError::Execution(why));
             }
             decimals.push(decimal);

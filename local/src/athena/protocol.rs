@@ -225,8 +225,7 @@ pub(super) fn result_page(execution: &Execution, rows: &[Row], next: Option<u64>
         Some(text) => json!({"VarCharValue": text}),
         None => json!({}),
     };
-    let rows: Vec<Value> =
-        rows.iter().map(|row| json!({"Data": row.iter().map(datum).collect::<Vec<_>>()})).collect();
+    let rows: Vec<Value> = rows.iter().map(|row| json!({"Data": row.iter().map(datum).collect::<Vec<_>>()})).collect();
     let column = |column: &super::engine::ResultColumn| {
         let (precision, scale) = match column.kind.as_str() {
             "varchar" => (2_147_483_647, 0),

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -40,12 +40,7 @@ impl ResultWriter {
     /// # Errors
     /// When a value has no text form or the disk is full.
     pub(super) fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let texts: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| cast(column, &DataType::Utf8))
-            .collect::<std::result::Result<_, _>>()?;
-        let texts: Vec<_> = texts.iter().map(AsArray::as_string::<i32>).collect();
+        let texts: Vec<StringArray> = batch.columns().iter().map(texts_of).collect::<Result<_>>()?;
         for row in 0..batch.num_rows() {
             self.write_row(texts.iter().map(|text| if text.is_valid(row) { Some(text.value(row)) } else { None }))?;
         }
@@ -71,6 +66,26 @@ impl ResultWriter {
         }
         self.file.write_all(b"\n")
     }
+}
+
+/// A column's values as Athena writes them; a map reads `{key=value, …}`.
+fn texts_of(column: &ArrayRef) -> Result<StringArray> {
+    if !matches!(column.data_type(), DataType::Map(..)) {
+        return Ok(cast(column, &DataType::Utf8)?.as_string().clone());
+    }
+    let maps = column.as_map();
+    let (keys, values) = (cast(maps.keys(), &DataType::Utf8)?, cast(maps.values(), &DataType::Utf8)?);
+    // A slice of a larger array keeps all of its entries.
+    let before = maps.offsets().first().and_then(|first| usize::try_from(*first).ok()).unwrap_or_default();
+    let mut entries = keys.as_string::<i32>().iter().zip(values.as_string::<i32>()).skip(before);
+    let texts = (0..maps.len()).map(|row| {
+        let in_row = usize::try_from(maps.value_length(row)).unwrap_or_default();
+        let pairs = entries.by_ref().take(in_row);
+        let pairs = pairs.map(|(key, value)| format!("{}={}", key.unwrap_or("null"), value.unwrap_or("null")));
+        let text = format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
+        maps.is_valid(row).then_some(text)
+    });
+    Ok(texts.collect())
 }
 
 /// Up to `limit` rows of a result from a position on, and the position after them if there are more. The row at position 0

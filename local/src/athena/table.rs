@@ -89,7 +89,8 @@ impl TableProvider for CurTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let used = line_chunks.into_iter().filter(|chunks| !chunks.is_empty());
-        let lines = used.map(|chunks| Arc::new(Line { schema: Arc::clone(&schema), chunks }) as Arc<dyn PartitionStream>);
+        let lines =
+            used.map(|chunks| Arc::new(Line { schema: Arc::clone(&schema), chunks }) as Arc<dyn PartitionStream>);
         StreamingTable::try_new(Arc::clone(&schema), lines.collect())?.scan(state, None, &[], None).await
     }
 }

@@ -61,6 +61,14 @@ impl Cloud {
             "resources": [],
             "detail": detail,
         });
-        self.inner.events.deliver(&envelope)
+        self.announce(&envelope)
+    }
+
+    /// Announces an event whose envelope another part of the stack made.
+    ///
+    /// # Errors
+    /// When the local state cannot be written.
+    pub fn announce(&self, envelope: &Value) -> Result<(), StateError> {
+        self.inner.events.deliver(envelope)
     }
 }

@@ -66,7 +66,7 @@ impl Iam {
             "DeleteRole" => self.delete_role(call),
             "UpdateAssumeRolePolicy" => self.update_assume_role_policy(call),
             "PutRolePermissionsBoundary" => self.put_role_permissions_boundary(call),
-            "DeleteRolePermissionsBoundary" => self.change(call, |role| Ok(role.boundary = None)),
+            "DeleteRolePermissionsBoundary" => self.delete_role_permissions_boundary(call),
             "TagRole" => self.tag_role(call),
             "UntagRole" => self.untag_role(call),
             "ListRoleTags" => self.list_role_tags(call),

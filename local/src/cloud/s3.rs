@@ -61,10 +61,10 @@ impl S3 {
         if object.key.split('/').any(|segment| segment == "..") {
             return (refused(400, "InvalidURI", "a key with `..` segments has no place in a folder"), None);
         }
-        if request.method() == Method::PUT && !object.key.is_empty() && is_bucket_name(&object.bucket) {
-            if let Err(error) = std::fs::create_dir_all(self.root.join(&object.bucket)) {
-                return (refused(500, "InternalError", &error.to_string()), None);
-            }
+        let puts = request.method() == Method::PUT && !object.key.is_empty() && is_bucket_name(&object.bucket);
+        let made = if puts { std::fs::create_dir_all(self.root.join(&object.bucket)) } else { Ok(()) };
+        if let Err(error) = made {
+            return (refused(500, "InternalError", &error.to_string()), None);
         }
         let completes =
             request.method() == Method::POST && request.uri().query().is_some_and(|query| query.contains("uploadId="));

@@ -123,7 +123,8 @@ fn texts_of(month: Month, lines: &[Line]) -> Columns {
     text("product_product_family", &|line| some(line.family));
     text("product_region_code", &|line| some(line.region));
     text("product_servicecode", &|line| some(line.servicecode));
-    let ids = (0..lines.len()).map(|n| Digest::of_bytes(format!("{month} {n}").as_bytes()).hex().get(..40).map(str::to_owned));
+    let ids = (0..lines.len())
+        .map(|n| Digest::of_bytes(format!("{month} {n}").as_bytes()).hex().get(..40).map(str::to_owned));
     columns.insert("identity_line_item_id", Arc::new(ids.collect::<StringArray>()));
     columns
 }

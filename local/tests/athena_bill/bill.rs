@@ -3,8 +3,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use cur_ingestion::query::{CONTROL_COLUMNS, FACTS_COLUMNS};
+use cur_ingestion::query::CONTROL_COLUMNS;
 use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
+use domain::bill::line::COLUMNS;
 use rust_decimal::Decimal;
 
 use super::harness::{Bench, write_parquet};
@@ -18,7 +19,7 @@ async fn on_the_sample_groups_control_and_generator_agree_to_the_last_place() ->
     for month in sample::months() {
         let expected = sample::totals(month);
         let (facts, control) = (bench.facts(&month.to_string()).await?, bench.control(&month.to_string()).await?);
-        assert_eq!(facts.names(), FACTS_COLUMNS);
+        assert_eq!(facts.names(), COLUMNS);
         assert_eq!(control.names(), CONTROL_COLUMNS);
         assert_eq!(facts.sum("cost")?, expected.ai_cost, "{month}");
         assert_eq!(facts.sum("row_count")?, Decimal::from(expected.ai_rows));
@@ -30,8 +31,8 @@ async fn on_the_sample_groups_control_and_generator_agree_to_the_last_place() ->
         assert_eq!(control.sum("all_rows")?, Decimal::from(expected.all_rows));
         assert_eq!(control.sum("non_ai_cost")?, expected.all_cost - expected.ai_cost);
         assert_eq!(control.sum("unreadable_rows")?, Decimal::ZERO);
-        assert_eq!(control.column("first_usage_day")?, [month.first_day().to_string()]);
-        assert_eq!(control.column("last_usage_day")?, [month.last_day().min(sample::LAST_DAY).to_string()]);
+        assert_eq!(control.column("first_usage_day")?, [month.first_day().to_string().as_str()]);
+        assert_eq!(control.column("last_usage_day")?, [month.last_day().min(sample::LAST_DAY).to_string().as_str()]);
         assert!(facts.len() > 1000 && facts.pages > 1, "{} groups on {} pages", facts.len(), facts.pages);
     }
     Ok(())
@@ -105,7 +106,8 @@ fn write_costs(data: &Path, costs: Vec<Option<f64>>, currencies: Vec<&str>) -> R
 #[tokio::test]
 async fn a_cost_that_is_no_number_is_counted_and_takes_nothing_else_with_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let costs = vec![Some(f64::NAN), Some(1.25), Some(f64::INFINITY), Some(f64::NEG_INFINITY), None, Some(1e300), Some(-0.5)];
+    let costs =
+        vec![Some(f64::NAN), Some(1.25), Some(f64::INFINITY), Some(f64::NEG_INFINITY), None, Some(1e300), Some(-0.5)];
     write_costs(folder.path(), costs, vec!["USD"; 7])?;
     let bench = Bench::over(folder.path())?;
     let [groups, control] = bench.totals("2026-08").await?;

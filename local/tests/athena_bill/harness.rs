@@ -16,29 +16,29 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The key of workspace tags, as the settings have it.
-pub const TAG: &str = "finops-workspace";
+const TAG: &str = "finops-workspace";
 
 /// An Athena and the folder it lives in.
-pub struct Bench {
-    pub athena: Athena,
-    pub changes: Arc<Mutex<Vec<StateChange>>>,
-    pub folder: TempDir,
+pub(crate) struct Bench {
+    pub(crate) athena: Athena,
+    pub(crate) changes: Arc<Mutex<Vec<StateChange>>>,
+    pub(crate) folder: TempDir,
 }
 
 /// A result: rows by column name.
-pub struct Table {
+pub(crate) struct Table {
     names: Vec<String>,
     rows: Vec<Vec<String>>,
-    pub pages: usize,
+    pub(crate) pages: usize,
 }
 
 impl Bench {
     /// Over an export anywhere.
-    pub fn over(cur: &Path) -> Result<Self> {
+    pub(crate) fn over(cur: &Path) -> Result<Self> {
         Self::within(tempfile::tempdir()?, cur)
     }
 
-    pub fn within(folder: TempDir, cur: &Path) -> Result<Self> {
+    pub(crate) fn within(folder: TempDir, cur: &Path) -> Result<Self> {
         let changes = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&changes);
         let on_state_change = move |change| {
@@ -51,7 +51,7 @@ impl Bench {
     }
 
     /// One API call: its status and body.
-    pub async fn call(&self, operation: &str, body: &Value) -> Result<(StatusCode, Value)> {
+    pub(crate) async fn call(&self, operation: &str, body: &Value) -> Result<(StatusCode, Value)> {
         let request = Request::post("http://athena.local/")
             .header("x-amz-target", format!("AmazonAthena.{operation}"))
             .header("content-type", "application/x-amz-json-1.1")
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Submits a query and waits for its end.
-    pub async fn run(&self, sql: &str, parameters: &[String]) -> Result<Value> {
+    pub(crate) async fn run(&self, sql: &str, parameters: &[String]) -> Result<Value> {
         let mut body = json!({"QueryString": sql, "QueryExecutionContext": {"Database": "finops"}});
         if let (false, Some(body)) = (parameters.is_empty(), body.as_object_mut()) {
             body.insert("ExecutionParameters".to_owned(), json!(parameters));
@@ -74,7 +74,7 @@ impl Bench {
     }
 
     /// The whole result of a query, page by page.
-    pub async fn table(&self, sql: &str, parameters: &[String]) -> Result<Table> {
+    pub(crate) async fn table(&self, sql: &str, parameters: &[String]) -> Result<Table> {
         let execution = self.run(sql, parameters).await?;
         anyhow::ensure!(text(&execution, "/Status/State") == "SUCCEEDED", "{execution}");
         let mut table = Table { names: Vec::new(), rows: Vec::new(), pages: 0 };
@@ -95,46 +95,43 @@ impl Bench {
         Ok(table)
     }
 
-    pub async fn facts(&self, month: &str) -> Result<Table> {
+    pub(crate) async fn facts(&self, month: &str) -> Result<Table> {
         let month: Month = month.parse()?;
         self.table(&query::facts_sql(TAG)?, &query::facts_parameters(month, &AiTerms::default())).await
     }
 
-    pub async fn control(&self, month: &str) -> Result<Table> {
+    pub(crate) async fn control(&self, month: &str) -> Result<Table> {
         let month: Month = month.parse()?;
         self.table(query::control_sql(), &query::control_parameters(month, &AiTerms::default())).await
     }
 
     /// The two totals that must agree: of the groups and of the control, with their rows.
-    pub async fn totals(&self, month: &str) -> Result<[(Decimal, Decimal); 2]> {
+    pub(crate) async fn totals(&self, month: &str) -> Result<[(Decimal, Decimal); 2]> {
         let (facts, control) = (self.facts(month).await?, self.control(month).await?);
-        Ok([
-            (facts.sum("cost")?, facts.sum("row_count")?),
-            (control.sum("ai_cost")?, control.sum("ai_rows")?),
-        ])
+        Ok([(facts.sum("cost")?, facts.sum("row_count")?), (control.sum("ai_cost")?, control.sum("ai_rows")?)])
     }
 }
 
 impl Table {
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.names.iter().map(String::as_str).collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    pub fn column(&self, name: &str) -> Result<Vec<&str>> {
+    pub(crate) fn column(&self, name: &str) -> Result<Vec<&str>> {
         let at = self.names.iter().position(|n| n == name).with_context(|| format!("no column {name}"))?;
         self.rows.iter().map(|row| row.get(at).map(String::as_str).context("a row is short")).collect()
     }
 
-    pub fn sum(&self, name: &str) -> Result<Decimal> {
+    pub(crate) fn sum(&self, name: &str) -> Result<Decimal> {
         self.column(name)?.into_iter().map(|text| text.parse::<Decimal>().map_err(|e| anyhow!("{text}: {e}"))).sum()
     }
 
     /// The sum of `name` over the rows in which `key` is `value`.
-    pub fn sum_where(&self, name: &str, key: &str, value: &str) -> Result<Decimal> {
+    pub(crate) fn sum_where(&self, name: &str, key: &str, value: &str) -> Result<Decimal> {
         let mut sum = Decimal::ZERO;
         for (amount, found) in self.column(name)?.into_iter().zip(self.column(key)?) {
             if found == value {
@@ -145,7 +142,7 @@ impl Table {
     }
 }
 
-pub fn settings(folder: &Path, cur: &Path) -> Settings {
+pub(crate) fn settings(folder: &Path, cur: &Path) -> Settings {
     Settings {
         cur: cur.to_owned(),
         database: "finops".to_owned(),
@@ -156,7 +153,7 @@ pub fn settings(folder: &Path, cur: &Path) -> Settings {
     }
 }
 
-pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -166,7 +163,7 @@ fn row_of(row: &Value) -> Vec<String> {
 }
 
 /// Writes a Parquet file of these columns.
-pub fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<PathBuf> {
+pub(crate) fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<PathBuf> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, c)| (name, c, true)))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

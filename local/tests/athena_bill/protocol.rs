@@ -51,7 +51,8 @@ async fn only_the_columns_and_months_asked_for_are_scanned() -> Result<()> {
     let scanned = |execution: &Value| execution.pointer("/Statistics/DataScannedInBytes").and_then(Value::as_u64);
     let all = bench.run("SELECT * FROM cur", &[]).await?;
     let month = bench.run("SELECT * FROM cur WHERE billing_period = ?", &["'2026-08'".to_owned()]).await?;
-    let column = bench.run("SELECT sum(line_item_unblended_cost) FROM cur WHERE billing_period IN ('2026-08')", &[]).await?;
+    let column =
+        bench.run("SELECT sum(line_item_unblended_cost) FROM cur WHERE billing_period IN ('2026-08')", &[]).await?;
     let (all, month, column) = (scanned(&all), scanned(&month), scanned(&column));
     assert!(all > month && month > column && column > Some(0), "{all:?} {month:?} {column:?}");
     Ok(())
@@ -125,8 +126,9 @@ async fn queries_and_results_survive_a_restart() -> Result<()> {
     assert_eq!(again.get("QueryExecution"), Some(&execution));
     let (_, page) = bench.call("GetQueryResults", &id).await?;
     assert_eq!(text(&page, "/ResultSet/Rows/1/Data/0/VarCharValue"), "kept");
-    let (_, batch) = bench.call("BatchGetQueryExecution", &json!({"QueryExecutionIds": [id["QueryExecutionId"], "x"]})).await?;
-    assert_eq!(batch["QueryExecutions"].as_array().map(Vec::len), Some(1));
+    let both = json!({"QueryExecutionIds": [text(&execution, "/QueryExecutionId"), "x"]});
+    let (_, batch) = bench.call("BatchGetQueryExecution", &both).await?;
+    assert_eq!(batch.get("QueryExecutions").and_then(Value::as_array).map(Vec::len), Some(1));
     assert_eq!(text(&batch, "/UnprocessedQueryExecutionIds/0/QueryExecutionId"), "x");
     Ok(())
 }

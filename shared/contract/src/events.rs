@@ -200,6 +200,10 @@ events! {
     ProposalAccepted = "proposal.accepted" { /** Who. */ place: Place, /** Which. */ proposal_id: ProposalId },
     /// The owner declined.
     ProposalDeclined = "proposal.declined" { /** Who. */ place: Place, /** Which. */ proposal_id: ProposalId },
+    /// A delivery of the bill is being read.
+    IngestionStarted = "ingestion.started" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
+    /// A newer delivery arrived while a run read; nothing of the run is shown.
+    IngestionSuperseded = "ingestion.superseded" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
     /// The bill of a month was read completely.
     IngestionCompleted = "ingestion.completed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Whether any figure moved. */ changed: bool },
     /// A run failed; the last good numbers stay.
@@ -236,6 +240,8 @@ events! {
     DriftFound = "drift.found" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** What differs. */ differences: Vec<String> },
     /// A drifted role is as approved again.
     DriftResolved = "drift.resolved" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String },
+    /// A live role could not be read, so that nobody knows whether it is what was approved.
+    DriftUnreadable = "drift.unreadable" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** Why. */ why: String },
     /// A day's chain heads were sealed.
     DaySealed = "audit.sealed" { /** The day. */ day: Date, /** The digest over the heads. */ seal: Digest, /** How many events it covers. */ events: u64 },
     /// People are reminded of what waits for them.

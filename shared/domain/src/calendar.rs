@@ -166,6 +166,13 @@ impl Period {
         Self::of(previous_day(self.from))
     }
 
+    /// The Monday after its calendar week: the day on which its cards open.
+    #[must_use]
+    pub fn opens_on(self) -> Date {
+        let since_sunday = i32::from(self.from.weekday().since(Weekday::Sunday));
+        self.from.checked_add((8 - since_sunday).days()).unwrap_or(self.to)
+    }
+
     /// Whether a day belongs to it.
     #[must_use]
     pub fn contains(self, day: Date) -> bool {
@@ -232,6 +239,16 @@ mod tests {
         // On a Sunday the week that ended yesterday is the last one; on a Saturday the current one has not ended.
         assert_eq!(Period::ended_in_last_week(date(2026, 8, 23)), Period::ended_in_last_week(date(2026, 8, 24)));
         assert_eq!(Period::ended_in_last_week(date(2026, 8, 29)), Period::ended_in_last_week(date(2026, 8, 24)));
+    }
+
+    #[test]
+    fn cards_open_on_the_monday_after_the_calendar_week_also_at_a_month_border() {
+        for (day, monday) in [(date(2026, 8, 16), date(2026, 8, 24)), (date(2026, 8, 22), date(2026, 8, 24))] {
+            assert_eq!(Period::of(day).opens_on(), monday);
+        }
+        for day in [date(2026, 8, 30), date(2026, 8, 31), date(2026, 9, 1), date(2026, 9, 5)] {
+            assert_eq!(Period::of(day).opens_on(), date(2026, 9, 7), "{day}");
+        }
     }
 
     #[test]

@@ -10,13 +10,15 @@ mod plan;
 mod record;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod transition;
 mod variance;
 
 pub use adjustment::{Adjustment, AdjustmentReason};
 pub use figures::{CardFigures, CardLine, CcuFigures, Trend, WorkloadFact};
-pub use plan::{CardChange, WorkloadInputs, plan_cards, plan_figures};
+pub use plan::{CardChange, Delivery, WorkloadInputs, plan_cards, plan_figures};
 pub use record::SpendCard;
+pub use transfer::{Transfer, proposal_of};
 pub use transition::{
     Approve, Decision, Dispute, Resolution, ResolutionTarget, Resolve, decide_approve, decide_dispute, decide_resolve,
     settle_resolution,

@@ -126,7 +126,7 @@ ids! {
     RunId = "run";
     /// An export that a worker writes.
     ExportId = "exp";
-    /// A drift finding; derived from the role and the day.
+    /// A drift finding; derived from the role.
     DriftId = "drf";
     /// An audit event; derived from its aggregate and version.
     EventId = "evt";

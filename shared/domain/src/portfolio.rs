@@ -66,7 +66,7 @@ impl std::fmt::Display for Week {
 }
 
 /// A Space's place in the organisation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the organisation's own labels, outermost first")]
 pub struct Hierarchy {
@@ -246,7 +246,7 @@ pub fn summarise(week: Week, cards: &[PlacedCard<'_>], gaps: &[Gap], inputs: Rev
         by_platform: by_platform(&of_periods),
         by_model: by_model(&of_periods),
         open_cards: waiting_by_owner(cards),
-        gaps: by_kind(gaps),
+        gaps: open_gaps(gaps),
         adjustments: adjustments.collect(),
         new_models: inputs.new_models,
         open_drift: inputs.open_drift,
@@ -343,7 +343,9 @@ fn waiting_by_owner(cards: &[PlacedCard<'_>]) -> Vec<OwnerCards> {
         .collect()
 }
 
-fn by_kind(gaps: &[Gap]) -> Vec<GapSpend> {
+/// The dollars of gaps that nobody has closed, by kind and currency.
+#[must_use]
+pub fn open_gaps(gaps: &[Gap]) -> Vec<GapSpend> {
     let mut sums: BTreeMap<(GapKind, bool, &Currency), (Decimal, u64)> = BTreeMap::new();
     for gap in gaps.iter().filter(|gap| !gap.state.is_closed()) {
         let sum = sums.entry((gap.kind, gap.in_totals, &gap.amount.currency)).or_default();

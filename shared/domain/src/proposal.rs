@@ -150,3 +150,96 @@ pub fn decide_answer(proposal: &Proposal, space: &Space, accept: bool, actor: &A
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anchor::{Anchor, decide_claim_proposed};
+    use crate::people::Role;
+    use serde_json::json;
+
+    type Failed = Box<dyn std::error::Error>;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/report-bot";
+    const WORKSPACE: &str = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_01Ab";
+
+    fn workload(id: &str) -> Result<Workload, Failed> {
+        let case = json!({"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"});
+        Ok(serde_json::from_value(json!({
+            "id": id, "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "businessCase": case,
+            "state": "active",
+        }))?)
+    }
+
+    fn gap(anchor: &SpendAnchor, state: &str, from: Option<&str>) -> Result<Gap, Failed> {
+        let usd = json!({"amount": "12.40", "currency": "USD"});
+        let deed = json!({
+            "at": "2026-08-24T09:00:00Z", "by": "lead", "state": "actioned", "action": "propose-claim", "amount": usd,
+            "target": {"workloadId": "wkl_1", "from": from}, "rationale": "part of checkout",
+        });
+        Ok(serde_json::from_value(json!({
+            "id": "gap_1", "version": 1, "kind": "unclaimed", "billingPeriod": "2026-08", "amount": usd, "inTotals": true,
+            "about": {"anchor": anchor, "platform": null, "model": null, "accountId": null, "region": null},
+            "firstSeen": "2026-08-03", "lastSeen": "2026-08-04", "from": null, "to": null, "vanished": false, "rows": 1,
+            "state": state, "suggestedAction": "propose-claim", "suggestedWorkload": null, "approvalId": null,
+            "previous": null, "history": [deed],
+        }))?)
+    }
+
+    fn spend_of(arn: &str) -> Option<SpendAnchor> {
+        let role = crate::aws::RoleRef::parse_arn(arn).map(SpendAnchor::role);
+        role.or_else(|| crate::aws::WorkspaceArn::parse(arn).map(SpendAnchor::workspace))
+    }
+
+    #[test]
+    fn a_claim_is_proposed_from_the_first_day_that_claims_reach_and_never_for_a_closed_gap() -> Result<(), Failed> {
+        let (job, now) = (Actor::system("spaces"), "2026-08-24T10:00:00Z".parse()?);
+        let check = |anchor: SpendAnchor, state: &str, from: Option<&str>| -> Result<Result<String, RefusalKind>, Failed> {
+            let gap = gap(&anchor, state, from)?;
+            let deed = gap.history.first().ok_or("no deed")?;
+            let proposed = decide_propose_claim("prp_1".parse()?, &gap, deed, claimable(&anchor), &workload("wkl_1")?, &job, now);
+            match proposed {
+                Outcome::Changed(Proposal { proposed: Proposed::Claim { effective_from, .. }, .. }) => Ok(Ok(effective_from.to_string())),
+                Outcome::Refused(refusal) => Ok(Err(refusal.kind)),
+                other => Err(format!("{other:?}").into()),
+            }
+        };
+        for arn in [ROLE, WORKSPACE] {
+            let anchor = || spend_of(arn).ok_or("no anchor");
+            assert_eq!(check(anchor()?, "actioned", None)?, Ok("2026-08-03".to_owned()));
+            assert_eq!(check(anchor()?, "actioned", Some("2026-08-10"))?, Ok("2026-08-10".to_owned()));
+            assert_eq!(check(anchor()?, "actioned", Some("2026-05-01"))?, Ok("2026-07-01".to_owned()));
+            assert_eq!(check(anchor()?, "resolved", None)?, Err(RefusalKind::WrongState));
+        }
+        let nobody = SpendAnchor::NoPrincipal { account_id: "111122223333".to_owned() };
+        assert_eq!(check(nobody, "actioned", None)?, Err(RefusalKind::InvalidValue));
+        Ok(())
+    }
+
+    #[test]
+    fn an_accepted_claim_takes_any_anchor_that_is_free_and_none_that_serves_another() -> Result<(), Failed> {
+        let now: Timestamp = "2026-08-24T10:00:00Z".parse()?;
+        let space: Space = serde_json::from_value(json!({"id": "spc_1", "name": "s", "owners": ["po"]}))?;
+        let owner = Actor::person("po".parse()?, [Role::ProductOwner]);
+        let from = utc_day(now);
+        for arn in [ROLE, WORKSPACE] {
+            let wanted = spend_of(arn).as_ref().and_then(claimable).ok_or("not claimable")?;
+            let found = Anchor::found_in_bill(wanted.named()?.key_in_bill()?, &wanted, &workload("wkl_1")?);
+            assert_eq!(found.reference(), Some(wanted));
+            let claim = |anchor: &Anchor, id: &str, workload: &Workload| -> Result<_, Failed> {
+                Ok(decide_claim_proposed(anchor, id.parse()?, workload, &space, from, &owner, now))
+            };
+            let Outcome::Changed((anchor, _)) = claim(&found, "clm_1", &workload("wkl_1")?)? else { return Err(arn.into()) };
+            assert_eq!(claim(&anchor, "clm_2", &workload("wkl_1")?)?, Outcome::AlreadyDone);
+            let other = claim(&anchor, "clm_3", &workload("wkl_2")?)?;
+            assert!(matches!(other, Outcome::Refused(refusal) if refusal.kind == RefusalKind::AnchorTaken));
+            let passed_on = claim(&found, "clm_4", &workload("wkl_2")?)?;
+            assert!(matches!(passed_on, Outcome::Changed((anchor, _)) if anchor.workload_id.as_str() == "wkl_2"));
+        }
+        for (anchor_type, arn) in [(AnchorType::IamRole, WORKSPACE), (AnchorType::Workspace, ROLE), (AnchorType::LambdaRole, "x")] {
+            let named = AnchorRef { anchor_type, arn: arn.to_owned() }.named();
+            assert_eq!(named.map_err(|refusal| refusal.kind), Err(RefusalKind::InvalidValue));
+        }
+        Ok(())
+    }
+}

@@ -94,12 +94,19 @@ impl Aws {
     /// Over a connector in this process, with made-up credentials: the local stack and the tests.
     #[must_use]
     pub fn in_process(http: SharedHttpClient, region: &str) -> Self {
+        Self::in_process_at(http, region, None)
+    }
+
+    /// Like [`Self::in_process`], with the URL at which others reach the same services: links that are signed here (an
+    /// export's) name that host.
+    #[must_use]
+    pub fn in_process_at(http: SharedHttpClient, region: &str, endpoint_url: Option<String>) -> Self {
         Self(Arc::new(Reach {
             http: OnceLock::from(http),
             roots: TrustStore::empty(),
             credentials: Credentials::new("AKIALOCALPROCESS0000", "local", None, None, "in-process"),
             region: region.to_owned(),
-            endpoint_url: None,
+            endpoint_url,
         }))
     }
 
@@ -162,5 +169,34 @@ fn https_client(roots: TrustStore) -> SharedHttpClient {
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Aws").field("region", &self.0.region).field("endpoint_url", &self.0.endpoint_url).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lambda_environment() -> Environment {
+        let names = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        names.into_iter().map(|name| (name, "eu-central-1")).collect()
+    }
+
+    #[test]
+    fn a_missing_variable_or_bundle_stops_the_start() {
+        assert!(Aws::from_env(&lambda_environment()).is_ok());
+        assert!(matches!(Aws::from_env(&Environment::default()), Err(AwsStartError::Environment(_))));
+        let unreadable = lambda_environment().with("AWS_CA_BUNDLE", "/nowhere/at-all.pem");
+        assert!(matches!(Aws::from_env(&unreadable), Err(AwsStartError::CaBundle { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_shipped_authorities_make_a_client_and_an_endpoint_that_is_away_is_an_error()
+    -> Result<(), AwsStartError> {
+        // Port 9 is the discard service: nobody listens, and the TLS client is built all the same.
+        let aws = Aws::from_env(&lambda_environment().with("AWS_ENDPOINT_URL", "https://127.0.0.1:9"))?;
+        assert_eq!(aws.config_in("us-east-1").region().map(Region::as_ref), Some("us-east-1"));
+        let client = aws_sdk_dynamodb::Client::new(&aws.config());
+        assert!(client.list_tables().send().await.is_err());
+        Ok(())
     }
 }

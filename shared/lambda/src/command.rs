@@ -42,9 +42,12 @@ impl<B> Call<B> {
 /// The refusal of a write that names another version than the current one.
 #[must_use]
 pub fn stale_version(seen: u64, current: u64) -> Problem {
-    Refusal::new(RefusalKind::StaleVersion, format!("you saw version {seen}, it is {current} now; read it again and decide on what it is"))
-        .with_current(serde_json::json!({ "version": current }))
-        .into()
+    Refusal::new(
+        RefusalKind::StaleVersion,
+        format!("you saw version {seen}, it is {current} now; read it again and decide on what it is"),
+    )
+    .with_current(serde_json::json!({ "version": current }))
+    .into()
 }
 
 /// One page of an index's partitions: the entries that `read` keeps, continued after the sort key in the cursor.

@@ -37,7 +37,14 @@ impl Noted {
 }
 
 /// Notes the person of a call, if they are new or not as they were.
-pub(crate) async fn learn(noted: &Noted, store: &Store, actor: &Actor, person: &Person, now: Timestamp, request_id: &str) {
+pub(crate) async fn learn(
+    noted: &Noted,
+    store: &Store,
+    actor: &Actor,
+    person: &Person,
+    now: Timestamp,
+    request_id: &str,
+) {
     let name = person.name.as_deref().and_then(displayable);
     let email = person.email.as_deref().and_then(displayable);
     let seen = Digest::of(&(&actor.sub, &actor.roles, &name, &email));

@@ -7,10 +7,12 @@ pub mod aggregate;
 pub mod aggregates;
 pub mod commit;
 pub mod error;
+pub mod governance;
 pub mod idempotency;
 pub mod item;
 pub mod keys;
 pub mod read;
+pub mod spend;
 pub mod tables;
 pub mod transaction;
 

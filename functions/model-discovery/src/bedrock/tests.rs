@@ -130,7 +130,7 @@ async fn a_region_is_unknown_when_any_part_of_its_listing_is_refused() -> anyhow
         (denied as fn(&str) -> (u16, Value), "ListFoundationModels: AccessDeniedException"),
         (half, "ListInferenceProfiles: AccessDeniedException"),
         (shipped, "ListFoundationModels: UnrecognizedClientException"),
-        (nonsense, "ListFoundationModels: an unreadable answer"),
+        (nonsense, "ListFoundationModels: an answer without a code"),
     ] {
         let (aws, _) = aws(answer);
         let reading = read_region(&aws, &"ap-south-1".parse()?).await;

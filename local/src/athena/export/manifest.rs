@@ -64,12 +64,7 @@ fn is_manifest(path: &Path) -> bool {
 }
 
 /// A manifest in AWS's shape for files that came without one. The same files make the same manifest anywhere.
-pub(super) fn of_files(
-    export: &str,
-    month: Month,
-    folder: &Path,
-    files: &[DataFile],
-) -> Result<Manifest, ExportError> {
+pub(super) fn of_files(export: &str, month: Month, folder: &Path, files: &[DataFile]) -> Result<Manifest, ExportError> {
     let mut columns = BTreeSet::new();
     let mut data_files = Vec::new();
     let mut tails = Vec::new();

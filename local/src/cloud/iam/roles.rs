@@ -96,6 +96,13 @@ impl Iam {
         })
     }
 
+    pub(super) fn delete_role_permissions_boundary(&self, call: &Call<'_>) -> Result<String, Fault> {
+        self.change(call, |role| {
+            role.boundary = None;
+            Ok(())
+        })
+    }
+
     pub(super) fn tag_role(&self, call: &Call<'_>) -> Result<String, Fault> {
         let tags = call.tags()?;
         self.change(call, |role| {

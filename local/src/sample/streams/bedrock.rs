@@ -104,7 +104,9 @@ pub(super) const STREAMS: &[Stream] = &[
         ..BASE
     },
     Stream {
-        principal: Some("arn:aws:sts::111122223333:assumed-role/finops-ai-checkout-assistant/checkout-assistant-canary"),
+        principal: Some(
+            "arn:aws:sts::111122223333:assumed-role/finops-ai-checkout-assistant/checkout-assistant-canary",
+        ),
         resource: Some("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"),
         operation: STREAMING,
         meters: NOVA_LITE_CANARY,

@@ -1,8 +1,9 @@
 //! Who answers for a fact: a workload through its claim, a gap, or nobody because it is not usage.
 //!
-//! A claim of that day always wins: a claimed anchor's spend is attributed even outside what was approved, and the finding
-//! then shows its dollars outside the totals. Without a claim the order of [`GapKind`] decides. Ambiguity is a gap: two
-//! workspaces behind one tag, or two claims of one day, are never settled by taking the first.
+//! A claim of that day always wins, but for what a settled dispute moved: a claimed anchor's spend is attributed even
+//! outside what was approved, and the finding then shows its dollars outside the totals. Without a claim the order of
+//! [`GapKind`] decides. Ambiguity is a gap: two workspaces behind one tag, or two claims of one day, are never settled by
+//! taking the first.
 
 mod governance;
 #[cfg(test)]
@@ -48,11 +49,11 @@ pub enum AttributionLevel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Verdict {
-    /// The workload that held the claim that day.
+    /// The workload that held the claim that day, or to which a settled dispute moved the spend.
     Workload {
         /// The workload.
         workload_id: WorkloadId,
-        /// Its claim.
+        /// The claim through which the spend is known.
         claim_id: ClaimId,
     },
     /// Nobody.
@@ -197,6 +198,14 @@ fn assign(attribution: &mut Attribution, fact: &Fact, context: &Context<'_>) {
     }
     match context.governance.claims_on(&attribution.anchor, fact.key.day).as_slice() {
         [claim] => {
+            let owner = context.governance.owner_after_transfers(&claim.workload_id, fact, &attribution.model);
+            if owner.as_ref() != Some(&claim.workload_id) {
+                attribution.because.push(Rule::OwnerByResolution);
+            }
+            let Some(workload_id) = owner else {
+                attribution.verdict = gap_of(attribution, fact, context);
+                return;
+            };
             let scopes = context.governance.scopes_of(&attribution.anchor);
             let own: Vec<&LiveScope> = scopes.into_iter().filter(|s| s.workload_id == claim.workload_id).collect();
             let kind = match standing(&own, attribution, fact, context) {
@@ -211,8 +220,7 @@ fn assign(attribution: &mut Attribution, fact: &Fact, context: &Context<'_>) {
                 _ => AttributionLevel::Workload,
             });
             attribution.because.push(Rule::OwnerByClaim);
-            let (workload_id, claim_id) = (claim.workload_id.clone(), claim.claim_id.clone());
-            attribution.verdict = Verdict::Workload { workload_id, claim_id };
+            attribution.verdict = Verdict::Workload { workload_id, claim_id: claim.claim_id.clone() };
         }
         claims => {
             if !claims.is_empty() {

@@ -68,6 +68,8 @@ pub enum Rule {
     AnchorTagUnusable,
     /// The claim in force that day.
     OwnerByClaim,
+    /// A Lead settled a dispute about it.
+    OwnerByResolution,
     /// Nobody answers for it: a gap.
     OwnerMissing,
     /// Not usage: a named exclusion.

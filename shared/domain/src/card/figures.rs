@@ -131,11 +131,35 @@ struct LineKey<'a> {
     currency: &'a Currency,
 }
 
+impl<'a> LineKey<'a> {
+    fn of(fact: &'a Fact, model: &'a ModelName) -> Self {
+        Self {
+            // A row without a platform has no principal and no workspace, so no claim can hold it.
+            platform: fact.key.platform.unwrap_or(Platform::Bedrock),
+            model,
+            usage_kind: fact.key.usage_kind,
+            detail: fact.key.detail.as_deref(),
+            region: &fact.key.region,
+            unit: &fact.key.unit,
+            currency: &fact.key.currency,
+        }
+    }
+
+    fn line_id(&self) -> String {
+        let digest = Digest::of(self);
+        format!("lin_{}", digest.hex().get(..16).unwrap_or_default())
+    }
+}
+
+/// The id of the line that a fact is part of, whichever card shows it.
+pub(super) fn line_id_of(fact: &Fact, model: &ModelName) -> String {
+    LineKey::of(fact, model).line_id()
+}
+
 impl CardLine {
     fn new(key: &LineKey<'_>, quantity: Decimal, amount: Decimal) -> Self {
-        let digest = Digest::of(key);
         Self {
-            id: format!("lin_{}", digest.hex().get(..16).unwrap_or_default()),
+            id: key.line_id(),
             platform: key.platform,
             model: key.model.label().to_owned(),
             usage_kind: key.usage_kind,
@@ -152,16 +176,7 @@ impl CardLine {
 pub(super) fn lines_of(period: Period, facts: &[WorkloadFact<'_>]) -> Vec<CardLine> {
     let mut lines: BTreeMap<LineKey<'_>, (Decimal, Decimal)> = BTreeMap::new();
     for WorkloadFact { fact, model, .. } in facts.iter().filter(|f| period.contains(f.fact.key.day)) {
-        let key = LineKey {
-            // A row without a platform has no principal and no workspace, so no claim can hold it.
-            platform: fact.key.platform.unwrap_or(Platform::Bedrock),
-            model,
-            usage_kind: fact.key.usage_kind,
-            detail: fact.key.detail.as_deref(),
-            region: &fact.key.region,
-            unit: &fact.key.unit,
-            currency: &fact.key.currency,
-        };
+        let key = LineKey::of(fact, model);
         let line = lines.entry(key).or_default();
         *line = (line.0.saturating_add(fact.quantity), line.1 + fact.amount);
     }

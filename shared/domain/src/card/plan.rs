@@ -13,11 +13,22 @@ use super::adjustment::{Home, adjustment_of, home_of};
 use super::figures::{self, CardFigures, Trend, WorkloadFact};
 use super::{Adjustment, AdjustmentReason, CardKind, CardState, SpendCard, Variance, Words};
 use crate::bill::attribution::AttributionLevel;
-use crate::calendar::{Month, Period};
+use crate::calendar::{Month, Period, previous_day};
 use crate::estimate::Estimate;
 use crate::ids::{CardId, SpaceId, WorkloadId};
 use crate::money::Money;
 use crate::people::Actor;
+
+/// The delivery that a month's facts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it was made.
+    pub as_of: Timestamp,
+    /// Last day that it is complete to.
+    pub complete_to: Date,
+    /// Whether all of the month's AI rows carry an invoice.
+    pub is_invoiced: bool,
+}
 
 /// All that a workload's cards are made of.
 #[derive(Debug, Clone)]
@@ -30,18 +41,12 @@ pub struct WorkloadInputs<'a> {
     pub due: Vec<Period>,
     /// The coarsest of its claims.
     pub claim_level: AttributionLevel,
-    /// Months whose facts are at hand, whole; cards of other months are left alone.
-    pub months: BTreeSet<Month>,
+    /// The months whose facts are at hand, whole, each by its delivery; cards of other months are left alone.
+    pub deliveries: BTreeMap<Month, Delivery>,
     /// Its attributed usage of those months.
     pub facts: &'a [WorkloadFact<'a>],
     /// Its estimates, of both platforms.
     pub estimates: &'a [Estimate],
-    /// When the delivery was made that the facts come from.
-    pub as_of: Timestamp,
-    /// Last day that the delivery is complete to.
-    pub complete_to: Date,
-    /// Those of the months whose AI rows all carry an invoice.
-    pub invoiced_months: BTreeSet<Month>,
     /// Why frozen periods may have moved since the last run.
     pub reason: AdjustmentReason,
 }
@@ -105,12 +110,22 @@ pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor,
 
 impl WorkloadInputs<'_> {
     fn covers(&self, period: Period) -> bool {
-        self.months.contains(&period.month())
+        self.deliveries.contains_key(&period.month())
+    }
+
+    fn as_of(&self, period: Period) -> Timestamp {
+        self.deliveries.get(&period.month()).map_or(Timestamp::MIN, |delivery| delivery.as_of)
+    }
+
+    /// The day before the period where its month has not been delivered.
+    fn complete_to(&self, period: Period) -> Date {
+        let delivered = self.deliveries.get(&period.month()).map(|delivery| delivery.complete_to);
+        delivered.unwrap_or_else(|| previous_day(period.from)).min(period.to)
     }
 
     fn is_final(&self, period: Period) -> bool {
         let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.day)).peekable();
-        self.invoiced_months.contains(&period.month()) || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
+        self.deliveries.get(&period.month()).is_some_and(|d| d.is_invoiced) || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
     }
 }
 
@@ -126,7 +141,7 @@ fn place_adjustments(
     let frozen = cards.iter().filter(|c| c.kind == CardKind::Period && c.state.is_frozen() && inputs.covers(c.period));
     for card in frozen {
         let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
-        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of) else { continue };
+        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of(card.period)) else { continue };
         let Some(home) = home_of(&adjustment, cards, opening) else { continue };
         let id = match home {
             Home::Card(id) => id,
@@ -148,7 +163,7 @@ pub fn plan_figures(
     let month = period.month();
     let actual = figures::usd_between(period.from, period.to, inputs.facts);
     let month_to_date = figures::usd_between(month.first_day(), period.to, inputs.facts);
-    let complete_to = inputs.complete_to.min(period.to);
+    let complete_to = inputs.complete_to(period);
     let lines = figures::lines_of(period, inputs.facts);
     let estimate = figures::estimate_share(inputs.estimates, period);
     let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.day)).map(|f| f.level);
@@ -172,7 +187,7 @@ pub fn plan_figures(
 fn adjustment_figures(inputs: &WorkloadInputs<'_>, period: Period, adjustments: Vec<Adjustment>) -> CardFigures {
     CardFigures {
         attribution_level: inputs.claim_level,
-        complete_to: inputs.complete_to.min(period.to),
+        complete_to: inputs.complete_to(period),
         actual: Money::usd(Decimal::ZERO),
         estimate_share: None,
         variance: Variance::of(Decimal::ZERO, None),
@@ -205,7 +220,7 @@ fn plan_card(
             space_id: inputs.space_id.clone(),
             period,
             is_final,
-            as_of: inputs.as_of,
+            as_of: inputs.as_of(period),
             figures,
             state: CardState::Open,
             resolution: None,
@@ -217,9 +232,11 @@ fn plan_card(
         return (is_final && !card.is_final)
             .then(|| CardChange::MarkedFinal(SpendCard { is_final, version: card.version + 1, ..card.clone() }));
     }
-    if card.figures == figures && card.is_final == is_final {
+    let as_of = inputs.as_of(period);
+    // A run that began before a newer delivery came must not put the older figures back.
+    if as_of < card.as_of || (card.figures == figures && card.is_final == is_final) {
         return None;
     }
-    let (version, as_of) = (card.version + 1, inputs.as_of);
+    let version = card.version + 1;
     Some(CardChange::Regenerated(SpendCard { figures, is_final, version, as_of, ..card.clone() }))
 }

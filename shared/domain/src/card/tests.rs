@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -77,6 +75,7 @@ fn plan(
     };
     let attributed: Vec<WorkloadFact<'_>> =
         facts.iter().map(|fact| WorkloadFact { fact, model: &fact.key.model, level: level(fact) }).collect();
+    let delivery = Delivery { as_of: at(MONDAY), complete_to: date(2026, 8, 24), is_invoiced: false };
     let inputs = WorkloadInputs {
         workload_id: "wkl_1".parse()?,
         space_id: "spc_1".parse()?,
@@ -84,10 +83,7 @@ fn plan(
         claim_level: AttributionLevel::Workload,
         facts: &attributed,
         estimates,
-        as_of: at(MONDAY),
-        complete_to: date(2026, 8, 24),
-        months: [date(2026, 7, 1), date(2026, 8, 1)].into_iter().map(Month::of).collect(),
-        invoiced_months: BTreeSet::new(),
+        deliveries: [date(2026, 7, 1), date(2026, 8, 1)].map(|day| (Month::of(day), delivery)).into(),
         reason: AdjustmentReason::Restated,
     };
     Ok(plan_cards(cards, &inputs, &job(), at(MONDAY)))

@@ -45,6 +45,19 @@ pub enum Decision {
     CorrectEstimate,
 }
 
+impl Decision {
+    /// The decision's name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AcceptAsIs => "accept-as-is",
+            Self::ReAttribute => "re-attribute",
+            Self::RaiseGap => "raise-gap",
+            Self::CorrectEstimate => "correct-estimate",
+        }
+    }
+}
+
 /// To whom spend goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

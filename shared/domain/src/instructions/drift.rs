@@ -6,6 +6,7 @@ use super::command::{Command, account};
 use super::{Artifact, Steps, Surroundings, TaskContent, role, title};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
+use crate::policy::APPROVAL_TAG;
 use crate::policy::compare::Difference;
 use crate::task::TaskKind;
 
@@ -13,6 +14,9 @@ use crate::task::TaskKind;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
+    /// The role itself is not there.
+    #[serde(default)]
+    pub missing: bool,
     /// The product's own inline policy against the compiled document.
     pub policy: Vec<Difference>,
     /// The trust policy of a role that the chain created; an adopted role's trust is its owner's.
@@ -21,6 +25,9 @@ pub struct Drift {
     pub inline_policies: Vec<String>,
     /// Attached managed policies that widen what was approved, by ARN.
     pub attached_policies: Vec<String>,
+    /// What the permissions boundary closes of what was approved.
+    #[serde(default)]
+    pub boundary: Vec<String>,
 }
 
 impl Drift {
@@ -38,7 +45,9 @@ impl Drift {
         let trust = self.trust.iter().map(|d| of("trust policy", d));
         let inline = self.inline_policies.iter().map(|name| format!("inline policy `{name}` was not approved"));
         let attached = self.attached_policies.iter().map(|arn| format!("attached policy `{arn}` was not approved"));
-        policy.chain(trust).chain(inline).chain(attached).collect()
+        let missing = self.missing.then(|| "the role does not exist in the account".to_owned());
+        let boundary = self.boundary.iter().map(|line| format!("permissions boundary {line}"));
+        missing.into_iter().chain(policy).chain(trust).chain(inline).chain(attached).chain(boundary).collect()
     }
 }
 
@@ -54,10 +63,15 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
     let mut steps = Steps::default()
         .run("Check the account", account(), &format!("{}; another account means other credentials", role.account_id))
         .by_hand("Read what differs from the approval", &drift.findings().join("\n"));
+    if let (Some(trust), true) = (&work.trust, drift.missing || !drift.trust.is_empty()) {
+        artifacts.push(Artifact::document("trust-policy.json", trust));
+    }
+    if drift.missing {
+        steps = create_again(steps, &work, chain, around);
+    }
     steps = role::put(steps, name, "Apply the approved policy", "policy.json");
     steps = role::read_back(steps, name, &work.document);
-    if let (Some(trust), false) = (&work.trust, drift.trust.is_empty()) {
-        artifacts.push(Artifact::document("trust-policy.json", trust));
+    if work.trust.is_some() && !drift.trust.is_empty() {
         steps = role::put_trust(steps, name);
     }
     for policy in &drift.inline_policies {
@@ -68,6 +82,10 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
         let detach = Command::aws("iam detach-role-policy").option("--role-name", name).option("--policy-arn", arn);
         steps = steps.run("Detach the policy that was not approved", detach, "no output");
     }
+    if !drift.boundary.is_empty() {
+        let expect = "each line is gone; a boundary is not this task's to change: if its owner keeps it, return this task";
+        steps = steps.by_hand(&format!("Ask the owner of the boundary: {}", drift.boundary.join("; ")), expect);
+    }
     Ok(TaskContent {
         title: title(TaskKind::FixDrift, &format!("role {name} in {}", role.account_id), chain),
         instructions: steps.done(),
@@ -75,4 +93,14 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
         artifacts,
         evidence_required: Vec::new(),
     })
+}
+
+fn create_again(steps: Steps, work: &role::RoleWork<'_>, chain: &Chain, around: &Surroundings<'_>) -> Steps {
+    match around.role.trust() {
+        Some(trust) => work.create(steps, &[format!("Key={APPROVAL_TAG},Value={}", chain.approval_id)], trust),
+        None => steps.by_hand(
+            "Ask the role's owner to create it again",
+            "the role is there: it was there before the approval, and its trust is its owner's; otherwise return this task",
+        ),
+    }
 }

@@ -50,7 +50,7 @@ fn trust_of(chain: &Chain, grants: &[Grant], given: Trust<'_>) -> Result<Documen
         Platform::ClaudePlatform => (Runtime::Lambda, None),
     };
     let (role, regions, batch_regions) =
-        (chain.role(), regions_of(&|_| true), regions_of(&|g| runs_batch_on_bedrock(g)));
+        (chain.role(), regions_of(&|_| true), regions_of(&runs_batch_on_bedrock));
     trust(&Trusted { role: &role, regions: &regions, runtime, detail, batch_regions: &batch_regions })
 }
 
@@ -59,7 +59,8 @@ pub(super) fn without(role: &RoleRef, others: &[Grant]) -> Result<Option<Documen
     if others.is_empty() { Ok(None) } else { compile(role, others).map(Some) }
 }
 
-fn runs_batch_on_bedrock(grant: &Grant) -> bool {
+/// Whether Bedrock itself assumes the role of this grant, for batch jobs.
+pub(crate) fn runs_batch_on_bedrock(grant: &&Grant) -> bool {
     grant.platform == Platform::Bedrock && grant.actions.contains(&ModelAction::Batch)
 }
 
@@ -99,7 +100,8 @@ impl RoleWork<'_> {
         )
     }
 
-    fn create(&self, steps: Steps, tags: &[String], trust: Trust<'_>) -> Steps {
+    /// Creates the role with what its runtime needs beside it.
+    pub(super) fn create(&self, steps: Steps, tags: &[String], trust: Trust<'_>) -> Steps {
         let name = self.role.name.as_str();
         let arn = self.role.arn();
         let create = Command::aws("iam create-role")
@@ -151,7 +153,7 @@ impl RoleWork<'_> {
     }
 
     fn adopt(&self, steps: Steps, tags: &[String]) -> Steps {
-        let batch = self.grants.iter().any(runs_batch_on_bedrock);
+        let batch = self.grants.iter().any(|g| runs_batch_on_bedrock(&g));
         self.verify(steps, tags).when(batch, |steps| {
             steps.by_hand(
                 "Check that the role's own trust policy lets Bedrock run its batch jobs",

@@ -128,6 +128,7 @@ fn a_repair_names_each_statement_and_puts_back_what_was_approved() -> anyhow::Re
         trust: vec![difference("TrustRuntime")],
         inline_policies: vec!["it's $(id)".to_owned()],
         attached_policies: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+        ..Drift::default()
     };
     let surroundings = Surroundings { drift: Some(&drift), ..around(RoleState::Created(LAMBDA), &[]) };
     golden("fix-drift", TaskKind::FixDrift, &on_bedrock()?, &surroundings)?;

@@ -3,6 +3,7 @@
 use domain::notice::Reminder;
 
 use crate::aggregate::{Aggregate, Listing};
+use crate::{Store, StoreError};
 
 impl Aggregate for Reminder {
     const KIND: &'static str = "REMINDER";
@@ -13,5 +14,19 @@ impl Aggregate for Reminder {
 
     fn listing(&self) -> Listing {
         Listing::default()
+    }
+}
+
+impl Store {
+    /// Those of the given reminders that were recorded before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_recorded_reminders(
+        &self,
+        reminders: impl IntoIterator<Item = &Reminder>,
+    ) -> Result<Vec<Reminder>, StoreError> {
+        let ids: Vec<String> = reminders.into_iter().map(Aggregate::id).collect();
+        Ok(self.load_many::<Reminder>(&ids).await?.into_iter().map(|loaded| loaded.value).collect())
     }
 }

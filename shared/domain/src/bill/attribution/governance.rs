@@ -6,7 +6,10 @@ use jiff::civil::Date;
 
 use crate::anchor::{Anchor, AnchorKey, workspace_arn};
 use crate::aws::{AccountId, Region, RoleRef, WorkspaceArn};
+use crate::bill::alias::ModelName;
 use crate::bill::anchor::SpendAnchor;
+use crate::bill::facts::Fact;
+use crate::card::Transfer;
 use crate::ids::{ApprovalId, ClaimId, WorkloadId};
 use crate::platform::{ModelId, Platform};
 
@@ -60,7 +63,7 @@ impl LiveScope {
     }
 }
 
-/// Claims, created anchors, workspaces, scopes and application profiles.
+/// Claims, created anchors, workspaces, scopes, application profiles, and what settled disputes moved.
 ///
 /// Scopes of a role are found under its name in any account, since the right role in the wrong account is a finding of its
 /// own; claims are found under the exact role only.
@@ -72,6 +75,7 @@ pub struct Governance {
     role_scopes: BTreeMap<String, Vec<LiveScope>>,
     workspace_scopes: BTreeMap<WorkspaceArn, Vec<LiveScope>>,
     profiles: BTreeMap<String, ModelId>,
+    transfers: Vec<Transfer>,
 }
 
 impl Governance {
@@ -124,6 +128,11 @@ impl Governance {
         self.profiles.insert(arn, model_id);
     }
 
+    /// What a settled dispute took off a card.
+    pub fn add_transfer(&mut self, transfer: Transfer) {
+        self.transfers.push(transfer);
+    }
+
     /// The anchors under which facts of a workspace may be stored: its ARN, and its name in the tag.
     #[must_use]
     pub fn fact_anchors_of_workspace(arn: &WorkspaceArn, name: Option<&str>) -> Vec<SpendAnchor> {
@@ -137,6 +146,17 @@ impl Governance {
 
     pub(super) fn claims_on(&self, anchor: &SpendAnchor, day: Date) -> Vec<&ClaimDays> {
         self.claims.get(&fold_case(anchor.clone())).into_iter().flatten().filter(|c| c.holds_on(day)).collect()
+    }
+
+    /// Who answers for a fact that this workload claims, after what disputes moved; nobody where one raised a gap. What was
+    /// moved may be disputed and move on; each transfer applies once, so that a circle ends.
+    pub(super) fn owner_after_transfers(&self, claimed_by: &WorkloadId, fact: &Fact, model: &ModelName) -> Option<WorkloadId> {
+        let mut owner = Some(claimed_by.clone());
+        let mut unused: Vec<&Transfer> = self.transfers.iter().collect();
+        while let Some(next) = owner.as_ref().and_then(|held| unused.iter().position(|t| t.moves(held, fact, model))) {
+            owner = unused.remove(next).to.clone();
+        }
+        owner
     }
 
     pub(super) fn was_created_by_a_task(&self, anchor: &SpendAnchor) -> bool {

@@ -1,0 +1,157 @@
+//! Athena: submitting a query, asking how it stands, paging its result. Nothing here waits.
+
+use aws_sdk_athena::Client;
+use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
+use lambda::{Aws, Environment, EnvironmentError};
+
+/// Most rows that a page of results holds (GetQueryResults).
+const PAGE_ROWS_MAX: i32 = 1000;
+
+/// How both queries name their table.
+const TABLE_IN_SQL: &str = "FROM cur\n";
+
+/// The workgroup, and the table that the export is.
+#[derive(Debug)]
+pub(crate) struct Athena {
+    client: Client,
+    database: String,
+    table: String,
+    workgroup: String,
+    output: String,
+}
+
+/// How a query stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum QueryState {
+    Running,
+    Succeeded,
+    Failed(String),
+}
+
+/// A row of a result: each column's text, or nothing.
+pub(crate) type Row = Vec<Option<String>>;
+
+/// Why Athena was of no help.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AthenaError {
+    /// It does not answer, or refuses for now.
+    #[error("{operation} failed: {why}")]
+    Call { operation: &'static str, why: String },
+    /// The result is not of the query that was sent.
+    #[error("the result of query `{query}` begins with the columns {found}; this version reads others")]
+    Columns { query: String, found: String },
+}
+
+impl Athena {
+    /// From the variables that the template sets.
+    ///
+    /// # Errors
+    /// When one is missing, or the table's name could break out of the SQL.
+    pub(crate) fn from_env(aws: &Aws, env: &Environment) -> Result<Self, EnvironmentError> {
+        let table = env.require("CUR_TABLE")?.to_owned();
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !table.chars().all(is_name) {
+            let why = "a table's name holds a-z, 0-9 and _ only".to_owned();
+            return Err(EnvironmentError::Broken { name: "CUR_TABLE".to_owned(), why });
+        }
+        Ok(Self {
+            client: Client::new(&aws.config()),
+            database: env.require("CUR_DATABASE")?.to_owned(),
+            table,
+            workgroup: env.require("ATHENA_WORKGROUP")?.to_owned(),
+            output: format!("s3://{}/athena/", env.require("RESULTS_BUCKET")?),
+        })
+    }
+
+    /// Submits a query. The same token again is the same query.
+    pub(crate) async fn submit(&self, sql: &str, parameters: Vec<String>, token: &str) -> Result<String, AthenaError> {
+        let sql = sql.replace(TABLE_IN_SQL, &format!("FROM {}\n", self.table));
+        let started = self
+            .client
+            .start_query_execution()
+            .query_string(sql)
+            .set_execution_parameters(Some(parameters))
+            .client_request_token(token)
+            .query_execution_context(QueryExecutionContext::builder().database(&self.database).build())
+            .result_configuration(ResultConfiguration::builder().output_location(&self.output).build())
+            .work_group(&self.workgroup)
+            .send()
+            .await
+            .map_err(|e| failed("StartQueryExecution", &e))?;
+        let no_id = || AthenaError::Call { operation: "StartQueryExecution", why: "it gave no id".to_owned() };
+        started.query_execution_id.ok_or_else(no_id)
+    }
+
+    /// How a query stands. One that Athena does not know any more has failed.
+    pub(crate) async fn state_of(&self, query: &str) -> Result<QueryState, AthenaError> {
+        let answer = self.client.get_query_execution().query_execution_id(query).send().await;
+        let execution = match answer {
+            Ok(answer) => answer.query_execution,
+            Err(error) if error.code() == Some("InvalidRequestException") => {
+                return Ok(QueryState::Failed(error.message().unwrap_or("Athena does not know the query").to_owned()));
+            }
+            Err(error) => return Err(failed("GetQueryExecution", &error)),
+        };
+        let status = execution.and_then(|execution| execution.status);
+        let reason = status.as_ref().and_then(|status| status.state_change_reason()).unwrap_or("no reason given");
+        Ok(match status.as_ref().and_then(|status| status.state()) {
+            Some(QueryExecutionState::Succeeded) => QueryState::Succeeded,
+            Some(QueryExecutionState::Failed) => QueryState::Failed(reason.to_owned()),
+            Some(QueryExecutionState::Cancelled) => QueryState::Failed(format!("cancelled: {reason}")),
+            _ => QueryState::Running,
+        })
+    }
+
+    /// Every row of a result, page by page, without the row of names with which the first page begins.
+    pub(crate) async fn rows(&self, query: &str, columns: &[&str]) -> Result<Vec<Row>, AthenaError> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut next = None;
+        let mut is_first = true;
+        loop {
+            let page = self.client.get_query_results().query_execution_id(query).max_results(PAGE_ROWS_MAX);
+            let page = page.set_next_token(next).send().await.map_err(|e| failed("GetQueryResults", &e))?;
+            let read = page.result_set.and_then(|set| set.rows).unwrap_or_default().into_iter().map(|row| {
+                let data = row.data.unwrap_or_default();
+                data.into_iter().map(|datum| datum.var_char_value).collect::<Row>()
+            });
+            let mut read = read.peekable();
+            if is_first {
+                let names: Vec<String> = read.next().unwrap_or_default().into_iter().flatten().collect();
+                if names != columns {
+                    return Err(AthenaError::Columns { query: query.to_owned(), found: names.join(", ") });
+                }
+                is_first = false;
+            }
+            rows.extend(read);
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+}
+
+fn failed<E>(operation: &'static str, error: &SdkError<E>) -> AthenaError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let why = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => error.to_string(),
+    };
+    AthenaError::Call { operation, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query;
+
+    #[test]
+    fn both_queries_name_the_table_where_it_is_put_in() -> Result<(), query::MalformedTagKey> {
+        assert_eq!(query::facts_sql("finops-workspace")?.matches(TABLE_IN_SQL).count(), 1);
+        assert_eq!(query::control_sql().matches(TABLE_IN_SQL).count(), 2);
+        Ok(())
+    }
+}

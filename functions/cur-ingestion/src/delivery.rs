@@ -1,0 +1,255 @@
+//! What AWS delivered for a month: its manifest in the bucket, or what stands for one.
+//!
+//! AWS writes the manifest last, so a manifest is a complete delivery. Where people copied the data files alone, the list
+//! of those files (keys, sizes, entity tags) stands for it; files without a `BILLING_PERIOD=` folder belong to any month.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::Object;
+use domain::calendar::Month;
+use domain::digest::Digest;
+use jiff::Timestamp;
+use lambda::{Aws, Environment, EnvironmentError};
+use serde::Deserialize;
+use serde_json::Value;
+use store::aggregates::run::Manifest;
+
+use crate::columns::{
+    CSV_HEAD_BYTES, PARQUET_TRAILER_BYTES, PRINCIPAL, csv_names_principal, footer_names_principal, parquet_footer_bytes,
+};
+
+/// Data files of one month that are looked into for the callers' column, when no manifest names the columns.
+const FILES_LOOKED_INTO_MAX: usize = 20;
+
+/// The bucket with the export.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    client: Client,
+    name: String,
+    prefix: String,
+}
+
+/// What is current for a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) manifest: Manifest,
+    /// Lower-case column names, where the manifest lists them.
+    columns: Option<Vec<String>>,
+    files: Vec<(String, u64)>,
+}
+
+/// Why the bucket was of no help.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeliveryError {
+    /// S3 does not answer, or refuses.
+    #[error("{operation} on bucket `{bucket}` failed: {why}")]
+    Call { operation: &'static str, bucket: String, why: String },
+    /// The manifest is not JSON.
+    #[error("`{key}` is not a Data Exports manifest: {why}; wait for the next delivery or copy it again")]
+    Malformed { key: String, why: String },
+}
+
+/// The parts of AWS's manifest that are read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ManifestFile {
+    columns: Vec<Value>,
+}
+
+impl Bucket {
+    /// From the variables that the template sets. Without `CUR_PREFIX` the whole bucket is the export.
+    ///
+    /// # Errors
+    /// When the bucket is not named.
+    pub(crate) fn from_env(aws: &Aws, env: &Environment) -> Result<Self, EnvironmentError> {
+        let prefix = env.get("CUR_PREFIX").map(|prefix| prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty());
+        Ok(Self {
+            // The bucket's name may hold dots, which no certificate covers below the endpoint's own name.
+            client: Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&aws.config()).force_path_style(true).build(),
+            ),
+            name: env.require("CUR_BUCKET")?.to_owned(),
+            prefix: prefix.map_or_else(String::new, |prefix| format!("{prefix}/")),
+        })
+    }
+
+    /// The current delivery of a month; `None` if there is none.
+    pub(crate) async fn find(&self, month: Month) -> Result<Option<Delivery>, DeliveryError> {
+        // AWS's own layout first: one page, however many months the export holds.
+        let folder = format!("{}metadata/BILLING_PERIOD={month}/", self.prefix);
+        let written = self.list(&folder).await?;
+        if let Some(found) = newest_manifest(&written, month) {
+            return self.described_by(found).await.map(Some);
+        }
+        let all = self.list(&self.prefix).await?;
+        match newest_manifest(&all, month) {
+            Some(found) => self.described_by(found).await.map(Some),
+            None => Ok(of_files(&all, month)),
+        }
+    }
+
+    /// Whether the callers' column is in the delivery.
+    pub(crate) async fn names_principals(&self, delivery: &Delivery) -> Result<bool, DeliveryError> {
+        if let Some(columns) = &delivery.columns {
+            return Ok(columns.iter().any(|column| column == PRINCIPAL));
+        }
+        for (key, size) in delivery.files.iter().take(FILES_LOOKED_INTO_MAX) {
+            if self.file_names_principals(key, *size).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a key lies in this export, and of which month it is.
+    pub(crate) fn month_of_manifest(&self, bucket: &str, key: &str) -> Option<Month> {
+        let is_ours = bucket == self.name && key.starts_with(&self.prefix) && is_manifest(key);
+        is_ours.then(|| month_of(key)).flatten()
+    }
+
+    /// A file that breaks off says nothing about its columns; Athena names it when it reads it.
+    async fn file_names_principals(&self, key: &str, size: u64) -> Result<bool, DeliveryError> {
+        if !key.to_ascii_lowercase().ends_with(".parquet") {
+            let head = self.get(key, Some((0, CSV_HEAD_BYTES.min(size).saturating_sub(1)))).await?;
+            return Ok(csv_names_principal(&head, key));
+        }
+        let trailer = self.get(key, Some((size.saturating_sub(PARQUET_TRAILER_BYTES), size.saturating_sub(1)))).await?;
+        let Some(length) = parquet_footer_bytes(&trailer).filter(|length| length + PARQUET_TRAILER_BYTES <= size) else {
+            return Ok(true);
+        };
+        let from = size - PARQUET_TRAILER_BYTES - length;
+        let footer = self.get(key, Some((from, size.saturating_sub(1)))).await?;
+        Ok(footer_names_principal(&footer))
+    }
+
+    async fn described_by(&self, found: &Object) -> Result<Delivery, DeliveryError> {
+        let key = found.key().unwrap_or_default();
+        let bytes = self.get(key, None).await?;
+        let malformed = |why: serde_json::Error| DeliveryError::Malformed { key: key.to_owned(), why: why.to_string() };
+        let file: ManifestFile = serde_json::from_slice(&bytes).map_err(malformed)?;
+        let name = |column: &Value| column.get("name").unwrap_or(column).as_str().map(str::to_lowercase);
+        let columns: Vec<String> = file.columns.iter().filter_map(name).collect();
+        let manifest = Manifest {
+            id: Digest::of_bytes(&bytes).hex().to_owned(),
+            key: Some(key.to_owned()),
+            delivered_at: delivered_at(found),
+        };
+        Ok(Delivery { manifest, columns: Some(columns), files: Vec::new() })
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Object>, DeliveryError> {
+        let mut objects = Vec::new();
+        let mut next = None;
+        loop {
+            let asked = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).set_continuation_token(next);
+            let page = match asked.send().await {
+                Ok(page) => page,
+                Err(error) if error.code() == Some("NoSuchBucket") => return Ok(Vec::new()),
+                Err(error) => return Err(self.failed("ListObjectsV2", &error)),
+            };
+            objects.extend(page.contents.unwrap_or_default());
+            next = page.next_continuation_token;
+            if next.is_none() {
+                return Ok(objects);
+            }
+        }
+    }
+
+    async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Vec<u8>, DeliveryError> {
+        let asked = self.client.get_object().bucket(&self.name).key(key);
+        let asked = asked.set_range(range.map(|(from, to)| format!("bytes={from}-{to}")));
+        let object = asked.send().await.map_err(|e| self.failed("GetObject", &e))?;
+        let unread = |why: String| DeliveryError::Call { operation: "GetObject", bucket: self.name.clone(), why };
+        Ok(object.body.collect().await.map_err(|e| unread(e.to_string()))?.to_vec())
+    }
+
+    fn failed<E>(&self, operation: &'static str, error: &SdkError<E>) -> DeliveryError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let why = error.code().map_or_else(|| error.to_string(), str::to_owned);
+        DeliveryError::Call { operation, bucket: self.name.clone(), why }
+    }
+}
+
+/// The month that a key's `BILLING_PERIOD=YYYY-MM` folder names, in any letter case.
+fn month_of(key: &str) -> Option<Month> {
+    key.split('/').find_map(|segment| {
+        let (name, value) = segment.split_once('=')?;
+        name.eq_ignore_ascii_case("billing_period").then(|| value.parse().ok()).flatten()
+    })
+}
+
+fn is_manifest(key: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("manifest.json")
+}
+
+/// Empty files are what an overwriting export leaves of surplus chunks.
+fn is_data(object: &Object) -> bool {
+    let key = object.key().unwrap_or_default().to_ascii_lowercase();
+    let name = key.rsplit('/').next().unwrap_or_default();
+    let has_ending = [".parquet", ".csv.gz", ".csv"].iter().any(|ending| name.ends_with(ending));
+    has_ending && !name.starts_with(['.', '_']) && object.size().unwrap_or_default() > 0
+}
+
+fn delivered_at(object: &Object) -> Timestamp {
+    let seconds = object.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs);
+    Timestamp::from_second(seconds).unwrap_or_default()
+}
+
+fn newest_manifest(objects: &[Object], month: Month) -> Option<&Object> {
+    let of_month = |object: &&Object| object.key().is_some_and(|key| is_manifest(key) && month_of(key) == Some(month));
+    objects.iter().filter(of_month).max_by_key(|object| (delivered_at(object), object.key().map(str::to_owned)))
+}
+
+fn of_files(objects: &[Object], month: Month) -> Option<Delivery> {
+    let data: Vec<&Object> = objects.iter().filter(|object| is_data(object)).collect();
+    let is_flat = data.iter().all(|object| object.key().is_some_and(|key| month_of(key).is_none()));
+    let of_month = |object: &&&Object| is_flat || object.key().is_some_and(|key| month_of(key) == Some(month));
+    let files: Vec<&Object> = data.iter().filter(of_month).copied().collect();
+    let delivered = files.iter().map(|object| delivered_at(object)).max()?;
+    let listed: Vec<_> = files.iter().map(|o| (o.key(), o.size(), o.e_tag(), delivered_at(o))).collect();
+    let named = |object: &&Object| Some((object.key()?.to_owned(), u64::try_from(object.size()?).ok()?));
+    let id = Digest::of(&(month, listed)).hex().to_owned();
+    let manifest = Manifest { id, key: None, delivered_at: delivered };
+    Some(Delivery { manifest, columns: None, files: files.iter().filter_map(named).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::primitives::DateTime;
+
+    fn object(key: &str, size: i64, at: i64) -> Object {
+        Object::builder().key(key).size(size).last_modified(DateTime::from_secs(at)).e_tag("\"x\"").build()
+    }
+
+    #[test]
+    fn a_months_manifest_is_the_newest_of_its_folder_and_no_other() -> Result<(), domain::calendar::MalformedMonth> {
+        let objects = [
+            object("cur/metadata/BILLING_PERIOD=2026-07/x-Manifest.json", 9, 50),
+            object("cur/metadata/billing_period=2026-08/1/x-Manifest.json", 9, 10),
+            object("cur/metadata/BILLING_PERIOD=2026-08/2/x-Manifest.json", 9, 20),
+            object("cur/data/BILLING_PERIOD=2026-08/a.parquet", 9, 99),
+        ];
+        let found = newest_manifest(&objects, "2026-08".parse()?);
+        assert_eq!(found.and_then(Object::key), Some("cur/metadata/BILLING_PERIOD=2026-08/2/x-Manifest.json"));
+        assert!(newest_manifest(&objects, "2026-06".parse()?).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn files_without_a_manifest_stand_for_one_until_any_of_them_moves() -> Result<(), domain::calendar::MalformedMonth> {
+        let month: Month = "2026-08".parse()?;
+        let one = [object("data/BILLING_PERIOD=2026-08/a.parquet", 9, 10), object("data/BILLING_PERIOD=2026-07/a.parquet", 9, 99)];
+        let first = of_files(&one, month);
+        assert_eq!(first.as_ref().map(|d| (d.files.len(), d.manifest.delivered_at.as_second())), Some((1, 10)));
+        assert_eq!(first, of_files(&one, month));
+        let moved = [object("data/BILLING_PERIOD=2026-08/a.parquet", 8, 10)];
+        assert_ne!(first.map(|d| d.manifest.id), of_files(&moved, month).map(|d| d.manifest.id));
+        assert!(of_files(&one, "2026-06".parse()?).is_none());
+        let flat = [object("export.csv.gz", 9, 10), object("notes.txt", 9, 10), object("_empty.csv", 0, 10)];
+        assert_eq!(of_files(&flat, month).map(|d| d.files), Some(vec![("export.csv.gz".to_owned(), 9)]));
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! Finishing a run: when both queries have ended, their rows become facts, are reconciled, and are shown whole.
+//!
+//! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds what is
+//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state.
+
+use std::sync::Arc;
+
+use contract::events::Event;
+use domain::authorization::{Action, Relations, authorize};
+use domain::bill::facts::AnchorDay;
+use domain::bill::reconciliation::{Control, reconcile};
+use domain::ids::RunId;
+use lambda::{AwsEvent, Failure, Tick};
+use serde::{Deserialize, Serialize};
+use store::aggregates::run::{Queries, Run, RunResult, RunState, runs_in};
+use store::spend::{Head, Reading};
+use store::{Index, Loaded, Step, StoreError};
+
+use crate::App;
+use crate::athena::{AthenaError, QueryState};
+use crate::cause::Cause;
+use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS};
+use crate::rows::{UnreadableResult, read_control, read_facts};
+use crate::run::{End, FailureKind, decide_end, not_reconciled};
+use crate::settle::settle;
+use crate::start::{IngestError, start};
+
+/// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
+const DETAIL_CHARS_MAX: usize = 2_000;
+
+/// How often the head is read again while another run flips it.
+const FLIPS_MAX: u32 = 5;
+
+/// Athena's "Query State Change".
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueryEnded {
+    query_execution_id: String,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sweep {
+    open: usize,
+    ended: usize,
+}
+
+/// Finishes the run of a query, if its other query has ended too.
+///
+/// Done: a query of no run: somebody else's in the workgroup, or one whose run asks for itself once it is written.
+/// Retry: Athena, S3 or a table does not answer.
+pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> Result<(), Failure> {
+    match app.store.load_run_of_query(&event.detail.query_execution_id).await? {
+        None => Ok(()),
+        Some(run) => Ok(finish(&app, &run.value.id, &Cause::of_aws_event(&event)).await?),
+    }
+}
+
+/// Asks for every run that is open: Athena's events are best effort, and a young run answers that it still reads.
+///
+/// Retry: as above; the runs that ended stay ended.
+pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
+    authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
+    let cause = Cause::of_tick(&tick);
+    let mut done = Sweep::default();
+    for entry in app.store.list_all(Index::List, &runs_in(Some(RunState::Submitted))).await? {
+        let run: Run = entry.read()?;
+        done.open += 1;
+        finish(&app, &run.id, &cause).await?;
+        let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
+        done.ended += usize::from(after.is_some_and(|after| after.value.state != RunState::Submitted));
+    }
+    Ok(done)
+}
+
+/// Brings a run to its end, if its queries have come to theirs.
+pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(), IngestError> {
+    let loaded: Option<Loaded<Run>> = app.store.load(run_id.as_str()).await?;
+    let Some(run) = loaded.map(|loaded| loaded.value).filter(|run| run.state == RunState::Submitted) else {
+        return Ok(());
+    };
+    let Some(queries) = &run.queries else { return Ok(()) };
+    match both(app, queries).await? {
+        QueryState::Running => return Ok(()),
+        QueryState::Failed(why) => return end(app, &run, End::Failed(FailureKind::QueryFailed.because(why)), cause).await,
+        QueryState::Succeeded => {}
+    }
+    let read = match read(app, &run, queries).await? {
+        Ok(read) => read,
+        Err(failure) => return end(app, &run, End::Failed(failure), cause).await,
+    };
+    // AWS may have replaced the files while Athena read them: then these rows are of no delivery.
+    let current = app.bucket.find(run.billing_period).await?;
+    if current.is_none_or(|current| current.manifest.id != run.manifest.id) {
+        end(app, &run, End::Superseded, cause).await?;
+        Box::pin(start(app, run.billing_period, &cause.as_job())).await?;
+        return Ok(());
+    }
+    show(app, &run, read, cause).await
+}
+
+async fn both(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
+    let mut running = false;
+    for query in [&queries.facts, &queries.control] {
+        match app.athena.state_of(query).await? {
+            failed @ QueryState::Failed(_) => return Ok(failed),
+            QueryState::Running => running = true,
+            QueryState::Succeeded => {}
+        }
+    }
+    Ok(if running { QueryState::Running } else { QueryState::Succeeded })
+}
+
+/// What the queries of a run say.
+struct Read {
+    days: Vec<AnchorDay>,
+    control: Control,
+    groups: u64,
+}
+
+/// Reads both results and holds them against each other, or says why they cannot be shown.
+async fn read(
+    app: &App,
+    run: &Run,
+    queries: &Queries,
+) -> Result<Result<Read, store::aggregates::run::Failure>, IngestError> {
+    let rows = async { Ok((app.athena.rows(&queries.facts, &FACTS_COLUMNS).await?, app.athena.rows(&queries.control, &CONTROL_COLUMNS).await?)) };
+    let (facts, control) = match rows.await {
+        Ok(rows) => rows,
+        Err(error @ AthenaError::Columns { .. }) => return Ok(Err(FailureKind::UnreadableRows.because(error.to_string()))),
+        Err(error) => return Err(error.into()),
+    };
+    let (settings, _) = app.store.settings_in_force().await?;
+    let read = || -> Result<Read, UnreadableResult> {
+        let days = read_facts(&facts, &settings.bill, &app.aliases)?;
+        Ok(Read { days, control: read_control(&control)?, groups: u64::try_from(facts.len()).unwrap_or(u64::MAX) })
+    };
+    let read = match read() {
+        Ok(read) => read,
+        Err(error) => return Ok(Err(FailureKind::UnreadableRows.because(error.to_string()))),
+    };
+    if read.control.values().all(|total| total.all_rows == 0) {
+        let detail = format!("the delivery holds no row of {}; its files may be of another month", run.billing_period);
+        return Ok(Err(FailureKind::NoRows.because(detail)));
+    }
+    let totals = app.attribute(read.days.clone()).await?.totals(&read.control);
+    Ok(match reconcile(&totals, &read.control) {
+        Ok(()) => Ok(read),
+        Err(mismatches) => Err(not_reconciled(&mismatches)),
+    })
+}
+
+/// Shows the facts, brings the gaps in line, and completes the run, in this order.
+async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), IngestError> {
+    let month = run.billing_period;
+    let shown_before = app.spend.head(month).await?;
+    let attributed_before = match &shown_before {
+        // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
+        Some(head) if !head.is_of(&run.id, run.attempt) => {
+            let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+            before.and_then(|before| before.value.result).map(|result| result.attribution)
+        }
+        _ => None,
+    };
+    let Some(head) = flip(app, run, &read, cause).await? else {
+        return end(app, run, End::Superseded, cause).await;
+    };
+    let settled = settle(app, month, &read.days, &read.control, cause).await?;
+    let result = RunResult {
+        changed: head.changed || attributed_before.as_ref() != Some(&settled.attribution),
+        groups: read.groups,
+        totals: settled.totals,
+        attribution: settled.attribution,
+    };
+    end(app, run, End::Completed(result), cause).await
+}
+
+/// Makes the run's facts the ones that are shown, unless those of a newer delivery are.
+async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<Head>, StoreError> {
+    let mut attempts = 0;
+    loop {
+        let head = app.spend.head(run.billing_period).await?;
+        let is_newer = |head: &Head| head.manifest_id != run.manifest.id && head.as_of > run.manifest.delivered_at;
+        if head.as_ref().is_some_and(is_newer) {
+            return Ok(None);
+        }
+        let reading = Reading {
+            billing_period: run.billing_period,
+            run_id: run.id.clone(),
+            attempt: run.attempt,
+            manifest_id: run.manifest.id.clone(),
+            as_of: run.manifest.delivered_at,
+            settings_version: run.rules.settings_version,
+            control: read.control.clone(),
+            days: read.days.clone(),
+        };
+        match app.spend.show(reading, cause.now).await {
+            Ok(head) => return Ok(Some(head)),
+            Err(StoreError::VersionMoved(_)) if attempts < FLIPS_MAX => attempts += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Ends the attempt, once.
+async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), IngestError> {
+    let end = match end {
+        End::Failed(mut failure) => {
+            failure.detail = failure.detail.chars().take(DETAIL_CHARS_MAX).collect();
+            tracing::error!(run.id = %run.id, kind = failure.kind, why = failure.detail, "the bill was not read; the last good figures stay");
+            End::Failed(failure)
+        }
+        other => other,
+    };
+    let written: Result<(), StoreError> = app
+        .store
+        .decide(|| async {
+            let Some(loaded) = app.store.load::<Run>(run.id.as_str()).await? else { return Ok(Step::Done(())) };
+            match decide_end(&loaded.value, run.attempt, end.clone(), cause.now) {
+                None => Ok(Step::Done(())),
+                Some(ended) => {
+                    let mut tx = cause.transaction();
+                    tx.update(&loaded, &ended, &told(&ended));
+                    Ok(Step::Commit(tx, ()))
+                }
+            }
+        })
+        .await;
+    Ok(written?)
+}
+
+fn told(run: &Run) -> Event {
+    let (run_id, billing_period) = (run.id.clone(), run.billing_period);
+    match (&run.result, &run.failure) {
+        (_, Some(failure)) => Event::IngestionFailed { run_id, billing_period, why: failure.detail.clone() },
+        (Some(result), None) => Event::IngestionCompleted { run_id, billing_period, changed: result.changed },
+        (None, None) => Event::IngestionSuperseded { run_id, billing_period },
+    }
+}

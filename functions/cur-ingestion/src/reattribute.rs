@@ -1,0 +1,102 @@
+//! After a claim or an approval changed: the stored facts of the months it touches are attributed anew.
+//!
+//! Facts stay as they are, and whoever reads spend sees the change at once. What follows here are the gaps, and the event
+//! by which cards learn of it; that event is written only if any verdict moved.
+
+use std::sync::Arc;
+
+use contract::events::Event as Happened;
+use domain::audit::AuditEvent;
+use domain::calendar::{Month, utc_day};
+use jiff::civil::Date;
+use lambda::{Event, Failure};
+use store::aggregates::run::{Run, RunResult, RunState};
+use store::{Loaded, Step, StoreError};
+
+use crate::App;
+use crate::cause::Cause;
+use crate::settle::{Settled, settle};
+
+/// Months before this one that a change may reach back to: claims reach back one, a release by a correction a few more.
+const MONTHS_BACK_MAX: usize = 12;
+
+/// Consumes `claim.made` and `claim.released`.
+///
+/// Done: months that were never read. Retry: a table does not answer, or a run of the month is being finished, whose
+/// gaps may not know the change. Poison: another event.
+pub(crate) async fn after_claim(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    let from = match Happened::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))? {
+        Happened::ClaimMade { claim } | Happened::ClaimReleased { claim } => claim.from,
+        _ => return Err(Failure::Poison(format!("event `{}` is not about a claim", event.envelope.id))),
+    };
+    let cause = Cause::of_event(&event);
+    for month in months_since(from, utc_day(event.now)) {
+        reattribute(&app, month, &cause).await?;
+    }
+    Ok(())
+}
+
+/// Consumes what changes which roles and workspaces are approved or were created: that tells the kinds of gaps apart.
+///
+/// Done and retry as above.
+pub(crate) async fn after_approval(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    let cause = Cause::of_event(&event);
+    let current = Month::of(utc_day(event.now));
+    for month in [current.previous(), current] {
+        reattribute(&app, month, &cause).await?;
+    }
+    Ok(())
+}
+
+/// The months from a day's to today's, newest first; a claim that begins later touches none yet.
+fn months_since(from: Date, today: Date) -> Vec<Month> {
+    let first = Month::of(from);
+    let months = std::iter::successors(Some(Month::of(today)), |month| Some(month.previous()));
+    months.take_while(|month| *month >= first).take(MONTHS_BACK_MAX).collect()
+}
+
+async fn reattribute(app: &App, month: Month, cause: &Cause) -> Result<(), Failure> {
+    let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
+    let shown = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
+    if shown.is_none_or(|run| run.state == RunState::Submitted) {
+        return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
+    }
+    let settled = settle(app, month, &days, &head.control, cause).await?;
+    let told: Result<(), StoreError> = app
+        .store
+        .decide(|| async {
+            let Some(loaded) = app.store.load::<Run>(head.run_id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(next) = moved(&loaded, &settled) else { return Ok(Step::Done(())) };
+            let mut tx = cause.transaction();
+            tx.update(&loaded, &next, &Happened::SpendReattributed { billing_period: month });
+            Ok(Step::Commit(tx, ()))
+        })
+        .await;
+    Ok(told?)
+}
+
+/// The run with its figures as they are attributed now, if they are attributed otherwise than before.
+fn moved(run: &Loaded<Run>, settled: &Settled) -> Option<Run> {
+    let before = run.value.result.as_ref().filter(|before| before.attribution != settled.attribution)?;
+    let Settled { totals, attribution } = settled.clone();
+    let result = RunResult { totals, attribution, ..before.clone() };
+    Some(Run { result: Some(result), ..run.value.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_claim_touches_the_months_from_its_first_day_to_today() {
+        let check = |from: Date, expected: &[&str]| {
+            let months: Vec<String> = months_since(from, date(2026, 8, 24)).iter().map(Month::to_string).collect();
+            assert_eq!(months, expected, "{from}");
+        };
+        check(date(2026, 7, 31), &["2026-08", "2026-07"]);
+        check(date(2026, 8, 1), &["2026-08"]);
+        check(date(2026, 9, 1), &[]);
+        assert_eq!(months_since(date(2020, 1, 1), date(2026, 8, 24)).len(), MONTHS_BACK_MAX);
+    }
+}

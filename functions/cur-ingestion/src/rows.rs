@@ -1,0 +1,143 @@
+//! Results of the two queries as facts and control totals. Pure; what cannot be read is counted and named, never guessed.
+
+use std::num::ParseIntError;
+
+use domain::bill::alias::Aliases;
+use domain::bill::facts::{AnchorDay, fold, merge, read_group};
+use domain::bill::line::LineGroup;
+use domain::bill::matching::BillSettings;
+use domain::bill::number::{MalformedNumber, parse_decimal};
+use domain::bill::reconciliation::{Control, ControlTotal};
+use domain::money::Currency;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use crate::athena::Row;
+use crate::query::CONTROL_COLUMNS;
+
+/// Why a run's rows cannot be shown. The last good figures stay.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnreadableResult {
+    /// Groups that `domain` cannot read.
+    #[error("{count} of {of} groups of rows cannot be read; the first: {first}")]
+    Groups { count: usize, of: usize, first: String },
+    /// Rows whose cost is no number; SQL counts them as nothing.
+    #[error("{0} AI rows of the bill have a cost that is missing or no finite number; AWS restates such rows, or the file is damaged")]
+    Costs(u64),
+    /// The control query's answer.
+    #[error("column {column} of the control total reads `{text}`")]
+    Control { column: &'static str, text: String },
+}
+
+/// The facts of a result.
+pub(crate) fn read_facts(rows: &[Row], settings: &BillSettings, aliases: &Aliases) -> Result<Vec<AnchorDay>, UnreadableResult> {
+    let mut facts = Vec::with_capacity(rows.len());
+    let mut unreadable = Vec::new();
+    for row in rows {
+        match LineGroup::parse(row) {
+            Ok(group) => facts.push(read_group(&group, settings, aliases).fact),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    match unreadable.first() {
+        None => Ok(fold(merge(facts))),
+        Some(first) => {
+            Err(UnreadableResult::Groups { count: unreadable.len(), of: rows.len(), first: first.to_string() })
+        }
+    }
+}
+
+/// The control totals of a result: one row per currency, a blank one being US dollars as in the facts.
+pub(crate) fn read_control(rows: &[Row]) -> Result<Control, UnreadableResult> {
+    let mut control = Control::new();
+    let mut unreadable_costs = 0;
+    for row in rows {
+        let read = ControlRow::read(row)?;
+        unreadable_costs += read.unreadable_rows;
+        match control.get_mut(&read.currency) {
+            None => {
+                control.insert(read.currency, read.total);
+            }
+            Some(sum) => add(sum, &read.total),
+        }
+    }
+    if unreadable_costs > 0 { Err(UnreadableResult::Costs(unreadable_costs)) } else { Ok(control) }
+}
+
+struct ControlRow {
+    currency: Currency,
+    total: ControlTotal,
+    unreadable_rows: u64,
+}
+
+impl ControlRow {
+    fn read(row: &Row) -> Result<Self, UnreadableResult> {
+        let text = |column: &'static str| {
+            let at = CONTROL_COLUMNS.iter().position(|name| *name == column);
+            at.and_then(|at| row.get(at)).and_then(Option::as_deref).unwrap_or_default().trim()
+        };
+        let odd = |column: &'static str| UnreadableResult::Control { column, text: text(column).to_owned() };
+        let amount = |column| parse_decimal(text(column)).map_err(|_: MalformedNumber| odd(column));
+        let count = |column| text(column).parse::<u64>().map_err(|_: ParseIntError| odd(column));
+        let day = |column| match text(column) {
+            "" => Ok(None),
+            given => given.parse::<Date>().map(Some).map_err(|_| odd(column)),
+        };
+        let currency = match text("currency") {
+            "" => Currency::usd(),
+            code => code.parse().map_err(|_| odd("currency"))?,
+        };
+        let total = ControlTotal {
+            ai_cost: amount("ai_cost")?,
+            ai_rows: count("ai_rows")?,
+            all_cost: amount("all_cost")?,
+            all_rows: count("all_rows")?,
+            first_day: day("first_usage_day")?,
+            last_day: day("last_usage_day")?,
+        };
+        Ok(Self { currency, total, unreadable_rows: count("ai_unreadable_rows")? })
+    }
+}
+
+fn add(sum: &mut ControlTotal, other: &ControlTotal) {
+    sum.ai_cost = Decimal::normalize(&(sum.ai_cost + other.ai_cost));
+    sum.all_cost = Decimal::normalize(&(sum.all_cost + other.all_cost));
+    sum.ai_rows = sum.ai_rows.saturating_add(other.ai_rows);
+    sum.all_rows = sum.all_rows.saturating_add(other.all_rows);
+    sum.first_day = [sum.first_day, other.first_day].into_iter().flatten().min();
+    sum.last_day = [sum.last_day, other.last_day].into_iter().flatten().max();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(fields: [&str; 10]) -> Row {
+        fields.iter().map(|field| Some((*field).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_blank_currency_counts_as_dollars_beside_those_that_say_so() -> Result<(), UnreadableResult> {
+        let control = read_control(&[
+            row(["", "1.5", "2", "3", "4", "2026-08-02", "2026-08-05", "1.5", "0", "0"]),
+            row(["USD", "0.5", "1", "2", "2", "2026-08-01", "2026-08-03", "1.5", "0", "1"]),
+        ])?;
+        let usd = control.get(&Currency::usd());
+        assert_eq!(usd.map(|t| (t.ai_cost.to_string(), t.ai_rows, t.all_rows)), Some(("2".to_owned(), 3, 6)));
+        assert_eq!(usd.and_then(|t| t.first_day).map(|d| d.to_string()).as_deref(), Some("2026-08-01"));
+        assert_eq!(usd.and_then(|t| t.last_day).map(|d| d.to_string()).as_deref(), Some("2026-08-05"));
+        Ok(())
+    }
+
+    #[test]
+    fn costs_that_are_no_numbers_and_odd_answers_are_refused_by_name() {
+        let refused = |fields| read_control(&[row(fields)]).map_err(|e| e.to_string()).err().unwrap_or_default();
+        let day = "2026-08-01";
+        assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3"]).starts_with("3 AI rows"));
+        assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0"]).contains("ai_cost"));
+        assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0"]).contains("currency"));
+        let aliases = Aliases::shipped();
+        let facts = aliases.map(|aliases| read_facts(&[vec![None; 3]], &BillSettings::default(), &aliases));
+        assert!(matches!(facts, Ok(Err(UnreadableResult::Groups { count: 1, of: 1, .. }))));
+    }
+}

@@ -1,0 +1,154 @@
+//! A run's life, decided: whether a delivery is to be read, and how an attempt ends. Pure.
+
+use domain::bill::reconciliation::Mismatch;
+use domain::calendar::Month;
+use domain::digest::Digest;
+use domain::ids::RunId;
+use jiff::Timestamp;
+use store::aggregates::run::{Failure, Manifest, Queries, Rules, Run, RunResult, RunState};
+use store::spend::Head;
+
+use crate::cause::Asked;
+
+/// How often the product's own jobs attempt one delivery; people may ask for more.
+const ATTEMPTS_BY_JOBS_MAX: u32 = 4;
+
+/// Digits of the manifest's digest in a run's id: 96 bits, far beyond any chance of two deliveries meeting.
+const ID_DIGITS: usize = 24;
+
+/// Why a run failed, by its stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The export has no callers' column.
+    ExportMisconfigured,
+    /// The settings cannot be put into a query.
+    SettingsUnusable,
+    /// Athena says why.
+    QueryFailed,
+    /// Athena answers what this version does not read.
+    UnreadableRows,
+    /// The delivery holds no row of the month.
+    NoRows,
+    /// The facts are not what the control total says.
+    NotReconciled,
+}
+
+impl FailureKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ExportMisconfigured => "export-misconfigured",
+            Self::SettingsUnusable => "settings-unusable",
+            Self::QueryFailed => "query-failed",
+            Self::UnreadableRows => "unreadable-rows",
+            Self::NoRows => "no-rows",
+            Self::NotReconciled => "not-reconciled",
+        }
+    }
+
+    pub(crate) fn because(self, detail: impl Into<String>) -> Failure {
+        Failure { kind: self.as_str().to_owned(), detail: detail.into() }
+    }
+}
+
+/// The mismatches in one sentence.
+pub(crate) fn not_reconciled(mismatches: &[Mismatch]) -> Failure {
+    let listed: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+    FailureKind::NotReconciled.because(listed.join("; "))
+}
+
+/// What to do about a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Read it: this is the number of the attempt.
+    Attempt(u32),
+    /// It is being read, is shown, or failed in a way that reading it again does not heal.
+    AlreadyDone,
+    /// A newer delivery is shown.
+    Older,
+}
+
+/// The run of a delivery.
+pub(crate) fn run_id(month: Month, manifest: &Manifest) -> RunId {
+    let digest = Digest::of(&manifest.id);
+    RunId::derived(&format!("{month}.{}", digest.hex().get(..ID_DIGITS).unwrap_or_default()))
+}
+
+/// Whether a delivery is to be read.
+pub(crate) fn decide_start(
+    existing: Option<&Run>,
+    head: Option<&Head>,
+    manifest: &Manifest,
+    rules: &Rules,
+    asked: &Asked,
+) -> Start {
+    if head.is_some_and(|head| head.manifest_id != manifest.id && head.as_of > manifest.delivered_at) {
+        return Start::Older;
+    }
+    let Some(run) = existing else { return Start::Attempt(1) };
+    let again = Start::Attempt(run.attempt + 1);
+    if run.rules != *rules {
+        return again;
+    }
+    match run.state {
+        RunState::Submitted => Start::AlreadyDone,
+        RunState::Completed if head.is_some_and(|head| head.run_id == run.id) => Start::AlreadyDone,
+        // What was shown once and is current again is read again: its facts may have expired.
+        RunState::Completed | RunState::Superseded => again,
+        RunState::Failed => match asked {
+            Asked::ByPerson(_) => again,
+            Asked::ByJob if run.attempt < ATTEMPTS_BY_JOBS_MAX && may_heal(run) => again,
+            Asked::ByJob => Start::AlreadyDone,
+        },
+    }
+}
+
+/// A misconfigured export needs a new one, which is another delivery.
+fn may_heal(run: &Run) -> bool {
+    let lasting = [FailureKind::ExportMisconfigured, FailureKind::NoRows, FailureKind::SettingsUnusable];
+    run.failure.as_ref().is_some_and(|failure| !lasting.iter().any(|kind| kind.as_str() == failure.kind))
+}
+
+/// An attempt as it begins.
+pub(crate) fn attempted(month: Month, manifest: &Manifest, rules: Rules, attempt: u32, queries: Queries, now: Timestamp) -> Run {
+    Run {
+        id: run_id(month, manifest),
+        billing_period: month,
+        manifest: manifest.clone(),
+        state: RunState::Submitted,
+        attempt,
+        submitted_at: now,
+        ended_at: None,
+        queries: Some(queries),
+        rules,
+        failure: None,
+        result: None,
+    }
+}
+
+/// An attempt that failed before there was a query.
+pub(crate) fn refused(month: Month, manifest: &Manifest, rules: Rules, attempt: u32, failure: Failure, now: Timestamp) -> Run {
+    let queries = Queries { facts: String::new(), control: String::new() };
+    let run = attempted(month, manifest, rules, attempt, queries, now);
+    Run { state: RunState::Failed, ended_at: Some(now), queries: None, failure: Some(failure), ..run }
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    Completed(RunResult),
+    Failed(Failure),
+    Superseded,
+}
+
+/// Ends the attempt that was read, unless it ended meanwhile.
+pub(crate) fn decide_end(run: &Run, attempt: u32, end: End, now: Timestamp) -> Option<Run> {
+    if run.state != RunState::Submitted || run.attempt != attempt {
+        return None;
+    }
+    let ended = Run { ended_at: Some(now), ..run.clone() };
+    Some(match end {
+        End::Completed(result) => Run { state: RunState::Completed, result: Some(result), ..ended },
+        End::Failed(failure) => Run { state: RunState::Failed, failure: Some(failure), ..ended },
+        End::Superseded => Run { state: RunState::Superseded, ..ended },
+    })
+}

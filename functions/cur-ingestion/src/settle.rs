@@ -1,0 +1,140 @@
+//! Who answers for a month's facts now, and the gaps that follow: detected again after every run and every claim.
+//!
+//! Each gap is written with its event, on the version that it was read at; a gap's id follows from what it is about, so
+//! that no repetition opens one twice.
+
+use std::collections::BTreeMap;
+
+use contract::events::{Event, GapRef};
+use domain::bill::attribution::{Attribution, Context, Governance, Verdict, attribute_fact};
+use domain::bill::facts::{AnchorDay, Fact};
+use domain::bill::matching::BillSettings;
+use domain::bill::reconciliation::{Control, SpendTotals, total};
+use domain::calendar::Month;
+use domain::digest::Digest;
+use domain::gap::{Gap, GapChange, GapState, detect};
+use domain::money::Currency;
+use store::aggregates::gap::gaps_of;
+use store::governance::load_governance;
+use store::{Index, Loaded, StoreError, Transaction};
+
+use crate::App;
+use crate::cause::Cause;
+
+/// Gaps written in one transaction: two writes each, within the hundred that it holds.
+const GAPS_PER_TRANSACTION_MAX: usize = 40;
+
+/// How often gaps are detected again while somebody acts on them at the same moment.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Facts with who answers for each.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributed {
+    pub(crate) rows: Vec<(Fact, Attribution)>,
+}
+
+/// What a settled month adds up to.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    pub(crate) totals: BTreeMap<Currency, SpendTotals>,
+    pub(crate) attribution: Digest,
+}
+
+impl Attributed {
+    pub(crate) fn of(app: &App, days: Vec<AnchorDay>, settings: &BillSettings, governance: &Governance) -> Self {
+        let context = Context { settings, aliases: &app.aliases, governance };
+        let facts = days.into_iter().flat_map(|day| day.facts);
+        let attribute = |fact: Fact| {
+            let attribution = attribute_fact(&fact, &context);
+            (fact, attribution)
+        };
+        Self { rows: facts.map(attribute).collect() }
+    }
+
+    pub(crate) fn totals(&self, control: &Control) -> BTreeMap<Currency, SpendTotals> {
+        total(self.rows.iter().map(|(fact, attribution)| (fact, &attribution.verdict)), control)
+    }
+
+    fn settled(&self, control: &Control) -> Settled {
+        let verdicts: Vec<&Verdict> = self.rows.iter().map(|(_, attribution)| &attribution.verdict).collect();
+        Settled { totals: self.totals(control), attribution: Digest::of(&verdicts) }
+    }
+}
+
+impl App {
+    /// Facts with who answers for each by what is claimed and approved now.
+    pub(crate) async fn attribute(&self, days: Vec<AnchorDay>) -> Result<Attributed, StoreError> {
+        let (settings, _) = self.store.settings_in_force().await?;
+        let governance = load_governance(&self.store).await?;
+        Ok(Attributed::of(self, days, &settings.bill, &governance))
+    }
+}
+
+/// Brings the gaps of a month in line with its facts.
+pub(crate) async fn settle(
+    app: &App,
+    month: Month,
+    days: &[AnchorDay],
+    control: &Control,
+    cause: &Cause,
+) -> Result<Settled, StoreError> {
+    let mut attempts = 0;
+    loop {
+        let attributed = app.attribute(days.to_vec()).await?;
+        match write_gaps(app, month, &attributed, cause).await {
+            Ok(()) => return Ok(attributed.settled(control)),
+            Err(error) if error.is_lost_race() && attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(10 << attempts)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn write_gaps(app: &App, month: Month, attributed: &Attributed, cause: &Cause) -> Result<(), StoreError> {
+    let known = load_gaps(app, month).await?;
+    let gaps: Vec<Gap> = known.values().map(|loaded| loaded.value.clone()).collect();
+    let rows = attributed.rows.iter().map(|(fact, attribution)| (fact, attribution));
+    let changes = detect(month, rows, &gaps, &cause.actor, cause.now);
+    for chunk in changes.chunks(GAPS_PER_TRANSACTION_MAX) {
+        let mut tx = cause.transaction();
+        for change in chunk {
+            write_gap(&mut tx, known.get(change.gap().id.as_str()), change);
+        }
+        app.store.commit(tx).await?;
+    }
+    Ok(())
+}
+
+/// The gaps of a month, consistently: the list may lag behind, and only says which there are.
+async fn load_gaps(app: &App, month: Month) -> Result<BTreeMap<String, Loaded<Gap>>, StoreError> {
+    let entries = app.store.list_all(Index::Parent, &[gaps_of(month)]).await?;
+    let ids: Vec<String> = entries.iter().map(|entry| entry.sort().to_owned()).collect();
+    let found = app.store.load_many::<Gap>(&ids).await?;
+    Ok(found.into_iter().map(|loaded| (loaded.value.id.to_string(), loaded)).collect())
+}
+
+/// Dollars that moved with the bill are told by the run's own event.
+fn write_gap(tx: &mut Transaction, before: Option<&Loaded<Gap>>, change: &GapChange) {
+    let gap = change.gap();
+    let named = gap_ref(gap, None);
+    match change {
+        GapChange::Opened(_) => tx.save(before, gap, &Event::GapOpened { gap: named }),
+        GapChange::Moved(_) => tx.save_under(before, gap),
+        GapChange::Closed(_) if gap.state == GapState::Recalled => tx.save(before, gap, &Event::GapRecalled { gap: named }),
+        GapChange::Closed(_) => tx.save(before, gap, &Event::GapResolved { gap: named }),
+    }
+}
+
+/// A gap, as events name it, with what was done about it.
+pub(crate) fn gap_ref(gap: &Gap, action: Option<String>) -> GapRef {
+    GapRef {
+        gap_id: gap.id.clone(),
+        kind: gap.kind.as_str().to_owned(),
+        billing_period: gap.billing_period,
+        about: gap.about.anchor.label(),
+        amount: gap.amount.clone(),
+        action,
+    }
+}

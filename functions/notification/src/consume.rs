@@ -1,0 +1,160 @@
+//! Telling people of an event: the recipients are recorded, each gets a message, each is marked. Who is told what is
+//! `letters`'; when a repeated delivery sends, waits or has nothing to do is `domain::notice`'s.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use contract::events::Event as Told;
+use domain::audit::AuditEvent;
+use domain::authorization::{Action, Relations, authorize};
+use domain::notice::{Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject};
+use domain::people::Role;
+use domain::person::Person;
+use domain::text::Sub;
+use lambda::{Event, Failure};
+use store::{Loaded, Step, StoreError};
+
+use crate::App;
+use crate::known::{Known, load_known};
+use crate::letters::{Audience, letter_of};
+use crate::mailbox::{MailError, Message};
+use crate::mailboxes::{Cause, PrepareError, make_ready};
+
+/// Tells people of an event.
+///
+/// Done: everybody was told, now or before, or there is nobody to tell. Retry: SNS or the table does not answer, or another
+/// delivery of the event may be at it; those who were told stay told. Poison: the event cannot be read.
+pub(crate) async fn tell(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    authorize(&event.actor, Action::SendNotice, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
+    let envelope = &event.envelope;
+    let told = Told::of(envelope).map_err(|e| Failure::Poison(e.to_string()))?;
+    let recorded: Option<Loaded<Notice>> = app.store.load(envelope.id.as_str()).await?;
+    if recorded.as_ref().is_some_and(|notice| decide_delivery(&notice.value) == Delivery::Done) {
+        return Ok(());
+    }
+    let known = load_known(&app.store, &told).await?;
+    let Some((audience, letter)) = letter_of(&told, &known, envelope.why.as_deref()) else { return Ok(()) };
+    let turn = match recorded {
+        Some(notice) => take_turn(&app, &event, &notice).await?,
+        None => plan(&app, &event, audience, &known).await?,
+    };
+    match turn {
+        Some(notice) => send_all(&app, &event, &letter, &notice).await,
+        None => Ok(()),
+    }
+}
+
+/// Records who is told of the event; nothing when there is nobody.
+async fn plan(app: &App, event: &Event<AuditEvent>, audience: Audience, known: &Known) -> Result<Option<Notice>, Failure> {
+    let people = recipients(app, audience, known).await?;
+    let envelope = &event.envelope;
+    let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, people, event.now) else {
+        tracing::warn!(event.id = %envelope.id, event.kind = envelope.event_type, ?audience, "nobody who is known is to be told");
+        return Ok(None);
+    };
+    let mut tx = Cause::from(event).transaction();
+    tx.create_under(&notice);
+    match app.store.commit(tx).await {
+        Ok(()) => Ok(Some(notice)),
+        Err(StoreError::AlreadyExists(_)) => Err(at_it_already()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes the turn that an earlier delivery left or lost, or leaves it to a delivery that may still be at it.
+async fn take_turn(app: &App, event: &Event<AuditEvent>, before: &Loaded<Notice>) -> Result<Option<Notice>, Failure> {
+    let (next, answer) = match decide_delivery(&before.value) {
+        Delivery::Done => return Ok(None),
+        Delivery::Tell(next) => (next.clone(), Ok(Some(next))),
+        Delivery::Wait(next) => (next, Err(at_it_already())),
+    };
+    let mut tx = Cause::from(event).transaction();
+    tx.update_under(before, &next);
+    match app.store.commit(tx).await {
+        Ok(()) => answer,
+        Err(StoreError::VersionMoved(_)) => Err(at_it_already()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends to everybody who is pending. One who cannot be reached does not keep the others waiting.
+async fn send_all(app: &App, event: &Event<AuditEvent>, letter: &Letter, notice: &Notice) -> Result<(), Failure> {
+    let pending: Vec<String> = notice.pending().map(ToString::to_string).collect();
+    let mut failed = None;
+    for person in app.store.load_many::<Person>(&pending).await? {
+        let person = person.value;
+        match send(app, event, letter, &person).await {
+            Ok(()) => amend(app, event, |notice| notice.told(&person.sub, event.now)).await?,
+            Err(error) => {
+                tracing::warn!(event.id = %event.envelope.id, person.sub = %person.sub, error = %error, "a notice was not sent");
+                failed = Some(error.to_string());
+            }
+        }
+    }
+    match failed {
+        None => Ok(()),
+        Some(why) => {
+            amend(app, event, Notice::released).await?;
+            Err(Failure::Retry(why))
+        }
+    }
+}
+
+/// Sends one person their message; a topic that was never made, or was deleted, is made first.
+async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Person) -> Result<(), PrepareError> {
+    let envelope = &event.envelope;
+    let thread = Thread { event_id: &envelope.id, event_type: &envelope.event_type, aggregate: &envelope.aggregate };
+    let for_chat = channels_of(person).contains(&Channel::Chat);
+    let message = Message {
+        subject: render_subject(letter),
+        body: render_message(letter, thread, for_chat),
+        event_type: &envelope.event_type,
+    };
+    if let Some(topic) = &person.topic_arn {
+        match app.mailbox.publish(topic, &message).await {
+            Err(MailError::Gone(_)) => tracing::warn!(person.sub = %person.sub, "a person's topic is gone and is made again"),
+            other => return Ok(other?),
+        }
+    }
+    let topic = make_ready(app, person, Cause::from(event)).await?;
+    Ok(app.mailbox.publish(&topic, &message).await?)
+}
+
+/// Writes what became of the notice, on whatever another delivery wrote meanwhile.
+async fn amend(app: &App, event: &Event<AuditEvent>, change: impl Fn(&Notice) -> Notice + Send + Sync) -> Result<(), StoreError> {
+    app.store
+        .decide(|| async {
+            let Some(before) = app.store.load::<Notice>(event.envelope.id.as_str()).await? else { return Ok(Step::Done(())) };
+            let next = change(&before.value);
+            if next == before.value {
+                return Ok(Step::Done(()));
+            }
+            let mut tx = Cause::from(event).transaction();
+            tx.update_under(&before, &next);
+            Ok(Step::Commit(tx, ()))
+        })
+        .await
+}
+
+/// The people that an audience is at this moment. Owners whom no token has shown yet have no mailbox, and are left out.
+async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<BTreeSet<Sub>, StoreError> {
+    let (role, with_owners) = match audience {
+        Audience::Leads => (Some(Role::FinopsLead), false),
+        Audience::Engineers => (Some(Role::CloudEngineer), false),
+        Audience::Owners => (None, true),
+        Audience::OwnersAndLeads => (Some(Role::FinopsLead), true),
+    };
+    let mut people = BTreeSet::new();
+    if let Some(role) = role {
+        people.extend(app.store.list_people_in_role(role).await?.into_iter().map(|person| person.sub));
+    }
+    if let Some(space) = known.space.as_ref().filter(|_| with_owners) {
+        let owners: Vec<String> = space.fields.owners.iter().map(ToString::to_string).collect();
+        people.extend(app.store.load_many::<Person>(&owners).await?.into_iter().map(|person| person.value.sub));
+    }
+    Ok(people)
+}
+
+fn at_it_already() -> Failure {
+    Failure::Retry("another delivery of this event may be telling people at this moment".to_owned())
+}

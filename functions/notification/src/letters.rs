@@ -1,0 +1,130 @@
+//! Who is told what. Pure: an event and what is known of the things in it give a letter and its audience, or nothing.
+//!
+//! A letter repeats only what its audience may read anyway: owners hear of their own Space, Leads of everything,
+//! engineers of tasks. Everything that people typed goes in as a fact or into the headline, which rendering makes inert.
+
+mod access;
+mod spend;
+mod work;
+
+use contract::events::{Event, Place};
+use domain::ids::{ScopeId, TaskId};
+use domain::notice::{Fact, Letter, NextStep};
+
+use crate::known::Known;
+
+/// The types of events that people are told of; the template's subscription filter names the same.
+pub const TYPES: &[&str] = &[
+    "approval.decided", "approval.expired", "approval.expiring", "approval.revoked", "card.disputed", "card.opened",
+    "card.reminded", "card.resolved", "chain.ending", "chain.implemented", "chain.issued", "drift.found", "drift.resolved",
+    "gap.actioned", "gap.opened", "ingestion.failed", "models.announced", "proposal.accepted", "proposal.declined",
+    "proposal.made", "request.approved", "request.rejected", "request.submitted", "task.completed", "task.ready",
+    "task.reissued", "task.returned",
+];
+
+/// Who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Every FinOps Lead.
+    Leads,
+    /// Every Cloud Engineer.
+    Engineers,
+    /// The owners of the Space that the event is about.
+    Owners,
+    /// Those owners and every Lead.
+    OwnersAndLeads,
+}
+
+/// A letter and who gets it.
+pub(crate) type Addressed = (Audience, Letter);
+
+/// What people are told of an event; nothing of most. `why` is the reason that the audit record holds.
+pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
+    access::letter_of(event, known, why).or_else(|| work::letter_of(event, known)).or_else(|| spend::letter_of(event, known, why))
+}
+
+/// Where an event belongs, of those that people are told of.
+pub(crate) fn place_of(event: &Event) -> Option<&Place> {
+    match event {
+        Event::RequestSubmitted { place, .. }
+        | Event::RequestApproved { place, .. }
+        | Event::RequestRejected { place, .. }
+        | Event::ApprovalDecided { place, .. }
+        | Event::ApprovalRevoked { place, .. }
+        | Event::ApprovalExpired { place, .. }
+        | Event::ApprovalExpiring { place, .. }
+        | Event::ChainEnding { place, .. }
+        | Event::ProposalMade { place, .. }
+        | Event::ProposalAccepted { place, .. }
+        | Event::ProposalDeclined { place, .. }
+        | Event::DriftFound { place, .. }
+        | Event::DriftResolved { place, .. } => Some(place),
+        Event::ChainIssued { task }
+        | Event::ChainImplemented { task, .. }
+        | Event::TaskCompleted { task }
+        | Event::TaskReady { task }
+        | Event::TaskReissued { task }
+        | Event::TaskReturned { task, .. } => Some(&task.place),
+        Event::CardOpened { card }
+        | Event::CardReminded { card, .. }
+        | Event::CardDisputed { card, .. }
+        | Event::CardResolved { card, .. } => Some(&card.place),
+        _ => None,
+    }
+}
+
+/// The task that became ready by an event, and its scope.
+pub(crate) fn ready_task_of(event: &Event) -> Option<(&ScopeId, &TaskId)> {
+    match event {
+        Event::ChainIssued { task } | Event::TaskCompleted { task } | Event::TaskReady { task } | Event::TaskReissued { task } => {
+            Some((&task.scope_id, task.ready.as_ref()?))
+        }
+        Event::ChainEnding { scope_id, ready, .. } => Some((scope_id, ready.as_ref()?)),
+        _ => None,
+    }
+}
+
+/// A letter under way.
+struct Draft(Letter);
+
+impl Draft {
+    fn new(headline: impl Into<String>, what: impl Into<String>) -> Self {
+        Self(Letter { headline: headline.into(), what: what.into(), ..Letter::default() })
+    }
+
+    fn fact(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.0.facts.push(Fact { label, value: value.into() });
+        self
+    }
+
+    fn maybe(self, label: &'static str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.fact(label, value),
+            None => self,
+        }
+    }
+
+    /// The workload and its Space, by name and id.
+    fn place(self, known: &Known, place: &Place) -> Self {
+        let space = known.space.as_ref().map(|s| format!("{} ({})", s.fields.name, s.id));
+        self.fact("Workload", format!("{} ({})", workload_name(known, place), place.workload_id))
+            .fact("Space", space.unwrap_or_else(|| place.space_id.to_string()))
+    }
+
+    fn step(mut self, what: &'static str, call: impl Into<String>) -> Self {
+        self.0.next.push(NextStep { what, call: call.into() });
+        self
+    }
+
+    fn to(self, audience: Audience) -> Option<Addressed> {
+        Some((audience, self.0))
+    }
+}
+
+/// The workload's name, or its id where it cannot be found.
+fn workload_name(known: &Known, place: &Place) -> String {
+    known.workload.as_ref().map_or_else(|| place.workload_id.to_string(), |w| w.fields.name.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Keeps people's topics as what is known of the people asks for: the topic is there, the address on it is theirs.
+//!
+//! What SNS has is read first, and only differences are asked for: asking again for a subscription that is pending would
+//! send its reader another mail.
+
+use std::sync::Arc;
+
+use contract::events::Event as Told;
+use domain::audit::AuditEvent;
+use domain::authorization::{Action, Relations, authorize};
+use domain::notice::{Channel, channels_of};
+use domain::people::Actor;
+use domain::person::Person;
+use domain::text::Sub;
+use jiff::Timestamp;
+use lambda::{Event, Failure};
+use store::{Step, StoreError, Transaction};
+
+use crate::App;
+use crate::mailbox::{EMAIL, MailError, Subscribed};
+
+/// In whose name, when and because of what something is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) now: Timestamp,
+    pub(crate) request_id: &'a str,
+}
+
+impl<'a, E> From<&'a Event<E>> for Cause<'a> {
+    fn from(event: &'a Event<E>) -> Self {
+        Self { actor: &event.actor, now: event.now, request_id: &event.request_id }
+    }
+}
+
+impl Cause<'_> {
+    pub(crate) fn transaction(self) -> Transaction {
+        Transaction::new(self.actor, self.now, self.request_id)
+    }
+}
+
+/// Why a topic could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Somebody was seen for the first time, or their name, address, roles or channels changed.
+///
+/// Done: the topic and its subscriptions are as they should be, now or before. Retry: SNS or the table does not answer.
+/// Poison: the event cannot be read.
+pub(crate) async fn prepare(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    authorize(&event.actor, Action::SendNotice, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
+    let told = Told::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
+    let Told::PersonNoted { sub } = told else { return Err(Failure::Poison("this tells of no person".to_owned())) };
+    // As people are now: the event may be late, and a later one will come.
+    let Some(person) = app.store.load::<Person>(&sub).await? else { return Ok(()) };
+    match make_ready(&app, &person.value, Cause::from(&event)).await {
+        Ok(_) => Ok(()),
+        Err(PrepareError::Store(error)) => Err(error.into()),
+        Err(PrepareError::Mail(error)) => Err(Failure::Retry(error.to_string())),
+    }
+}
+
+/// Makes a person's topic ready, and answers which it is.
+pub(crate) async fn make_ready(app: &App, person: &Person, cause: Cause<'_>) -> Result<String, PrepareError> {
+    let topic = app.mailbox.open(&person.sub).await?;
+    let address = person.email.as_deref().filter(|_| channels_of(person).contains(&Channel::Email));
+    let change = plan_addresses(&app.mailbox.subscriptions(&topic).await?, address);
+    for subscription in &change.end {
+        app.mailbox.unsubscribe(subscription).await?;
+    }
+    if let Some(address) = change.begin {
+        match app.mailbox.subscribe_address(&topic, address).await {
+            // What a token or a Lead calls an address need not be one; the person's other channels still work.
+            Err(MailError::Refused { why, .. }) => {
+                tracing::warn!(person.sub = %person.sub, why, "the known address cannot be subscribed; correct it with PUT /v1/people/{{sub}}");
+            }
+            other => other?,
+        }
+    }
+    if person.topic_arn.as_deref() != Some(topic.as_str()) {
+        remember(app, &person.sub, &topic, cause).await?;
+    }
+    Ok(topic)
+}
+
+/// What has to change about the addresses on a topic.
+#[derive(Debug, PartialEq, Eq)]
+struct AddressChange<'a> {
+    end: Vec<String>,
+    begin: Option<&'a str>,
+}
+
+/// A pending subscription cannot be ended; if its reader confirms it after all, the next change ends it.
+fn plan_addresses<'a>(have: &[Subscribed], address: Option<&'a str>) -> AddressChange<'a> {
+    let is_wanted = |s: &&Subscribed| address.is_some_and(|a| a.eq_ignore_ascii_case(&s.endpoint));
+    let mails = || have.iter().filter(|s| s.protocol == EMAIL);
+    AddressChange {
+        end: mails().filter(|s| !is_wanted(s)).filter_map(|s| s.confirmed.clone()).collect(),
+        begin: address.filter(|_| !mails().any(|s| is_wanted(&s))),
+    }
+}
+
+/// Notes which topic is a person's. No event tells of it: it follows from the subject and is nobody's decision.
+async fn remember(app: &App, sub: &Sub, topic: &str, cause: Cause<'_>) -> Result<(), StoreError> {
+    app.store
+        .decide(|| async {
+            let Some(before) = app.store.load::<Person>(sub.as_str()).await? else { return Ok(Step::Done(())) };
+            if before.value.topic_arn.as_deref() == Some(topic) {
+                return Ok(Step::Done(()));
+            }
+            let mut tx = cause.transaction();
+            tx.update_under(&before, &Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() });
+            Ok(Step::Commit(tx, ()))
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(endpoint: &str, arn: Option<&str>) -> Subscribed {
+        Subscribed { protocol: EMAIL.to_owned(), endpoint: endpoint.to_owned(), confirmed: arn.map(str::to_owned) }
+    }
+
+    #[test]
+    fn only_differences_are_asked_for_and_other_protocols_are_left_alone() {
+        let chat = Subscribed { protocol: "https".to_owned(), endpoint: "https://chat".to_owned(), confirmed: Some("arn:c".to_owned()) };
+        let nothing = AddressChange { end: Vec::new(), begin: None };
+        for (have, address, expected) in [
+            (vec![], None, nothing),
+            (vec![chat.clone()], Some("ana@x"), AddressChange { end: Vec::new(), begin: Some("ana@x") }),
+            (vec![mail("Ana@X", None)], Some("ana@x"), AddressChange { end: Vec::new(), begin: None }),
+            (vec![mail("ana@x", Some("arn:a")), chat], Some("ana@x"), AddressChange { end: Vec::new(), begin: None }),
+            (vec![mail("old@x", Some("arn:o"))], Some("ana@x"), AddressChange { end: vec!["arn:o".to_owned()], begin: Some("ana@x") }),
+            (vec![mail("old@x", None)], None, AddressChange { end: Vec::new(), begin: None }),
+        ] {
+            assert_eq!(plan_addresses(&have, address), expected, "{have:?}");
+        }
+    }
+}

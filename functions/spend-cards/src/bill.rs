@@ -1,0 +1,166 @@
+//! The bill of some months, attributed: what cards and chargeback are made of.
+//!
+//! Facts are stored without an owner; who answers for each is said here, anew at each reading, from the claims, approvals
+//! and settled disputes as they are now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::anchor::{Anchor, AnchorType, Claim};
+use domain::bill::alias::ModelName;
+use domain::bill::attribution::{AttributionLevel, Context, Verdict, attribute_fact};
+use domain::bill::facts::Fact;
+use domain::calendar::{Month, Period, utc_day};
+use domain::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
+use domain::estimate::Estimate;
+use domain::ids::WorkloadId;
+use domain::space::Workload;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use store::StoreError;
+use store::governance::load_governance;
+use store::spend::Head;
+
+use crate::App;
+
+/// A fact and who answers for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributed {
+    pub(crate) fact: Fact,
+    pub(crate) model: ModelName,
+    pub(crate) verdict: Verdict,
+    level: AttributionLevel,
+}
+
+/// The bill of some months.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bill {
+    /// The months that were ingested, of those that were asked for.
+    pub(crate) deliveries: BTreeMap<Month, Delivery>,
+    /// Their facts, in the order of month, anchor and day.
+    pub(crate) facts: Vec<Attributed>,
+    of_workload: BTreeMap<WorkloadId, Vec<usize>>,
+}
+
+impl App {
+    /// Reads and attributes the bill of these months. `assumed` is applied as if its dispute were settled already.
+    pub(crate) async fn read_bill(&self, months: &BTreeSet<Month>, assumed: Option<Transfer>) -> Result<Bill, StoreError> {
+        let mut governance = load_governance(&self.store).await?;
+        assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer));
+        let (settings, _) = self.store.settings_in_force().await?;
+        let context = Context { settings: &settings.bill, aliases: &self.aliases, governance: &governance };
+        let mut bill = Bill::default();
+        for month in months {
+            let Some((head, days)) = self.spend.month_facts(*month).await? else { continue };
+            let facts = days.into_iter().flat_map(|day| day.facts);
+            bill.add(*month, &head, facts.map(|fact| attributed(fact, &context)));
+        }
+        Ok(bill)
+    }
+}
+
+fn attributed(fact: Fact, context: &Context<'_>) -> Attributed {
+    let attribution = attribute_fact(&fact, context);
+    let level = attribution.level.unwrap_or(AttributionLevel::Workload);
+    Attributed { fact, model: attribution.model, verdict: attribution.verdict, level }
+}
+
+impl Bill {
+    fn add(&mut self, month: Month, head: &Head, facts: impl Iterator<Item = Attributed>) {
+        let mut all_invoiced = true;
+        for attributed in facts {
+            all_invoiced &= attributed.fact.key.invoiced;
+            if let Verdict::Workload { workload_id, .. } = &attributed.verdict {
+                self.of_workload.entry(workload_id.clone()).or_default().push(self.facts.len());
+            }
+            self.facts.push(attributed);
+        }
+        let delivery = Delivery {
+            as_of: head.as_of,
+            complete_to: head.complete_to().unwrap_or_else(|| domain::calendar::previous_day(month.first_day())),
+            // While the month lasts, what is invoiced is what there is so far.
+            is_invoiced: all_invoiced && utc_day(head.as_of) > month.last_day(),
+        };
+        self.deliveries.insert(month, delivery);
+    }
+
+    /// The workloads that answer for some of it.
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &WorkloadId> {
+        self.of_workload.keys()
+    }
+
+    /// What a workload answers for.
+    pub(crate) fn facts_of(&self, workload: &WorkloadId) -> Vec<WorkloadFact<'_>> {
+        let indices = self.of_workload.get(workload).into_iter().flatten();
+        let facts = indices.filter_map(|index| self.facts.get(*index));
+        facts.map(|a| WorkloadFact { fact: &a.fact, model: &a.model, level: a.level }).collect()
+    }
+
+    /// What a workload's cards are made of.
+    pub(crate) fn inputs<'a>(
+        &self,
+        workload: &Workload,
+        facts: &'a [WorkloadFact<'a>],
+        estimates: &'a [Estimate],
+        claims: &Claims,
+        now: Timestamp,
+        reason: AdjustmentReason,
+    ) -> WorkloadInputs<'a> {
+        WorkloadInputs {
+            workload_id: workload.id.clone(),
+            space_id: workload.space_id.clone(),
+            due: claims.due(&workload.id, facts, utc_day(now)),
+            claim_level: claims.level_of(&workload.id),
+            deliveries: self.deliveries.clone(),
+            facts,
+            estimates,
+            reason,
+        }
+    }
+}
+
+/// Who claimed what when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Claims(BTreeMap<WorkloadId, Vec<(Claim, AttributionLevel)>>);
+
+impl Claims {
+    /// The claims on these anchors, ended ones included.
+    pub(crate) fn of(anchors: Vec<Anchor>) -> Self {
+        let mut claims: BTreeMap<WorkloadId, Vec<(Claim, AttributionLevel)>> = BTreeMap::new();
+        for anchor in anchors {
+            let level = match anchor.anchor_type {
+                AnchorType::IamRole => AttributionLevel::Workload,
+                AnchorType::Workspace | AnchorType::LambdaRole => AttributionLevel::Workspace,
+            };
+            for claim in anchor.claims {
+                claims.entry(claim.workload_id.clone()).or_default().push((claim, level));
+            }
+        }
+        Self(claims)
+    }
+
+    /// The workloads that claim, or claimed, something.
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &WorkloadId> {
+        self.0.keys()
+    }
+
+    fn level_of(&self, workload: &WorkloadId) -> AttributionLevel {
+        let own = self.0.get(workload).into_iter().flatten();
+        own.map(|(_, level)| *level).max().unwrap_or(AttributionLevel::Workload)
+    }
+
+    /// The periods of this and the previous month for which a workload has a card by today: those whose Monday has come,
+    /// and in which it held a claim or was given spend. A run that was missed is made up for by the next one.
+    pub(crate) fn due(&self, workload: &WorkloadId, facts: &[WorkloadFact<'_>], today: Date) -> Vec<Period> {
+        let month = Month::of(today);
+        let periods = [month.previous(), month].into_iter().flat_map(Month::periods);
+        let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.day));
+        periods
+            .filter(|period| period.opens_on() <= today)
+            .filter(|period| self.held_in(workload, *period) || has_spend(period))
+            .collect()
+    }
+
+    fn held_in(&self, workload: &WorkloadId, period: Period) -> bool {
+        self.0.get(workload).into_iter().flatten().any(|(claim, _)| period.days().any(|day| claim.holds_on(day)))
+    }
+}

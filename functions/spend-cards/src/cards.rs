@@ -1,0 +1,123 @@
+//! Reading cards, and what their owners do with them: sign, or dispute.
+
+use std::sync::Arc;
+
+use contract::events::Event;
+use domain::authorization::authorize;
+use domain::card::{Approve, CardState, Dispute, SpendCard, decide_approve, decide_dispute};
+use domain::ids::WorkloadId;
+use domain::outcome::Outcome;
+use domain::text::Note;
+use jiff::civil::Date;
+use lambda::{Answer, Call, Page, Problem, list_page};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::aggregates::card::cards_from;
+use store::{Order, Step};
+
+use crate::App;
+use crate::access::card_ref;
+
+/// Lines that one dispute names: beyond that the card as a whole is disputed.
+const DISPUTED_LINES_MAX: usize = 200;
+
+/// The owner's signature.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ApproveFields {
+    /// The version that is signed.
+    version: u64,
+    /// What the owner says to it.
+    #[serde(default)]
+    note: Option<Note>,
+}
+
+/// The owner's objection.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DisputeFields {
+    /// The version that is disputed.
+    version: u64,
+    /// Why.
+    reason: Note,
+    /// Which lines; the card as a whole if left out.
+    #[serde(default)]
+    line_ids: Option<Vec<String>>,
+}
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<SpendCard>>, Problem> {
+    let state: Option<CardState> = call.query.one_of("state")?;
+    let from: Option<Date> = call.query.maybe("from")?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = app.sight(&call).await?;
+    let (index, partitions) = app.where_listed(workload.as_ref(), state, &sight).await?;
+    let mut asked = call.page()?;
+    asked.after = asked.after.or_else(|| from.map(|day| cards_from(day).into()));
+    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+        let card: SpendCard = entry.read()?;
+        let is_shown = sight.includes(&card.space_id)
+            && state.is_none_or(|state| card.state == state)
+            && from.is_none_or(|from| card.period.from >= from);
+        Ok(is_shown.then_some(card))
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendCard>, Problem> {
+    let (found, space) = app.card(&call).await?;
+    authorize(&call.actor, call.action, space.relations(&call.actor), found.value.state.as_str())?;
+    Ok(shown(found.value))
+}
+
+pub(crate) async fn approve(app: Arc<App>, call: Call<ApproveFields>) -> Result<Answer<SpendCard>, Problem> {
+    app.store
+        .decide(|| async {
+            let (found, space) = app.card(&call).await?;
+            let ApproveFields { version, note } = call.body.clone();
+            let command = Approve { version, note };
+            match decide_approve(&found.value, command, &call.actor, space.relations(&call.actor), call.now) {
+                Outcome::Changed(card) => {
+                    call.check_version(found.value.version)?;
+                    let mut tx = call.transaction();
+                    tx.update(&found, &card, &Event::CardApproved { card: card_ref(&card) });
+                    Ok(call.commit(tx, shown(card)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<Answer<SpendCard>, Problem> {
+    let mut line_ids = call.body.line_ids.clone().unwrap_or_default();
+    line_ids.sort();
+    line_ids.dedup();
+    if line_ids.len() > DISPUTED_LINES_MAX {
+        let detail = format!("`lineIds` names at most {DISPUTED_LINES_MAX} lines; leave it out to dispute the card as a whole");
+        return Err(Problem::invalid(detail));
+    }
+    app.store
+        .decide(|| async {
+            let (found, space) = app.card(&call).await?;
+            let DisputeFields { version, reason, .. } = call.body.clone();
+            let command = Dispute { version, reason: reason.clone(), line_ids: line_ids.clone() };
+            match decide_dispute(&found.value, command, &call.actor, space.relations(&call.actor), call.now) {
+                Outcome::Changed(card) => {
+                    call.check_version(found.value.version)?;
+                    let mut tx = call.transaction().because(reason.as_str());
+                    let event = Event::CardDisputed { card: card_ref(&card), reason: reason.as_str().to_owned() };
+                    tx.update(&found, &card, &event);
+                    Ok(call.commit(tx, shown(card)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+pub(crate) fn shown(card: SpendCard) -> Answer<SpendCard> {
+    let version = card.version;
+    Answer::ok(card).versioned(version)
+}

@@ -1,0 +1,154 @@
+//! Deciding disputes. A decision is applied at once: the card is generated anew with it and frozen; a re-attribution waits
+//! for the other owner, whose answer settles it. What a decision moves follows from the card, see `domain::card::Transfer`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use contract::events::{Event as Happened, Place};
+use domain::audit::AuditEvent;
+use domain::card::{
+    AdjustmentReason, CardFigures, CardKind, Decision, ResolutionTarget, Resolve, SpendCard, Transfer, decide_resolve,
+    plan_figures, proposal_of, settle_resolution,
+};
+use domain::ids::{ProposalId, SpaceId};
+use domain::outcome::Outcome;
+use domain::proposal::{Proposal, ProposalState, Proposed};
+use domain::space::Workload;
+use domain::text::Note;
+use jiff::Timestamp;
+use lambda::{Answer, Call, Event, Failure, Problem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use store::aggregates::estimate::versions;
+use store::{Loaded, Step, StoreError, Transaction};
+
+use crate::App;
+use crate::access::card_ref;
+use crate::bill::Claims;
+use crate::cards::shown;
+
+/// A Lead's decision.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ResolveFields {
+    /// What.
+    decision: Decision,
+    /// To whom, and from which day on; for a re-attribution.
+    #[serde(default)]
+    target: Option<ResolutionTarget>,
+    /// Why.
+    reason: Note,
+}
+
+pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<Answer<SpendCard>, Problem> {
+    let proposal_id = ProposalId::new(call.now, app.ids.entropy());
+    let ResolveFields { decision, target, reason } = call.body.clone();
+    app.store
+        .decide(|| async {
+            let (found, space) = app.card(&call).await?;
+            let moved = Transfer::wanted(&found.value, decision, target.as_ref());
+            let figures = figures_after(&app, &found.value, moved, call.now).await?;
+            let command = Resolve { decision, target: target.clone(), reason: reason.clone() };
+            let relations = space.relations(&call.actor);
+            match decide_resolve(&found.value, command, figures, &call.actor, relations, call.now) {
+                Outcome::Changed(card) => {
+                    call.check_version(found.value.version)?;
+                    let mut tx = call.transaction().because(reason.as_str());
+                    match propose(&app, &card, &proposal_id).await? {
+                        Some(proposal) => {
+                            let (space_id, workload_id) = (proposal.space_id.clone(), proposal.workload_id.clone());
+                            let place = Place { space_id, workload_id };
+                            tx.create(&proposal, &Happened::ProposalMade { place, proposal_id: proposal_id.clone() });
+                            tx.update_under(&found, &card);
+                        }
+                        None => tx.update(&found, &card, &resolved(&card, decision)),
+                    }
+                    Ok(call.commit(tx, shown(card)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+/// Consumes `proposal.accepted` and `proposal.declined`.
+///
+/// Done: proposals that are no re-attribution, and answers that no card waits for any more. Retry: the store. Poison: an
+/// event, proposal or card that is not there.
+pub(crate) async fn settle(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    let happened = Happened::of(&event.envelope).map_err(|error| Failure::Poison(error.to_string()))?;
+    let (Happened::ProposalAccepted { proposal_id, .. } | Happened::ProposalDeclined { proposal_id, .. }) = happened else {
+        return Ok(());
+    };
+    let missing = |what: &str| Failure::Poison(format!("proposal `{proposal_id}` has no {what}"));
+    let proposal: Option<Loaded<Proposal>> = app.store.load(proposal_id.as_str()).await?;
+    let proposal = proposal.ok_or_else(|| missing("record"))?.value;
+    let Proposed::ReAttribute { card_id, .. } = &proposal.proposed else { return Ok(()) };
+    let is_accepted = proposal.state == ProposalState::Accepted;
+    app.store
+        .decide(|| async {
+            let found: Option<Loaded<SpendCard>> = app.store.load(card_id.as_str()).await?;
+            let found = found.ok_or_else(|| missing("card"))?;
+            let Some(waiting) = found.value.resolution.as_ref().filter(|_| found.value.awaits(&proposal)) else {
+                return Ok(Step::Done(()));
+            };
+            let moved = Transfer::wanted(&found.value, waiting.decision, waiting.target.as_ref()).filter(|_| is_accepted);
+            let figures = figures_after(&app, &found.value, moved, event.now).await?;
+            match settle_resolution(&found.value, is_accepted, figures, &event.actor, event.now) {
+                Outcome::Changed(card) => {
+                    let mut tx = Transaction::new(&event.actor, event.now, &event.request_id);
+                    let happened = if is_accepted { resolved(&card, Decision::ReAttribute) } else { declined(&card, &proposal) };
+                    tx.update(&found, &card, &happened);
+                    Ok(Step::Commit(tx, ()))
+                }
+                Outcome::AlreadyDone | Outcome::Refused(_) => Ok::<_, Failure>(Step::Done(())),
+            }
+        })
+        .await
+}
+
+fn resolved(card: &SpendCard, decision: Decision) -> Happened {
+    Happened::CardResolved { card: card_ref(card), decision: decision.as_str().to_owned() }
+}
+
+/// A declined re-attribution leaves the card disputed as before: a Lead decides again.
+fn declined(card: &SpendCard, proposal: &Proposal) -> Happened {
+    let reason = format!("the owner of `{}` declined to take the spend over; decide again", proposal.workload_id);
+    Happened::CardDisputed { card: card_ref(card), reason }
+}
+
+/// The proposal to the other owner, if the card waits for one.
+async fn propose(app: &App, card: &SpendCard, id: &ProposalId) -> Result<Option<Proposal>, Problem> {
+    let Some(waiting) = card.resolution.as_ref().filter(|resolution| resolution.awaits_owner) else { return Ok(None) };
+    Ok(proposal_of(card, id.clone(), space_of(app, waiting.target.as_ref()).await?))
+}
+
+async fn space_of(app: &App, target: Option<&ResolutionTarget>) -> Result<SpaceId, Problem> {
+    let unknown = || Problem::invalid("`target.workloadId` names no workload; copy the id from GET /v1/workloads");
+    let id = &target.ok_or_else(unknown)?.workload_id;
+    let workload: Option<Loaded<Workload>> = app.store.load(id.as_str()).await?;
+    Ok(workload.ok_or_else(unknown)?.value.space_id)
+}
+
+/// What a card says once `moved` has left it, with the bill, claims and estimates as they are now. Adjustment cards, and
+/// cards whose month is not at hand, say what they said.
+async fn figures_after(
+    app: &App,
+    card: &SpendCard,
+    moved: Option<Transfer>,
+    now: Timestamp,
+) -> Result<CardFigures, StoreError> {
+    let workload: Option<Loaded<Workload>> = app.store.load(card.workload_id.as_str()).await?;
+    let bill = app.read_bill(&BTreeSet::from([card.period.month()]), moved).await?;
+    let (Some(workload), CardKind::Period, false) = (workload, card.kind, bill.deliveries.is_empty()) else {
+        return Ok(card.figures.clone());
+    };
+    let estimates = app.store.load_estimates(&card.workload_id).await?;
+    let claims = Claims::of(app.store.list_anchors().await?);
+    let facts = bill.facts_of(&card.workload_id);
+    let reason = AdjustmentReason::Reattributed;
+    let inputs = bill.inputs(&workload.value, &facts, versions(estimates.as_ref()), &claims, now, reason);
+    let before = card.figures.previous.as_ref().map(|trend| (trend.period, trend.actual.amount));
+    Ok(plan_figures(&inputs, card.period, before, card.figures.adjustments.clone()))
+}

@@ -1,0 +1,199 @@
+//! The nightly check of every live role against what is approved on it, and the findings.
+//!
+//! Roles are read side by side and recorded one after another. Whatever a run did not get to, the next one does: a finding
+//! and its repair are written together, once, and a role that is as it was writes nothing.
+
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+
+use domain::anchor::{Anchor, AnchorKey};
+use domain::aws::{AccountId, Partition, RoleRef};
+use domain::chain::{Chain, ScopeState};
+use domain::drift::approved::diff_of_scopes;
+use domain::drift::live::LiveRole;
+use domain::drift::{DriftFinding, DriftState, Seen, finding_id};
+use domain::ids::{DriftId, ScopeId};
+use domain::instructions::Trust;
+use domain::space::Workload;
+use lambda::{Answer, Call, Failure, Page, Problem, Tick, list_page};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::aggregates::drift::drift_in;
+use store::{Index, Order};
+use tokio::task::JoinSet;
+
+use crate::App;
+use crate::live::{ReadError, Reader};
+
+/// Roles read side by side: one takes some ten calls of a fifth of a second, and IAM throttles an account at about
+/// twenty calls a second; a thousand roles are read within the function's five minutes.
+const AT_ONCE_MAX: usize = 8;
+
+/// What a run of the check saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DriftRun {
+    checked: u32,
+    verified: u32,
+    drifted: u32,
+    unreadable: u32,
+    resolved: u32,
+    tasks_opened: u32,
+}
+
+/// A governed role as the check saw it.
+struct Checked {
+    role: RoleRef,
+    anchor: Anchor,
+    /// The scope on which a repair is opened.
+    scope: ScopeId,
+    seen: Seen,
+}
+
+type Readers = BTreeMap<(Partition, AccountId), Result<Reader, ReadError>>;
+
+pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<DriftFinding>>, Problem> {
+    let state: Option<DriftState> = call.query.one_of("state")?;
+    let (partitions, wanted_page) = (drift_in(state), call.page()?);
+    let page = list_page(&app.store, Index::List, &partitions, Order::Ascending, &wanted_page, |entry| {
+        entry.read::<DriftFinding>().map(Some)
+    });
+    Ok(Answer::ok(page.await?))
+}
+
+/// Checks every role on which a scope is implemented. What fails on one role is tried again with the whole run, which
+/// then finds the others done.
+pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> {
+    let roles = governed_roles(&app).await?;
+    let readers = Arc::new(readers_of(&app, roles.iter().map(|(role, _)| role)).await);
+    let mut run = DriftRun::default();
+    if readers.values().any(|reader| matches!(reader, Err(ReadError::NotConfigured))) {
+        // A fact about the deployment, not about any role.
+        tracing::warn!("live roles are not checked: no reader role is configured");
+        run.unreadable = u32::try_from(roles.len()).unwrap_or(u32::MAX);
+        return Ok(run);
+    }
+    let open = app.store.list_open_drift().await?;
+    // Roles on which something is approved, until the check says otherwise.
+    let mut governed: BTreeSet<DriftId> = roles.iter().map(|(role, _)| finding_id(role)).collect();
+    let mut failure = None;
+    let checks = roles.into_iter().map(|(role, anchor)| {
+        let (app, readers) = (Arc::clone(&app), Arc::clone(&readers));
+        async move { (finding_id(&role), check(&app, &readers, role, anchor).await) }
+    });
+    let mut seen = side_by_side(checks).await;
+    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (id, checked) in seen {
+        let recorded = match checked {
+            Ok(None) => {
+                governed.remove(&id);
+                continue;
+            }
+            Ok(Some(checked)) => {
+                run.count(&checked.seen);
+                record::seen(&app, &tick, &checked).await
+            }
+            Err(error) => Err(error),
+        };
+        match recorded {
+            Ok(recorded) => run.tasks_opened += u32::from(recorded.opened_task),
+            Err(error) => {
+                tracing::error!(drift.id = %id, error = %error, "a role could not be checked");
+                failure = Some(error);
+            }
+        }
+    }
+    for finding in open.iter().filter(|f| !governed.contains(&f.id)) {
+        record::closed(&app, &tick, &finding.id).await?;
+    }
+    let still_open: BTreeSet<_> = app.store.list_open_drift().await?.into_iter().map(|f| f.id).collect();
+    run.resolved = u32::try_from(open.iter().filter(|f| !still_open.contains(&f.id)).count()).unwrap_or(u32::MAX);
+    failure.map_or(Ok(run), Err)
+}
+
+impl DriftRun {
+    const fn count(&mut self, seen: &Seen) {
+        self.checked += 1;
+        match seen {
+            Seen::AsApproved => self.verified += 1,
+            Seen::Drifted(_) => self.drifted += 1,
+            Seen::Unreadable(_) => self.unreadable += 1,
+        }
+    }
+}
+
+/// The roles that any scope uses.
+async fn governed_roles(app: &App) -> Result<Vec<(RoleRef, Anchor)>, Failure> {
+    let anchors = app.store.list_anchors().await?;
+    let role_of = |anchor: Anchor| match &anchor.key {
+        AnchorKey::Role(role) if !anchor.scopes.is_empty() => Some((role.clone(), anchor)),
+        AnchorKey::Role(_) | AnchorKey::Workspace { .. } => None,
+    };
+    Ok(anchors.into_iter().filter_map(role_of).collect())
+}
+
+/// The way into each account of these roles, or why there is none.
+async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Readers {
+    let accounts: BTreeSet<(Partition, AccountId)> = roles.map(|r| (r.partition, r.account_id.clone())).collect();
+    let assume = |(partition, account): (Partition, AccountId)| {
+        let app = Arc::clone(app);
+        async move {
+            let reader = Reader::of_account(&app.platform, partition, &account).await;
+            ((partition, account), reader)
+        }
+    };
+    side_by_side(accounts.into_iter().map(assume)).await.into_iter().collect()
+}
+
+/// What is seen of one role; `None` while no scope on it is implemented.
+async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> Result<Option<Checked>, Failure> {
+    let mut chains = Vec::new();
+    for scope in &anchor.scopes {
+        chains.extend(app.store.load::<Chain>(scope.as_str()).await?.map(|loaded| loaded.value));
+    }
+    let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented).map(|c| c.id.clone()).min();
+    let workload = app.store.load::<Workload>(anchor.workload_id.as_str()).await?;
+    let (Some(scope), Some(workload)) = (implemented, workload) else { return Ok(None) };
+    let fields = &workload.value.fields;
+    let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };
+    let compared = match readers.get(&(role.partition, role.account_id.clone())) {
+        Some(Ok(reader)) => {
+            let diff = |live: Option<&LiveRole>| {
+                let drift = diff_of_scopes(&role, &chains, trust, live).map(Option::unwrap_or_default);
+                drift.map_err(|refusal| ReadError::NothingToCompare(refusal.to_string()))
+            };
+            reader.compare(&role.name, diff).await
+        }
+        Some(Err(error)) => Err(error.clone()),
+        None => Err(ReadError::NotConfigured),
+    };
+    let seen = match compared {
+        Ok(drift) if drift.is_none() => Seen::AsApproved,
+        Ok(drift) => Seen::Drifted(drift),
+        Err(error) => Seen::Unreadable(error.to_string()),
+    };
+    Ok(Some(Checked { role, anchor, scope, seen }))
+}
+
+/// Awaits everything, a few at a time, in any order.
+async fn side_by_side<T, F>(work: impl Iterator<Item = F>) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let (mut running, mut done) = (JoinSet::new(), Vec::new());
+    for next in work {
+        if running.len() >= AT_ONCE_MAX {
+            done.extend(running.join_next().await.and_then(Result::ok));
+        }
+        running.spawn(next);
+    }
+    // A task ends without a result only if it panics, and nothing here can.
+    while let Some(ended) = running.join_next().await {
+        done.extend(ended.ok());
+    }
+    done
+}

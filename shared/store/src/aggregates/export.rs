@@ -1,0 +1,17 @@
+//! Exports: each is read by its id and listed nowhere.
+
+use domain::export::Export;
+
+use crate::aggregate::{Aggregate, Listing};
+
+impl Aggregate for Export {
+    const KIND: &'static str = "EXPORT";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::default()
+    }
+}

@@ -1,0 +1,17 @@
+//! Closed months: the month is the natural key, so each is closed once.
+
+use domain::month::MonthClose;
+
+use crate::aggregate::{Aggregate, Listing};
+
+impl Aggregate for MonthClose {
+    const KIND: &'static str = "MONTH";
+
+    fn id(&self) -> String {
+        self.month.to_string()
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::default()
+    }
+}

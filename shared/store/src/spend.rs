@@ -1,0 +1,196 @@
+//! The spend table: the facts of the bill, month by month, as the last complete run left them.
+//!
+//! Facts lie in items that are named by their content and never change; an index names the items of one reading of a
+//! month, and `HEAD` names the index. A reader follows `HEAD` and therefore sees one run or the other, never a mixture. A
+//! run writes the items that are not there yet, then the index, and flips `HEAD` last, if it is still as it was read; an
+//! unchanged delivery writes `HEAD` alone. What no `HEAD` names any more expires by itself.
+//!
+//! Who answers for a fact is not stored: it follows from claims and approvals, and is said anew at each reading.
+
+mod items;
+mod month;
+
+use aws_sdk_dynamodb::Client;
+use domain::bill::facts::AnchorDay;
+use domain::bill::reconciliation::Control;
+use domain::calendar::Month;
+use domain::digest::Digest;
+use domain::ids::RunId;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use items::Table;
+
+/// The spend table, through one client.
+#[derive(Debug, Clone)]
+pub struct SpendStore {
+    table: Table,
+}
+
+/// What a month's facts are: which run read them, from which delivery, and what was counted beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    /// The month.
+    pub billing_period: Month,
+    /// The run that read it completely.
+    pub run_id: RunId,
+    /// Which attempt of that run.
+    pub attempt: u32,
+    /// The delivery's manifest.
+    pub manifest_id: String,
+    /// When AWS delivered it.
+    pub as_of: Timestamp,
+    /// The settings' version that the rows were read with.
+    pub settings_version: u64,
+    /// The control totals.
+    pub control: Control,
+    /// What the facts are, in one digest: two runs with the same one read the same facts.
+    pub facts: Digest,
+    /// Whether this run moved any fact.
+    pub changed: bool,
+    /// Counts the flips.
+    pub revision: u64,
+    /// How many items the index takes.
+    index_parts: u32,
+    /// The index before, whose items go once nobody can be reading them.
+    superseded: Option<IndexName>,
+}
+
+/// An index by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IndexName {
+    facts: Digest,
+    parts: u32,
+}
+
+/// What a run found, to be shown from now on.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The month.
+    pub billing_period: Month,
+    /// The run.
+    pub run_id: RunId,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// The delivery's manifest.
+    pub manifest_id: String,
+    /// When AWS delivered it.
+    pub as_of: Timestamp,
+    /// The settings' version that the rows were read with.
+    pub settings_version: u64,
+    /// The control totals.
+    pub control: Control,
+    /// The facts.
+    pub days: Vec<AnchorDay>,
+}
+
+impl Head {
+    /// The last day of usage in the delivery, of any service; none when the delivery holds no row.
+    #[must_use]
+    pub fn complete_to(&self) -> Option<Date> {
+        self.control.values().filter_map(|total| total.last_day).max()
+    }
+
+    /// Whether this attempt of a run is what is shown.
+    #[must_use]
+    pub fn is_of(&self, run: &RunId, attempt: u32) -> bool {
+        self.run_id == *run && self.attempt == attempt
+    }
+}
+
+impl SpendStore {
+    /// The store over a client and the name of the spend table.
+    #[must_use]
+    pub const fn new(client: Client, table: String) -> Self {
+        Self { table: Table::new(client, table) }
+    }
+
+    /// What is shown of a month; `None` if it was never read completely.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn head(&self, month: Month) -> Result<Option<Head>, StoreError> {
+        self.table.head(month).await
+    }
+
+    /// A month's facts, all of one reading.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn month_facts(&self, month: Month) -> Result<Option<(Head, Vec<AnchorDay>)>, StoreError> {
+        let Some(head) = self.head(month).await? else { return Ok(None) };
+        let index = self.table.index(month, &head.index_name()).await?;
+        let days = self.table.days(month, &index).await?;
+        Ok(Some((head, days)))
+    }
+
+    /// Shows what a run found. The same attempt again writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionMoved`] when another run was faster: read `HEAD` and decide again.
+    pub async fn show(&self, reading: Reading, now: Timestamp) -> Result<Head, StoreError> {
+        let month = reading.billing_period;
+        let before = self.head(month).await?;
+        if let Some(head) = before.as_ref().filter(|head| head.is_of(&reading.run_id, reading.attempt)) {
+            // It died after the flip, perhaps before it took the old items away.
+            self.expire_superseded(head, now).await?;
+            return Ok(head.clone());
+        }
+        let index = month::Index::of(&reading.days);
+        let facts = index.digest();
+        let known = before.as_ref().filter(|head| head.facts == facts);
+        let head = match known {
+            Some(unchanged) => {
+                let index_parts = unchanged.index_parts;
+                head_of(reading, facts, index_parts, false, before.as_ref())
+            }
+            None => {
+                let old = match &before {
+                    Some(head) => self.table.index(month, &head.index_name()).await?,
+                    None => month::Index::default(),
+                };
+                self.table.put_days(month, &reading.days, &old).await?;
+                let index_parts = self.table.put_index(month, &index, &facts).await?;
+                head_of(reading, facts, index_parts, true, before.as_ref())
+            }
+        };
+        self.table.flip(&head, before.as_ref().map(|b| b.revision)).await?;
+        self.expire_superseded(&head, now).await?;
+        Ok(head)
+    }
+
+    async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
+        let Some(old_name) = head.superseded.as_ref() else { return Ok(()) };
+        let month = head.billing_period;
+        let old = self.table.index(month, old_name).await?;
+        let current = self.table.index(month, &head.index_name()).await?;
+        self.table.expire(month, &old, &current, old_name, now).await
+    }
+}
+
+impl Head {
+    fn index_name(&self) -> IndexName {
+        IndexName { facts: self.facts.clone(), parts: self.index_parts }
+    }
+}
+
+fn head_of(reading: Reading, facts: Digest, index_parts: u32, changed: bool, before: Option<&Head>) -> Head {
+    Head {
+        billing_period: reading.billing_period,
+        run_id: reading.run_id,
+        attempt: reading.attempt,
+        manifest_id: reading.manifest_id,
+        as_of: reading.as_of,
+        settings_version: reading.settings_version,
+        control: reading.control,
+        facts,
+        changed,
+        revision: before.map_or(1, |head| head.revision + 1),
+        index_parts,
+        superseded: before.filter(|_| changed).map(Head::index_name),
+    }
+}

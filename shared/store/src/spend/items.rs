@@ -1,0 +1,257 @@
+//! The spend table's items: their keys, batches with their unprocessed rest, and the one conditional write.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+use domain::bill::facts::AnchorDay;
+use domain::calendar::Month;
+use domain::digest::{Digest, canonical_json};
+use jiff::{SignedDuration, Timestamp};
+
+use super::month::{Index, Place, day_of, documents_of};
+use super::{Head, IndexName};
+use crate::error::StoreError;
+use crate::item::{self, Item, number, text};
+use crate::keys;
+
+/// Keys that one BatchGetItem takes (DynamoDB quota).
+const BATCH_KEYS_MAX: usize = 100;
+/// Items that one BatchWriteItem takes (DynamoDB quota).
+const BATCH_WRITES_MAX: usize = 25;
+/// Bytes that one BatchWriteItem is given: DynamoDB takes 16 MB, and a slow link should not repeat that much.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often the rest that a batch left is asked for again before the whole step is.
+const REST_ATTEMPTS_MAX: u32 = 8;
+/// How long what is no longer shown stays: longer than any reader takes.
+const SUPERSEDED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+const HEAD: &str = "HEAD";
+const REVISION: &str = "revision";
+
+/// The table.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    client: Client,
+    name: String,
+}
+
+fn period(month: Month) -> String {
+    format!("PERIOD#{month}")
+}
+
+fn index_key(month: Month, facts: &Digest, part: u32) -> Item {
+    item::primary_key(&period(month), &format!("INDEX#{}#{part:04}", facts.hex()))
+}
+
+fn day_key(month: Month, place: &Place) -> Item {
+    let Place { anchor, day, digest, part } = place;
+    item::primary_key(&format!("SPEND#{month}#{anchor}"), &format!("DAY#{day}#{}#{part:04}", digest.hex()))
+}
+
+fn document(mut key: Item, json: String) -> Item {
+    key.insert(item::DOC.to_owned(), text(json));
+    key
+}
+
+impl Table {
+    pub(super) const fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+
+    pub(super) async fn head(&self, month: Month) -> Result<Option<Head>, StoreError> {
+        let key = item::primary_key(&period(month), HEAD);
+        let answer = self.client.get_item().table_name(&self.name).consistent_read(true).set_key(Some(key)).send().await;
+        let found = answer.map_err(|e| StoreError::of_call("GetItem", e))?.item;
+        found.as_ref().map(item::doc_of).transpose()
+    }
+
+    pub(super) async fn index(&self, month: Month, name: &IndexName) -> Result<Index, StoreError> {
+        let keys: Vec<Item> = (0..name.parts).map(|part| index_key(month, &name.facts, part)).collect();
+        let found = self.get_all(&keys).await?;
+        let mut index = Index::default();
+        for key in &keys {
+            index.rows.extend(item::doc_of::<Vec<super::month::Row>>(of_key(&found, key)?)?);
+        }
+        Ok(index)
+    }
+
+    pub(super) async fn days(&self, month: Month, index: &Index) -> Result<Vec<AnchorDay>, StoreError> {
+        let keys: Vec<Item> = index.places().iter().map(|place| day_key(month, place)).collect();
+        let found = self.get_all(&keys).await?;
+        let mut days = Vec::new();
+        for row in &index.rows {
+            let anchor = row.anchor.key();
+            for (day, entry) in &row.days {
+                let mut parts = Vec::new();
+                for part in 0..entry.parts {
+                    let place = Place { anchor: anchor.clone(), day: *day, digest: entry.digest.clone(), part };
+                    parts.push(item::text_of(of_key(&found, &day_key(month, &place))?, item::DOC)?);
+                }
+                let read = day_of(&row.anchor, *day, &entry.digest, &parts);
+                days.push(read.map_err(|e| unreadable(&format!("{month} {anchor} {day}"), &e.to_string()))?);
+            }
+        }
+        Ok(days)
+    }
+
+    /// Writes the days that the old index does not name.
+    pub(super) async fn put_days(&self, month: Month, days: &[AnchorDay], old: &Index) -> Result<(), StoreError> {
+        let known = old.places();
+        let documents = days.iter().flat_map(documents_of).filter(|(place, _)| !known.contains(place));
+        let items: Vec<Item> = documents.map(|(place, json)| document(day_key(month, &place), json)).collect();
+        self.put_all(items).await
+    }
+
+    /// Writes the index; answers how many items it takes.
+    pub(super) async fn put_index(&self, month: Month, index: &Index, facts: &Digest) -> Result<u32, StoreError> {
+        let items: Vec<Item> =
+            (0_u32..).zip(index.documents()).map(|(part, json)| document(index_key(month, facts, part), json)).collect();
+        let parts = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        self.put_all(items).await?;
+        Ok(parts)
+    }
+
+    /// Shows this head, if the one before is still the one that was read.
+    pub(super) async fn flip(&self, head: &Head, before: Option<u64>) -> Result<(), StoreError> {
+        let key = period(head.billing_period);
+        let mut item = document(item::primary_key(&key, HEAD), canonical_json(head));
+        item.insert(REVISION.to_owned(), number(head.revision));
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        let put = match before {
+            None => put.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", keys::PK),
+            Some(revision) => put
+                .condition_expression("#r = :r")
+                .expression_attribute_names("#r", REVISION)
+                .expression_attribute_values(":r", number(revision)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(context))
+                if matches!(context.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StoreError::VersionMoved(key))
+            }
+            Err(error) => Err(StoreError::of_call("PutItem", error)),
+        }
+    }
+
+    /// Lets what only the old index names go after a while. An item that comes back is written anew, without an end.
+    pub(super) async fn expire(
+        &self,
+        month: Month,
+        old: &Index,
+        current: &Index,
+        old_name: &IndexName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let end = number(now.saturating_add(SUPERSEDED_FOR).unwrap_or(Timestamp::MAX).as_second());
+        let shown = current.places();
+        let days = old.places().into_iter().filter(|place| !shown.contains(place)).map(|place| day_key(month, &place));
+        let indexes = (0..old_name.parts).map(|part| index_key(month, &old_name.facts, part));
+        for key in days.chain(indexes) {
+            let update = self.client.update_item().table_name(&self.name).set_key(Some(key));
+            let sent = update
+                .update_expression("SET #ttl = if_not_exists(#ttl, :end)")
+                .expression_attribute_names("#ttl", keys::TTL)
+                .expression_attribute_values(":end", end.clone())
+                .send();
+            sent.await.map_err(|e| StoreError::of_call("UpdateItem", e))?;
+        }
+        Ok(())
+    }
+
+    async fn get_all(&self, keys: &[Item]) -> Result<BTreeMap<String, Item>, StoreError> {
+        let mut found = BTreeMap::new();
+        for chunk in keys.chunks(BATCH_KEYS_MAX) {
+            let mut pending = chunk.to_vec();
+            let mut attempts = 0;
+            while !pending.is_empty() {
+                pause_before(attempts).await?;
+                attempts += 1;
+                let request = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
+                let request = request.map_err(|e| StoreError::Unavailable("BatchGetItem".to_owned(), Box::new(e)))?;
+                let answer = self.client.batch_get_item().request_items(&self.name, request).send().await;
+                let answer = answer.map_err(|e| StoreError::of_call("BatchGetItem", e))?;
+                let items: Vec<Item> = answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect();
+                if !items.is_empty() {
+                    // Large items come a few at a time: that is progress, not throttling.
+                    attempts = 0;
+                }
+                found.extend(items.into_iter().map(|item| (name_of(&item), item)));
+                pending = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
+            }
+        }
+        Ok(found)
+    }
+
+    async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
+        for batch in batches(items) {
+            let mut pending: Vec<WriteRequest> = Vec::with_capacity(batch.len());
+            for item in batch {
+                let put = PutRequest::builder().set_item(Some(item)).build();
+                let put = put.map_err(|e| StoreError::Unavailable("BatchWriteItem".to_owned(), Box::new(e)))?;
+                pending.push(WriteRequest::builder().put_request(put).build());
+            }
+            let mut attempts = 0;
+            while !pending.is_empty() {
+                pause_before(attempts).await?;
+                attempts += 1;
+                let answer = self.client.batch_write_item().request_items(&self.name, pending).send().await;
+                let answer = answer.map_err(|e| StoreError::of_call("BatchWriteItem", e))?;
+                pending = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Items in batches by number and size, each key once.
+fn batches(items: Vec<Item>) -> Vec<Vec<Item>> {
+    let mut seen = BTreeSet::new();
+    let mut batches: Vec<Vec<Item>> = Vec::new();
+    let mut bytes = 0;
+    for item in items.into_iter().filter(|item| seen.insert(name_of(item))) {
+        let length = item.get(item::DOC).and_then(|doc| doc.as_s().ok()).map_or(0, String::len);
+        match batches.last_mut().filter(|batch| batch.len() < BATCH_WRITES_MAX && bytes + length <= BATCH_BYTES_MAX) {
+            Some(batch) => {
+                bytes += length;
+                batch.push(item);
+            }
+            None => {
+                bytes = length;
+                batches.push(vec![item]);
+            }
+        }
+    }
+    batches
+}
+
+/// DynamoDB leaves a rest when it is throttled: wait twice as long each time.
+async fn pause_before(attempts: u32) -> Result<(), StoreError> {
+    match attempts {
+        0 => Ok(()),
+        REST_ATTEMPTS_MAX.. => Err(StoreError::Throttled),
+        _ => {
+            tokio::time::sleep(Duration::from_millis(25 << attempts)).await;
+            Ok(())
+        }
+    }
+}
+
+fn name_of(item: &HashMap<String, aws_sdk_dynamodb::types::AttributeValue>) -> String {
+    let part = |name: &str| item.get(name).and_then(|v| v.as_s().ok()).map_or("", String::as_str);
+    format!("{} / {}", part(keys::PK), part(keys::SK))
+}
+
+fn of_key<'a>(found: &'a BTreeMap<String, Item>, key: &Item) -> Result<&'a Item, StoreError> {
+    let name = name_of(key);
+    found.get(&name).ok_or_else(|| unreadable(&name, "it is not there"))
+}
+
+fn unreadable(key: &str, why: &str) -> StoreError {
+    StoreError::Unreadable { key: key.to_owned(), why: why.to_owned() }
+}
