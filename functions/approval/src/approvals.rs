@@ -42,12 +42,19 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let approval: Approval = entry.read()?;
         let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == approval.space_id));
-        let wanted = state.is_none_or(|s| approval.state == s) && model.as_ref().is_none_or(|m| approval.model_key == *m);
+        let wanted =
+            state.is_none_or(|s| approval.state == s) && model.as_ref().is_none_or(|m| approval.model_key == *m);
         Ok((visible && wanted).then_some((entry.version()?, approval)))
     });
     let page = page.await?;
     let ids: Vec<String> = page.items.iter().flat_map(|(_, a)| a.scopes.iter().map(|s| s.id.to_string())).collect();
-    let chains: BTreeMap<_, _> = app.store.load_many(&ids).await?.into_iter().map(|c: Loaded<domain::chain::Chain>| (c.value.id.clone(), c.value)).collect();
+    let chains: BTreeMap<_, _> = app
+        .store
+        .load_many(&ids)
+        .await?
+        .into_iter()
+        .map(|c: Loaded<domain::chain::Chain>| (c.value.id.clone(), c.value))
+        .collect();
     Ok(Answer::ok(page.map(|(version, approval)| ApprovalView::of(&approval, version, &chains))))
 }
 
@@ -58,14 +65,33 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Approva
 
 pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<ApprovalView>, Problem> {
     let reason = call.body.reason.clone();
-    let event = |approval: &Approval| Event::ApprovalRevoked { place: place(approval), approval_id: approval.id.clone(), reason: reason.as_str().to_owned() };
-    change(&app, &call, &reason, |approval, space| decide_revoke(approval, space, reason.clone(), &call.actor, call.now), event).await
+    let event = |approval: &Approval| Event::ApprovalRevoked {
+        place: place(approval),
+        approval_id: approval.id.clone(),
+        reason: reason.as_str().to_owned(),
+    };
+    change(
+        &app,
+        &call,
+        &reason,
+        |approval, space| decide_revoke(approval, space, reason.clone(), &call.actor, call.now),
+        event,
+    )
+    .await
 }
 
 pub(crate) async fn review(app: Arc<App>, call: Call<Review>) -> Result<Answer<ApprovalView>, Problem> {
     let Review { outcome, note } = call.body.clone();
-    let event = |approval: &Approval| Event::ApprovalReviewed { place: place(approval), approval_id: approval.id.clone() };
-    change(&app, &call, &note, |approval, space| decide_review(approval, space, outcome, note.clone(), &call.actor, call.now), event).await
+    let event =
+        |approval: &Approval| Event::ApprovalReviewed { place: place(approval), approval_id: approval.id.clone() };
+    change(
+        &app,
+        &call,
+        &note,
+        |approval, space| decide_review(approval, space, outcome, note.clone(), &call.actor, call.now),
+        event,
+    )
+    .await
 }
 
 async fn change<B: Sync>(

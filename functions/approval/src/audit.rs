@@ -58,7 +58,8 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Au
         }
         (None, Some(day)) => {
             let partitions = keys::audit_of(day);
-            let listed = list_page(&app.store, Index::List, &partitions, Order::Ascending, &page, |e| e.event().map(Some));
+            let listed =
+                list_page(&app.store, Index::List, &partitions, Order::Ascending, &page, |e| e.event().map(Some));
             Ok(Answer::ok(listed.await?))
         }
         _ => Err(Problem::invalid("give either `aggregate`, such as APPROVAL#apr_…, or `day`, such as 2026-08-24")),
@@ -71,7 +72,8 @@ pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Res
         (None, Some(day)) => (heads_of(&app, day).await?.into_keys().collect(), Some(day)),
         _ => return Err(Problem::invalid("give either `aggregate` or `day`")),
     };
-    let mut found = Verification { verified: true, aggregates: aggregates.len(), events: 0, broken: BTreeMap::new(), seal: None };
+    let mut found =
+        Verification { verified: true, aggregates: aggregates.len(), events: 0, broken: BTreeMap::new(), seal: None };
     for aggregate in aggregates {
         let events = app.store.history(&aggregate, 0, EVENTS_VERIFIED_MAX).await?;
         found.events += events.len();
@@ -102,7 +104,10 @@ pub(crate) async fn seal(app: Arc<App>, tick: Tick) -> Result<Option<Digest>, Fa
     let heads = heads_of(&app, day).await?;
     let (seal, events) = (seal_of(&heads), u64::try_from(heads.len()).unwrap_or(u64::MAX));
     let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
-    tx.create(&Seal { day, seal: seal.clone(), aggregates: events }, &Event::DaySealed { day, seal: seal.clone(), events });
+    tx.create(
+        &Seal { day, seal: seal.clone(), aggregates: events },
+        &Event::DaySealed { day, seal: seal.clone(), events },
+    );
     match app.store.commit(tx).await {
         Ok(()) | Err(StoreError::AlreadyExists(_)) => Ok(Some(seal)),
         Err(error) => Err(error.into()),

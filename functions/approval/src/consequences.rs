@@ -60,12 +60,18 @@ async fn affected(app: &App, model: &ModelKey) -> Result<(BTreeSet<RequestId>, B
     for entry in app.store.list_all(Index::Parent, &[scopes_of(model)]).await? {
         if let Ok(chain) = entry.read::<Chain>() {
             approvals.insert(chain.approval_id);
-        } else if let Some(id) = entry.read::<Value>()?.get("requestId").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
+        } else if let Some(id) =
+            entry.read::<Value>()?.get("requestId").and_then(Value::as_str).and_then(|id| id.parse().ok())
+        {
             requests.insert(id);
         }
     }
     // A request that names no scope has no row under the model: it is found among the open ones.
-    for entry in app.store.list_all(Index::List, &store::aggregates::request::requests_in(Some(domain::request::RequestState::Submitted))).await? {
+    for entry in app
+        .store
+        .list_all(Index::List, &store::aggregates::request::requests_in(Some(domain::request::RequestState::Submitted)))
+        .await?
+    {
         let request: Request = entry.read()?;
         if request.model_key.as_ref() == Some(model) {
             requests.insert(request.id);
@@ -78,10 +84,13 @@ async fn reject(app: &App, delivery: &Delivery<AuditEvent>, id: &RequestId, reas
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
-            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
+                return Ok(Step::Done(()));
+            };
             match decide_reject(&found.value, &space.value, reason.clone(), &delivery.actor, delivery.now) {
                 Outcome::Changed(request) => {
-                    let mut tx = Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
+                    let mut tx =
+                        Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
                     tx.update(&found, &request, &ended_event(&request));
                     count(&mut tx, Some(&found.value), Some(&request));
                     Ok(Step::Commit(tx, ()))
@@ -92,18 +101,31 @@ async fn reject(app: &App, delivery: &Delivery<AuditEvent>, id: &RequestId, reas
         .await
 }
 
-async fn revoke(app: &App, delivery: &Delivery<AuditEvent>, id: &ApprovalId, model: &Model, reason: &Note) -> Result<(), Failure> {
+async fn revoke(
+    app: &App,
+    delivery: &Delivery<AuditEvent>,
+    id: &ApprovalId,
+    model: &Model,
+    reason: &Note,
+) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(Step::Done(())) };
-            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
+                return Ok(Step::Done(()));
+            };
             if found.value.state != ApprovalState::Active || any_scope_conforms(&found.value, model) {
                 return Ok(Step::Done(()));
             }
             match decide_revoke(&found.value, &space.value, reason.clone(), &delivery.actor, delivery.now) {
                 Outcome::Changed(approval) => {
-                    let mut tx = Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
-                    let event = Event::ApprovalRevoked { place: place(&approval), approval_id: approval.id.clone(), reason: reason.as_str().to_owned() };
+                    let mut tx =
+                        Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
+                    let event = Event::ApprovalRevoked {
+                        place: place(&approval),
+                        approval_id: approval.id.clone(),
+                        reason: reason.as_str().to_owned(),
+                    };
                     tx.update(&found, &approval, &event);
                     Ok(Step::Commit(tx, ()))
                 }
@@ -116,7 +138,9 @@ async fn revoke(app: &App, delivery: &Delivery<AuditEvent>, id: &ApprovalId, mod
 /// Whether the restriction leaves anything of the approval; single scopes that do not conform end by themselves.
 fn any_scope_conforms(approval: &Approval, model: &Model) -> bool {
     match (&model.decision, &model.restriction) {
-        (ModelDecision::Restricted, Some(restriction)) => approval.scopes.iter().any(|s| scope_conforms(approval, &s.spec, restriction)),
+        (ModelDecision::Restricted, Some(restriction)) => {
+            approval.scopes.iter().any(|s| scope_conforms(approval, &s.spec, restriction))
+        }
         (ModelDecision::Blocked, _) => false,
         _ => true,
     }
@@ -125,5 +149,14 @@ fn any_scope_conforms(approval: &Approval, model: &Model) -> bool {
 fn scope_conforms(approval: &Approval, spec: &domain::approval::ScopeSpec, restriction: &Restriction) -> bool {
     let decision = &approval.decision;
     let first_day = decision.effective_from.unwrap_or_else(|| utc_day(approval.decided_at));
-    conforms(restriction, &approval.space_id, &spec.account_id, &spec.region, &decision.actions, decision.expires_on, first_day).is_ok()
+    conforms(
+        restriction,
+        &approval.space_id,
+        &spec.account_id,
+        &spec.region,
+        &decision.actions,
+        decision.expires_on,
+        first_day,
+    )
+    .is_ok()
 }

@@ -114,14 +114,23 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
 }
 
 /// The same decision by the same Lead on the same request again: the approval as it stands.
-async fn repeated(app: &App, call: &Call<ApprovalFields>, request: &Request) -> Result<Option<Answer<ApprovalView>>, Problem> {
-    let Some(end) = request.end.as_ref().filter(|e| request.state == RequestState::Approved && e.by == call.actor.sub) else {
+async fn repeated(
+    app: &App,
+    call: &Call<ApprovalFields>,
+    request: &Request,
+) -> Result<Option<Answer<ApprovalView>>, Problem> {
+    let Some(end) = request.end.as_ref().filter(|e| request.state == RequestState::Approved && e.by == call.actor.sub)
+    else {
         return Ok(None);
     };
     let Some(id) = &end.approval_id else { return Ok(None) };
     let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(None) };
     let decision = &found.value.decision;
-    let same = ApprovalFields { supersedes: decision.supersedes.clone(), model_id: call.body.model_id.base(), ..call.body.clone() };
+    let same = ApprovalFields {
+        supersedes: decision.supersedes.clone(),
+        model_id: call.body.model_id.base(),
+        ..call.body.clone()
+    };
     if same != *decision {
         return Ok(None);
     }
@@ -135,7 +144,8 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let space = store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let key = ModelKey::of(fields.platform, &fields.model_id.base());
     let model = store.load::<Model>(key.as_str()).await?;
-    let model = model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
+    let model =
+        model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
     let accounts = store.load_accounts(fields.scopes.iter().map(|s| &s.account_id)).await?;
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
     let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
@@ -164,11 +174,12 @@ async fn write(
         replaced_chains: if seen.replaced().is_some() { &seen.last_chains } else { &[] },
         has_estimate: seen.has_estimate,
     };
-    let decided = match decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now) {
-        Outcome::Changed(decided) => decided,
-        Outcome::AlreadyDone => return Err(Problem::not_found()),
-        Outcome::Refused(refusal) => return Err(refusal.into()),
-    };
+    let decided =
+        match decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now) {
+            Outcome::Changed(decided) => decided,
+            Outcome::AlreadyDone => return Err(Problem::not_found()),
+            Outcome::Refused(refusal) => return Err(refusal.into()),
+        };
     let mut tx = call.transaction();
     if let Some(note) = &call.body.note {
         tx = tx.because(note.as_str());
@@ -202,7 +213,11 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
         tx.count(&chain.model_key, None, Some(&chain.presence()));
     }
     if let (Some(before), Some(after)) = (request, &decided.request) {
-        let event = Event::RequestApproved { place: place.clone(), request_id: after.id.clone(), approval_id: approval.id.clone() };
+        let event = Event::RequestApproved {
+            place: place.clone(),
+            request_id: after.id.clone(),
+            approval_id: approval.id.clone(),
+        };
         tx.update(before, after, &event);
         count(tx, Some(&before.value), Some(after));
     }
@@ -222,14 +237,16 @@ async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Res
         for key in AnchorKey::of_chain(chain) {
             if !taken.contains_key(&key) {
                 let found = app.store.load_anchor(&key).await?;
-                let fresh = || Anchor::new(key.clone(), chain.platform, chain.workload_id.clone(), chain.space_id.clone());
+                let fresh =
+                    || Anchor::new(key.clone(), chain.platform, chain.workload_id.clone(), chain.space_id.clone());
                 let anchor = found.as_ref().map_or_else(fresh, |f| f.value.clone());
                 taken.insert(key.clone(), (found, anchor));
             }
             let Some((_, anchor)) = taken.get_mut(&key) else { continue };
             anchor.reserve(&chain.id, &approval.workload_id, &approval.space_id)?;
             if matches!(key, AnchorKey::Role(_)) {
-                let grant = RoleGrant { approval_id: approval.id.clone(), issued: false, grant: Grant::of_chain(chain)? };
+                let grant =
+                    RoleGrant { approval_id: approval.id.clone(), issued: false, grant: Grant::of_chain(chain)? };
                 anchor.grants.insert(chain.id.clone(), grant);
             }
         }

@@ -38,7 +38,9 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<LifecycleRun, Failu
     let mut done = LifecycleRun::default();
     for entry in &entries {
         let approval: Approval = entry.read()?;
-        if approval.decision.effective_from.is_some_and(|day| day > utc_day(approval.decided_at)) && approval.is_effective(tick.now) {
+        if approval.decision.effective_from.is_some_and(|day| day > utc_day(approval.decided_at))
+            && approval.is_effective(tick.now)
+        {
             done.became_effective += u32::from(become_effective(&app, &tick, &approval).await?);
         }
         let Some(expires_at) = approval.expires_at() else { continue };
@@ -84,11 +86,21 @@ async fn become_effective(app: &App, tick: &Tick, seen: &Approval) -> Result<boo
     if !chains.iter().any(|c| c.value.state == ScopeState::Approved) {
         return Ok(false);
     }
-    let tell = |place, approval_id| Event::ApprovalEffective { place, approval_id, scope_ids: seen.scopes.iter().map(|s| s.id.clone()).collect() };
+    let tell = |place, approval_id| Event::ApprovalEffective {
+        place,
+        approval_id,
+        scope_ids: seen.scopes.iter().map(|s| s.id.clone()).collect(),
+    };
     tell_once(app, tick, seen, "effective", tell).await
 }
 
-async fn notice(app: &App, tick: &Tick, seen: &Approval, threshold: u16, expires_at: Timestamp) -> Result<bool, Failure> {
+async fn notice(
+    app: &App,
+    tick: &Tick,
+    seen: &Approval,
+    threshold: u16,
+    expires_at: Timestamp,
+) -> Result<bool, Failure> {
     let days_left = whole_days(tick.now, expires_at);
     let tell = |place, approval_id| Event::ApprovalExpiring { place, approval_id, expires_at, days_left };
     tell_once(app, tick, seen, &format!("expires-in.{threshold}"), tell).await

@@ -17,13 +17,13 @@ use domain::policy::organisation::organisation_deny as deny_document;
 use domain::request::Request;
 use domain::space::Space;
 use domain::text::{Note, Sub};
-use lambda::{Answer, Call, Page, Problem, list_page};
 use jiff::Timestamp;
+use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::aggregates::chain::scopes_of;
 use store::aggregates::approval::approvals_of;
+use store::aggregates::chain::scopes_of;
 use store::aggregates::model::{ModelCounts, ModelRow};
 use store::aggregates::request::{presences, requests_of};
 use store::{Index, Order, Step, keys};
@@ -62,7 +62,14 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Mo
             && decision.is_none_or(|d| row.model.decision == d)
             && vendor.is_none_or(|v| row.model.vendor.eq_ignore_ascii_case(v))
     });
-    let sort_key = |row: &ModelRow| (row.model.vendor.to_lowercase(), row.model.platform, row.model.name.to_lowercase(), row.model.model_key.clone());
+    let sort_key = |row: &ModelRow| {
+        (
+            row.model.vendor.to_lowercase(),
+            row.model.platform,
+            row.model.name.to_lowercase(),
+            row.model.model_key.clone(),
+        )
+    };
     rows.sort_by_key(sort_key);
     // The table is small (models, not scopes) and read whole in one query, so a page is cut from the sorted rows.
     let after = page.after.as_ref().and_then(Value::as_str);
@@ -93,7 +100,9 @@ pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<
             Ok(chain) => chain_scope(&chain),
             Err(_) => entry.read::<Value>()?,
         };
-        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| Some(s.id.as_str()) == scope.get("spaceId").and_then(Value::as_str)));
+        let visible = own.as_ref().is_none_or(|spaces| {
+            spaces.iter().any(|s| Some(s.id.as_str()) == scope.get("spaceId").and_then(Value::as_str))
+        });
         Ok(visible.then_some(scope))
     });
     Ok(Answer::ok(page.await?))
@@ -131,7 +140,10 @@ pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result
                 }
                 Outcome::AlreadyDone => {
                     let version = found.version;
-                    Ok(Step::Done(Answer::ok(detail(&app, &call.actor, found.value, version, Vec::new()).await?).versioned(version)))
+                    Ok(Step::Done(
+                        Answer::ok(detail(&app, &call.actor, found.value, version, Vec::new()).await?)
+                            .versioned(version),
+                    ))
                 }
                 Outcome::Refused(refusal) => Err(refusal.into()),
             }
@@ -143,7 +155,10 @@ pub(crate) async fn organisation_deny(app: Arc<App>, call: Call<()>) -> Result<A
     let key: ModelKey = call.path.parse("modelKey")?;
     let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
     if found.value.decision != ModelDecision::Blocked {
-        let detail = format!("the model is `{}`; an organisation-wide deny is for blocked models", found.value.decision.as_str());
+        let detail = format!(
+            "the model is `{}`; an organisation-wide deny is for blocked models",
+            found.value.decision.as_str()
+        );
         return Err(Refusal::new(RefusalKind::WrongState, detail).into());
     }
     let document = deny_document(found.value.platform, &found.value.model_id)?;
@@ -183,7 +198,13 @@ async fn own_counts(app: &App, spaces: &[Space]) -> Result<BTreeMap<ModelKey, Mo
     Ok(counts)
 }
 
-async fn detail(app: &App, call_actor: &Actor, model: Model, version: u64, history: Vec<AuditEvent>) -> Result<ModelDetail, Problem> {
+async fn detail(
+    app: &App,
+    call_actor: &Actor,
+    model: Model,
+    version: u64,
+    history: Vec<AuditEvent>,
+) -> Result<ModelDetail, Problem> {
     let counts = match own_spaces(app, call_actor, Action::ReadScopes).await? {
         Some(spaces) => own_counts(app, &spaces).await?.remove(&model.model_key).unwrap_or_default(),
         None => app.store.load_model_counts(&model.model_key).await?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::authorization::{Action, TABLE, authorize, may_ever, Relations};
+use domain::authorization::{Action, Relations, TABLE, authorize, may_ever};
 use domain::outcome::Refusal;
 use domain::people::Role;
 use domain::person::{Person, displayable};
@@ -40,7 +40,8 @@ pub(crate) struct PersonFields {
 }
 
 pub(crate) async fn me(_app: Arc<App>, call: Call<()>) -> Result<Answer<Me>, Problem> {
-    let actions = TABLE.iter().map(|rule| rule.action).filter(|action| may_ever(&call.actor, *action).is_ok()).collect();
+    let actions =
+        TABLE.iter().map(|rule| rule.action).filter(|action| may_ever(&call.actor, *action).is_ok()).collect();
     Ok(Answer::ok(Me {
         sub: call.actor.sub.clone(),
         name: call.person.name.clone(),

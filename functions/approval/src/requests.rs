@@ -46,7 +46,8 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
             let model = named_model(&app, &fields).await?;
             let active = match (&model, fields.platform) {
                 (Some(model), Some(_)) => {
-                    let key = Approval::key(&workload.value.id, &model.value.model_key, domain::platform::Tier::Standard);
+                    let key =
+                        Approval::key(&workload.value.id, &model.value.model_key, domain::platform::Tier::Standard);
                     app.store.load_last_approval(&key).await?.filter(|a| a.value.state == ApprovalState::Active)
                 }
                 _ => None,
@@ -60,13 +61,18 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
             match decide_submit(id.clone(), fields, &context, &call.actor, call.now) {
                 Outcome::Changed(request) => {
                     let mut tx = call.transaction();
-                    let event = Event::RequestSubmitted { place: place(&request), request_id: request.id.clone(), model_key: request.model_key.clone() };
+                    let event = Event::RequestSubmitted {
+                        place: place(&request),
+                        request_id: request.id.clone(),
+                        model_key: request.model_key.clone(),
+                    };
                     tx.create(&request, &event);
                     tx.unless_changed(&workload);
                     count(&mut tx, None, Some(&request));
                     set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
                     let location = format!("/v1/requests/{}", request.id);
-                    Ok(call.commit(tx, Answer::created(location, Versioned { version: 1, value: request }).versioned(1)))
+                    Ok(call
+                        .commit(tx, Answer::created(location, Versioned { version: 1, value: request }).versioned(1)))
                 }
                 Outcome::AlreadyDone => Err(Problem::not_found()),
                 Outcome::Refused(refusal) => Err(refusal.into()),
@@ -139,7 +145,10 @@ pub(crate) async fn withdraw(app: Arc<App>, call: Call<Nothing>) -> Result<Shown
 
 pub(crate) async fn reject(app: Arc<App>, call: Call<Reason>) -> Result<Shown, Problem> {
     let reason = call.body.reason.clone();
-    end(&app, &call, Some(&reason), |request, space| decide_reject(request, space, reason.clone(), &call.actor, call.now)).await
+    end(&app, &call, Some(&reason), |request, space| {
+        decide_reject(request, space, reason.clone(), &call.actor, call.now)
+    })
+    .await
 }
 
 async fn end<B: Sync>(
@@ -205,7 +214,11 @@ async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<
 }
 
 /// A workload of the actor's own, with its Space; anybody else's is as if it did not exist.
-async fn own_workload<B>(app: &App, call: &Call<B>, id: &WorkloadId) -> Result<(Loaded<Space>, Loaded<Workload>), Problem> {
+async fn own_workload<B>(
+    app: &App,
+    call: &Call<B>,
+    id: &WorkloadId,
+) -> Result<(Loaded<Space>, Loaded<Workload>), Problem> {
     let workload = app.store.load::<Workload>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let space = app.store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
     authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;

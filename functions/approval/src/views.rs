@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::approval::{Approval, ApprovalEnd, ApprovalState, BreakGlass, BreakGlassReview, MapTagging, Priority};
+use domain::aws::{AccountId, Region, RoleName, WorkspaceName};
 use domain::chain::{Chain, ScopeState};
 use domain::digest::Digest;
 use domain::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
-use domain::aws::{AccountId, Region, RoleName, WorkspaceName};
 use domain::model::{Lifecycle, ModelDecision};
 use domain::models_table::{self, Counts, Coverage};
 use domain::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
@@ -162,8 +162,11 @@ impl ModelView {
             pending_revocation: row.counts.of(ScopeState::PendingRevocation),
         };
         let size = |set: &BTreeSet<String>| u64::try_from(set.len()).unwrap_or(u64::MAX);
-        let coverage =
-            Coverage { covered_accounts: size(&row.counts.accounts), total_accounts, workspaces: size(&row.counts.workspaces) };
+        let coverage = Coverage {
+            covered_accounts: size(&row.counts.accounts),
+            total_accounts,
+            workspaces: size(&row.counts.workspaces),
+        };
         let model = &row.model;
         Self {
             model_key: model.model_key.clone(),

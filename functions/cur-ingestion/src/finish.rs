@@ -232,9 +232,16 @@ async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), Ingest
 
 fn told(run: &Run) -> Event {
     let (run_id, billing_period) = (run.id.clone(), run.billing_period);
-    match (&run.result, &run.failure) {
-        (_, Some(failure)) => Event::IngestionFailed { run_id, billing_period, why: failure.detail.clone() },
-        (Some(result), None) => Event::IngestionCompleted { run_id, billing_period, changed: result.changed },
-        (None, None) => Event::IngestionSuperseded { run_id, billing_period },
+    match run.state {
+        RunState::Submitted => Event::IngestionStarted { run_id, billing_period },
+        RunState::Superseded => Event::IngestionSuperseded { run_id, billing_period },
+        RunState::Failed => {
+            let why = run.failure.as_ref().map(|failure| failure.detail.clone()).unwrap_or_default();
+            Event::IngestionFailed { run_id, billing_period, why }
+        }
+        RunState::Completed => {
+            let changed = run.result.as_ref().is_some_and(|result| result.changed);
+            Event::IngestionCompleted { run_id, billing_period, changed }
+        }
     }
 }

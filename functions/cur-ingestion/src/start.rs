@@ -152,6 +152,8 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
         Ok(queries) => attempted(month, &delivery.manifest, rules, attempt, queries, cause.now),
         Err(failure) => refused(month, &delivery.manifest, rules, attempt, failure, cause.now),
     };
+    // What it found last stays, for as long as that is shown.
+    let run = Run { result: known.and_then(|known| known.result.clone()), ..run };
     write(app, existing.as_ref(), &run, cause).await?;
     if run.queries.is_none() {
         tracing::error!(run.id = %run.id, why = ?run.failure, "the bill cannot be read");

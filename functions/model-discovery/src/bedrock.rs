@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_bedrock::primitives::DateTime;
-use aws_sdk_bedrock::types::{FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary, InferenceProfileType};
+use aws_sdk_bedrock::types::{
+    FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary, InferenceProfileType,
+};
 use domain::aws::Region;
 use domain::model::discovery::{ListedModel, ListedProfile};
 use domain::model::{Lifecycle, LifecycleStatus, RegionAnswer};

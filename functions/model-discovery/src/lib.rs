@@ -40,7 +40,9 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         store: Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned()),
         regions: regions(platform.env.get(DISCOVERY_REGIONS).unwrap_or_default())?,
     };
-    Ok(Function::builder("model-discovery", Arc::new(app), platform).on_schedule("model-discovery", run::discover).build())
+    Ok(Function::builder("model-discovery", Arc::new(app), platform)
+        .on_schedule("model-discovery", run::discover)
+        .build())
 }
 
 fn regions(listed: &str) -> Result<BTreeSet<Region>, EnvironmentError> {

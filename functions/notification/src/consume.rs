@@ -7,7 +7,9 @@ use std::sync::Arc;
 use contract::events::Event as Told;
 use domain::audit::AuditEvent;
 use domain::authorization::{Action, Relations, authorize};
-use domain::notice::{Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject};
+use domain::notice::{
+    Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject,
+};
 use domain::people::Role;
 use domain::person::Person;
 use domain::text::Sub;
@@ -45,7 +47,12 @@ pub(crate) async fn tell(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), 
 }
 
 /// Records who is told of the event; nothing when there is nobody.
-async fn plan(app: &App, event: &Event<AuditEvent>, audience: Audience, known: &Known) -> Result<Option<Notice>, Failure> {
+async fn plan(
+    app: &App,
+    event: &Event<AuditEvent>,
+    audience: Audience,
+    known: &Known,
+) -> Result<Option<Notice>, Failure> {
     let people = recipients(app, audience, known).await?;
     let envelope = &event.envelope;
     let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, people, event.now) else {
@@ -112,7 +119,9 @@ async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Pe
     };
     if let Some(topic) = &person.topic_arn {
         match app.mailbox.publish(topic, &message).await {
-            Err(MailError::Gone(_)) => tracing::warn!(person.sub = %person.sub, "a person's topic is gone and is made again"),
+            Err(MailError::Gone(_)) => {
+                tracing::warn!(person.sub = %person.sub, "a person's topic is gone and is made again")
+            }
             other => return Ok(other?),
         }
     }
@@ -121,10 +130,16 @@ async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Pe
 }
 
 /// Writes what became of the notice, on whatever another delivery wrote meanwhile.
-async fn amend(app: &App, event: &Event<AuditEvent>, change: impl Fn(&Notice) -> Notice + Send + Sync) -> Result<(), StoreError> {
+async fn amend(
+    app: &App,
+    event: &Event<AuditEvent>,
+    change: impl Fn(&Notice) -> Notice + Send + Sync,
+) -> Result<(), StoreError> {
     app.store
         .decide(|| async {
-            let Some(before) = app.store.load::<Notice>(event.envelope.id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(before) = app.store.load::<Notice>(event.envelope.id.as_str()).await? else {
+                return Ok(Step::Done(()));
+            };
             let next = change(&before.value);
             if next == before.value {
                 return Ok(Step::Done(()));

@@ -40,7 +40,9 @@ pub(crate) async fn load_known(store: &Store, event: &Event) -> Result<Known, St
         known.ready = ready_task(store, scope, task).await?;
     }
     known.models = match event {
-        Event::ModelsAnnounced { model_keys } => models(store, model_keys.iter().map(ToString::to_string).collect()).await?,
+        Event::ModelsAnnounced { model_keys } => {
+            models(store, model_keys.iter().map(ToString::to_string).collect()).await?
+        }
         Event::RequestSubmitted { model_key: Some(key), .. } | Event::ApprovalDecided { model_key: key, .. } => {
             models(store, vec![key.to_string()]).await?
         }
@@ -54,7 +56,8 @@ async fn value<A: Aggregate>(store: &Store, id: &str) -> Result<Option<A>, Store
 }
 
 async fn models(store: &Store, keys: Vec<String>) -> Result<Vec<Model>, StoreError> {
-    let mut models: Vec<Model> = store.load_many::<Model>(&keys).await?.into_iter().map(|loaded| loaded.value).collect();
+    let mut models: Vec<Model> =
+        store.load_many::<Model>(&keys).await?.into_iter().map(|loaded| loaded.value).collect();
     models.sort_by(|a, b| (&a.vendor, a.platform, &a.name).cmp(&(&b.vendor, b.platform, &b.name)));
     Ok(models)
 }

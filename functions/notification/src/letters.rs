@@ -15,11 +15,33 @@ use crate::known::Known;
 
 /// The types of events that people are told of; the template's subscription filter names the same.
 pub const TYPES: &[&str] = &[
-    "approval.decided", "approval.expired", "approval.expiring", "approval.revoked", "card.disputed", "card.opened",
-    "card.reminded", "card.resolved", "chain.ending", "chain.implemented", "chain.issued", "drift.found", "drift.resolved",
-    "gap.actioned", "gap.opened", "ingestion.failed", "models.announced", "proposal.accepted", "proposal.declined",
-    "proposal.made", "request.approved", "request.rejected", "request.submitted", "task.completed", "task.ready",
-    "task.reissued", "task.returned",
+    "approval.decided",
+    "approval.expired",
+    "approval.expiring",
+    "approval.revoked",
+    "card.disputed",
+    "card.opened",
+    "card.reminded",
+    "card.resolved",
+    "chain.ending",
+    "chain.implemented",
+    "chain.issued",
+    "drift.found",
+    "drift.resolved",
+    "gap.actioned",
+    "gap.opened",
+    "ingestion.failed",
+    "models.announced",
+    "proposal.accepted",
+    "proposal.declined",
+    "proposal.made",
+    "request.approved",
+    "request.rejected",
+    "request.submitted",
+    "task.completed",
+    "task.ready",
+    "task.reissued",
+    "task.returned",
 ];
 
 /// Who is told.
@@ -40,7 +62,9 @@ pub(crate) type Addressed = (Audience, Letter);
 
 /// What people are told of an event; nothing of most. `why` is the reason that the audit record holds.
 pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
-    access::letter_of(event, known, why).or_else(|| work::letter_of(event, known)).or_else(|| spend::letter_of(event, known, why))
+    access::letter_of(event, known, why)
+        .or_else(|| work::letter_of(event, known))
+        .or_else(|| spend::letter_of(event, known, why))
 }
 
 /// Where an event belongs, of those that people are told of.
@@ -76,9 +100,10 @@ pub(crate) fn place_of(event: &Event) -> Option<&Place> {
 /// The task that became ready by an event, and its scope.
 pub(crate) fn ready_task_of(event: &Event) -> Option<(&ScopeId, &TaskId)> {
     match event {
-        Event::ChainIssued { task } | Event::TaskCompleted { task } | Event::TaskReady { task } | Event::TaskReissued { task } => {
-            Some((&task.scope_id, task.ready.as_ref()?))
-        }
+        Event::ChainIssued { task }
+        | Event::TaskCompleted { task }
+        | Event::TaskReady { task }
+        | Event::TaskReissued { task } => Some((&task.scope_id, task.ready.as_ref()?)),
         Event::ChainEnding { scope_id, ready, .. } => Some((scope_id, ready.as_ref()?)),
         _ => None,
     }

@@ -130,14 +130,22 @@ mod tests {
 
     #[test]
     fn only_differences_are_asked_for_and_other_protocols_are_left_alone() {
-        let chat = Subscribed { protocol: "https".to_owned(), endpoint: "https://chat".to_owned(), confirmed: Some("arn:c".to_owned()) };
+        let chat = Subscribed {
+            protocol: "https".to_owned(),
+            endpoint: "https://chat".to_owned(),
+            confirmed: Some("arn:c".to_owned()),
+        };
         let nothing = AddressChange { end: Vec::new(), begin: None };
         for (have, address, expected) in [
             (vec![], None, nothing),
             (vec![chat.clone()], Some("ana@x"), AddressChange { end: Vec::new(), begin: Some("ana@x") }),
             (vec![mail("Ana@X", None)], Some("ana@x"), AddressChange { end: Vec::new(), begin: None }),
             (vec![mail("ana@x", Some("arn:a")), chat], Some("ana@x"), AddressChange { end: Vec::new(), begin: None }),
-            (vec![mail("old@x", Some("arn:o"))], Some("ana@x"), AddressChange { end: vec!["arn:o".to_owned()], begin: Some("ana@x") }),
+            (
+                vec![mail("old@x", Some("arn:o"))],
+                Some("ana@x"),
+                AddressChange { end: vec!["arn:o".to_owned()], begin: Some("ana@x") },
+            ),
             (vec![mail("old@x", None)], None, AddressChange { end: Vec::new(), begin: None }),
         ] {
             assert_eq!(plan_addresses(&have, address), expected, "{have:?}");

@@ -32,7 +32,8 @@ pub(crate) async fn remind(app: Arc<App>, tick: Tick) -> Result<Summary, Failure
     let mut cards = app.store.list_cards_in_state(CardState::Open).await?;
     cards.extend(app.store.list_cards_in_state(CardState::Resolved).await?);
     let mut summary = Summary { waiting: cards.len(), reminded: 0 };
-    let due: Vec<(&SpendCard, Reminder)> = cards.iter().filter_map(|card| Some((card, decide_reminder(card, tick.now)?))).collect();
+    let due: Vec<(&SpendCard, Reminder)> =
+        cards.iter().filter_map(|card| Some((card, decide_reminder(card, tick.now)?))).collect();
     // One batch of reads tells which reminders were recorded before; only the others are written.
     let recorded = app.store.list_recorded_reminders(due.iter().map(|(_, reminder)| reminder)).await?;
     let recorded: BTreeSet<_> = recorded.into_iter().map(|r| (r.card_id, r.entries, r.number)).collect();

@@ -31,6 +31,13 @@ pub(crate) struct Attributed {
     level: AttributionLevel,
 }
 
+#[cfg(test)]
+impl Attributed {
+    pub(crate) fn new(fact: Fact, verdict: Verdict) -> Self {
+        Self { model: fact.key.model.clone(), fact, verdict, level: AttributionLevel::Workload }
+    }
+}
+
 /// The bill of some months.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bill {
@@ -43,7 +50,11 @@ pub(crate) struct Bill {
 
 impl App {
     /// Reads and attributes the bill of these months. `assumed` is applied as if its dispute were settled already.
-    pub(crate) async fn read_bill(&self, months: &BTreeSet<Month>, assumed: Option<Transfer>) -> Result<Bill, StoreError> {
+    pub(crate) async fn read_bill(
+        &self,
+        months: &BTreeSet<Month>,
+        assumed: Option<Transfer>,
+    ) -> Result<Bill, StoreError> {
         let mut governance = load_governance(&self.store).await?;
         assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer));
         let (settings, _) = self.store.settings_in_force().await?;
@@ -162,5 +173,42 @@ impl Claims {
 
     fn held_in(&self, workload: &WorkloadId, period: Period) -> bool {
         self.0.get(workload).into_iter().flatten().any(|(claim, _)| period.days().any(|day| claim.holds_on(day)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn cards_are_due_from_the_first_claimed_day_on_once_their_monday_has_come() -> anyhow::Result<()> {
+        let claim = |from: &str, to: Option<&str>| {
+            serde_json::from_value::<Claim>(serde_json::json!({
+                "id": "clm_1", "workloadId": "wkl_1", "spaceId": "spc_1", "from": from, "to": to, "claimedBy": "po",
+                "claimedAt": "2026-08-10T09:00:00Z", "releasedBy": null, "releaseReason": null,
+            }))
+        };
+        let workload: WorkloadId = "wkl_1".parse()?;
+        let check = |from: &str, to: Option<&str>, today: Date, expected: &[&str]| -> anyhow::Result<()> {
+            let held = vec![(claim(from, to)?, AttributionLevel::Workspace)];
+            let claims = Claims([(workload.clone(), held)].into());
+            let due: Vec<String> = claims.due(&workload, &[], today).iter().map(|p| p.from.to_string()).collect();
+            assert_eq!(due, expected, "{from} {to:?} {today}");
+            Ok(())
+        };
+        check("2026-08-10", None, date(2026, 8, 24), &["2026-08-09", "2026-08-16"])?;
+        check("2026-08-10", None, date(2026, 8, 23), &["2026-08-09"])?;
+        check("2026-08-10", Some("2026-08-16"), date(2026, 8, 24), &["2026-08-09"])?;
+        check("2026-08-10", Some("2026-08-10"), date(2026, 8, 24), &[])?;
+        check(
+            "2026-06-01",
+            None,
+            date(2026, 8, 3),
+            &["2026-07-01", "2026-07-05", "2026-07-12", "2026-07-19", "2026-07-26", "2026-08-01"],
+        )?;
+        check("2026-08-25", None, date(2026, 8, 31), &["2026-08-23"])?;
+        assert_eq!(Claims::default().level_of(&workload), AttributionLevel::Workload);
+        Ok(())
     }
 }

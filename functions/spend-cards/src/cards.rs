@@ -94,7 +94,8 @@ pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<
     line_ids.sort();
     line_ids.dedup();
     if line_ids.len() > DISPUTED_LINES_MAX {
-        let detail = format!("`lineIds` names at most {DISPUTED_LINES_MAX} lines; leave it out to dispute the card as a whole");
+        let detail =
+            format!("`lineIds` names at most {DISPUTED_LINES_MAX} lines; leave it out to dispute the card as a whole");
         return Err(Problem::invalid(detail));
     }
     app.store

@@ -78,7 +78,8 @@ pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<
 /// event, proposal or card that is not there.
 pub(crate) async fn settle(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
     let happened = Happened::of(&event.envelope).map_err(|error| Failure::Poison(error.to_string()))?;
-    let (Happened::ProposalAccepted { proposal_id, .. } | Happened::ProposalDeclined { proposal_id, .. }) = happened else {
+    let (Happened::ProposalAccepted { proposal_id, .. } | Happened::ProposalDeclined { proposal_id, .. }) = happened
+    else {
         return Ok(());
     };
     let missing = |what: &str| Failure::Poison(format!("proposal `{proposal_id}` has no {what}"));
@@ -93,12 +94,14 @@ pub(crate) async fn settle(app: Arc<App>, event: Event<AuditEvent>) -> Result<()
             let Some(waiting) = found.value.resolution.as_ref().filter(|_| found.value.awaits(&proposal)) else {
                 return Ok(Step::Done(()));
             };
-            let moved = Transfer::wanted(&found.value, waiting.decision, waiting.target.as_ref()).filter(|_| is_accepted);
+            let moved =
+                Transfer::wanted(&found.value, waiting.decision, waiting.target.as_ref()).filter(|_| is_accepted);
             let figures = figures_after(&app, &found.value, moved, event.now).await?;
             match settle_resolution(&found.value, is_accepted, figures, &event.actor, event.now) {
                 Outcome::Changed(card) => {
                     let mut tx = Transaction::new(&event.actor, event.now, &event.request_id);
-                    let happened = if is_accepted { resolved(&card, Decision::ReAttribute) } else { declined(&card, &proposal) };
+                    let happened =
+                        if is_accepted { resolved(&card, Decision::ReAttribute) } else { declined(&card, &proposal) };
                     tx.update(&found, &card, &happened);
                     Ok(Step::Commit(tx, ()))
                 }

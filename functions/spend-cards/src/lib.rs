@@ -50,18 +50,32 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         ids: platform.ids.clone(),
     });
     let builder = Function::builder("spend-cards", app, platform)
-        .get("/v1/spend-cards", Action::ReadCards, cards::list).query(&["state", "from", "workloadId"]).summary("Spend cards, oldest period first")
-        .get("/v1/spend-cards/{id}", Action::ReadCards, cards::read).summary("A spend card")
-        .post("/v1/spend-cards/{id}/approve", Action::ApproveCard, cards::approve).summary("Sign a card, in the version that was looked at")
-        .post("/v1/spend-cards/{id}/dispute", Action::DisputeCard, cards::dispute).summary("Dispute a card or some of its lines")
-        .post("/v1/spend-cards/{id}/resolve", Action::ResolveCard, disputes::resolve).summary("Decide a dispute");
+        .get("/v1/spend-cards", Action::ReadCards, cards::list)
+        .query(&["state", "from", "workloadId"])
+        .summary("Spend cards, oldest period first")
+        .get("/v1/spend-cards/{id}", Action::ReadCards, cards::read)
+        .summary("A spend card")
+        .post("/v1/spend-cards/{id}/approve", Action::ApproveCard, cards::approve)
+        .summary("Sign a card, in the version that was looked at")
+        .post("/v1/spend-cards/{id}/dispute", Action::DisputeCard, cards::dispute)
+        .summary("Dispute a card or some of its lines")
+        .post("/v1/spend-cards/{id}/resolve", Action::ResolveCard, disputes::resolve)
+        .summary("Decide a dispute");
     let builder = builder
-        .get("/v1/portfolio", Action::ReadPortfolio, portfolio::read).query(&["week"]).summary("The weekly review; without `week`, of the week that ended last")
-        .post("/v1/portfolio/{week}/review", Action::ReviewPortfolio, portfolio::review).summary("Record that the week's review was held")
-        .post("/v1/exports", Action::CreateExport, exports::request).answers(202).summary("Ask for a file")
-        .get("/v1/exports/{id}", Action::ReadExports, exports::read).summary("A file's state, manifest and signed link")
-        .get("/v1/months/{month}", Action::ReadMonths, months::read).summary("How complete a month is")
-        .post("/v1/months/{month}/close", Action::CloseMonth, months::close).summary("Close a complete month");
+        .get("/v1/portfolio", Action::ReadPortfolio, portfolio::read)
+        .query(&["week"])
+        .summary("The weekly review; without `week`, of the week that ended last")
+        .post("/v1/portfolio/{week}/review", Action::ReviewPortfolio, portfolio::review)
+        .summary("Record that the week's review was held")
+        .post("/v1/exports", Action::CreateExport, exports::request)
+        .answers(202)
+        .summary("Ask for a file")
+        .get("/v1/exports/{id}", Action::ReadExports, exports::read)
+        .summary("A file's state, manifest and signed link")
+        .get("/v1/months/{month}", Action::ReadMonths, months::read)
+        .summary("How complete a month is")
+        .post("/v1/months/{month}/close", Action::CloseMonth, months::close)
+        .summary("Close a complete month");
     Ok(builder
         .on_event::<AuditEvent>("ingestion.completed", triggers::of_bill)
         .on_event::<AuditEvent>("spend.reattributed", triggers::of_bill)

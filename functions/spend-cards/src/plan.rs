@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use contract::events::Event;
 use domain::authorization::{Action, Relations, authorize};
 use domain::calendar::{Month, utc_day};
-use domain::card::{AdjustmentReason, CardChange, CardKind, CardState, SpendCard, WorkloadInputs, plan_cards};
+use domain::card::{
+    AdjustmentReason, CardChange, CardKind, CardState, SpendCard, Transfer, WorkloadInputs, plan_cards,
+};
 use domain::ids::WorkloadId;
 use domain::people::Actor;
 use domain::space::Workload;
@@ -34,6 +36,8 @@ pub(crate) struct Cause {
     pub(crate) now: Timestamp,
     pub(crate) request_id: String,
     pub(crate) reason: AdjustmentReason,
+    /// What a dispute that was settled a moment ago moves, should the list of those not show it yet.
+    pub(crate) settled: Option<Transfer>,
 }
 
 /// What a run did.
@@ -79,7 +83,7 @@ pub(crate) async fn bring_in_line(app: &App, whose: &Whose, cause: &Cause) -> Re
     let mut live = app.store.list_cards_in_state(CardState::Open).await?;
     live.extend(app.store.list_cards_in_state(CardState::Disputed).await?);
     live.retain(|card| whose.includes(&card.workload_id));
-    let bill = app.read_bill(&months_at_hand(&live, cause.now), None).await?;
+    let bill = app.read_bill(&months_at_hand(&live, cause.now), cause.settled.clone()).await?;
     let claims = Claims::of(app.store.list_anchors().await?);
     let touched = claims.workloads().chain(bill.workloads()).chain(live.iter().map(|card| &card.workload_id));
     let workloads: BTreeSet<&WorkloadId> = touched.filter(|workload| whose.includes(workload)).collect();

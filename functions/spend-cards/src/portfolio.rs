@@ -49,7 +49,9 @@ pub(crate) async fn review(app: Arc<App>, call: Call<ReviewFields>) -> Result<An
                     tx.create(&review, &Event::PortfolioReviewed { week: week.first_day() });
                     Ok(call.commit(tx, Answer::ok(review)))
                 }
-                Outcome::AlreadyDone => held.map(|held| Step::Done(Answer::ok(held.value))).ok_or_else(Problem::not_found),
+                Outcome::AlreadyDone => {
+                    held.map(|held| Step::Done(Answer::ok(held.value))).ok_or_else(Problem::not_found)
+                }
                 Outcome::Refused(refusal) => Err(refusal.into()),
             }
         })
@@ -114,7 +116,7 @@ impl App {
 pub(crate) struct Place {
     pub(crate) name: String,
     pub(crate) hierarchy: Hierarchy,
-    owners: Vec<Sub>,
+    pub(crate) owners: Vec<Sub>,
 }
 
 impl Place {

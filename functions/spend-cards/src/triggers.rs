@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use contract::events::Event as Happened;
 use domain::audit::AuditEvent;
-use domain::card::{AdjustmentReason, SpendCard};
+use domain::card::{AdjustmentReason, SpendCard, Transfer};
 use domain::ids::WorkloadId;
 use lambda::{Event, Failure, Tick};
 use store::Loaded;
@@ -19,7 +19,7 @@ use crate::plan::{CardsRun, Cause, Whose, bring_in_line};
 /// On Mondays the cards of the periods that ended last week open; the same run each day makes up for what was missed.
 pub(crate) async fn of_schedule(app: Arc<App>, tick: Tick) -> Result<CardsRun, Failure> {
     let Tick { actor, now, request_id, .. } = tick;
-    let cause = Cause { actor, now, request_id, reason: AdjustmentReason::Restated };
+    let cause = Cause { actor, now, request_id, reason: AdjustmentReason::Restated, settled: None };
     bring_in_line(&app, &Whose::Everybody, &cause).await
 }
 
@@ -47,9 +47,11 @@ pub(crate) async fn of_workload(app: Arc<App>, event: Event<AuditEvent>) -> Resu
 pub(crate) async fn of_resolution(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
     let Happened::CardResolved { card, .. } = read(&event)? else { return Ok(()) };
     let found: Option<Loaded<SpendCard>> = app.store.load(card.card_id.as_str()).await?;
-    let target = found.and_then(|found| found.value.resolution?.target).map(|target| target.workload_id);
+    let settled = found.and_then(|found| Transfer::of(&found.value));
+    let target = settled.as_ref().and_then(|transfer| transfer.to.clone());
     let workloads: BTreeSet<WorkloadId> = target.into_iter().chain([card.place.workload_id]).collect();
-    bring_in_line(&app, &Whose::Only(workloads), &cause(event, AdjustmentReason::Reattributed)).await.map(|_| ())
+    let cause = Cause { settled, ..cause(event, AdjustmentReason::Reattributed) };
+    bring_in_line(&app, &Whose::Only(workloads), &cause).await.map(|_| ())
 }
 
 fn read(event: &Event<AuditEvent>) -> Result<Happened, Failure> {
@@ -58,5 +60,5 @@ fn read(event: &Event<AuditEvent>) -> Result<Happened, Failure> {
 
 fn cause(event: Event<AuditEvent>, reason: AdjustmentReason) -> Cause {
     let Event { actor, now, request_id, .. } = event;
-    Cause { actor, now, request_id, reason }
+    Cause { actor, now, request_id, reason, settled: None }
 }

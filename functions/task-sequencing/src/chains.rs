@@ -38,7 +38,8 @@ impl<'a, E> From<&'a Delivery<E>> for Cause<'a> {
 }
 
 pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = read(&delivery)? else {
+    let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = read(&delivery)?
+    else {
         return Ok(());
     };
     for scope in &scope_ids {
@@ -49,7 +50,9 @@ pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -
 
 pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let Event::ApprovalSuperseded { approval_id, by, .. } = read(&delivery)? else { return Ok(()) };
-    let (Some(old), Some(new)) = (app.store.load::<Approval>(approval_id.as_str()).await?, app.store.load::<Approval>(by.as_str()).await?) else {
+    let (Some(old), Some(new)) =
+        (app.store.load::<Approval>(approval_id.as_str()).await?, app.store.load::<Approval>(by.as_str()).await?)
+    else {
         return Ok(());
     };
     let carried: BTreeSet<&ScopeId> = new.value.scopes.iter().filter(|s| s.carried).map(|s| &s.id).collect();
@@ -83,14 +86,24 @@ pub(crate) async fn of_end(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Res
 pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let Event::ModelDecided { model_key, .. } = read(&delivery)? else { return Ok(()) };
     let Some(model) = app.store.load::<Model>(model_key.as_str()).await? else { return Ok(()) };
-    let (ModelDecision::Restricted, Some(restriction)) = (model.value.decision, &model.value.restriction) else { return Ok(()) };
+    let (ModelDecision::Restricted, Some(restriction)) = (model.value.decision, &model.value.restriction) else {
+        return Ok(());
+    };
     let reason = note("the model is restricted, and this scope lies outside the restriction")?;
     for entry in app.store.list_all(Index::Parent, &[scopes_of(&model_key)]).await? {
         let Ok(chain) = entry.read::<Chain>() else { continue };
         let Some(approval) = app.store.load::<Approval>(chain.approval_id.as_str()).await? else { continue };
         let decision = &approval.value.decision;
         let first_day = decision.effective_from.unwrap_or_else(|| utc_day(approval.value.decided_at));
-        let fits = conforms(restriction, &chain.space_id, &chain.spec.account_id, &chain.spec.region, &chain.actions, decision.expires_on, first_day);
+        let fits = conforms(
+            restriction,
+            &chain.space_id,
+            &chain.spec.account_id,
+            &chain.spec.region,
+            &chain.actions,
+            decision.expires_on,
+            first_day,
+        );
         if fits.is_err() {
             end(&app, &Cause::from(&delivery), &chain.id, &reason).await?;
         }
@@ -136,7 +149,13 @@ async fn end(app: &App, cause: &Cause<'_>, scope: &ScopeId, reason: &Note) -> Re
                     let (place, approval_id, scope_id) = (place(chain), chain.approval_id.clone(), chain.id.clone());
                     let event = match stepped.progress {
                         Progress::Revoked => Event::ChainRevoked { place, approval_id, scope_id },
-                        _ => Event::ChainEnding { place, approval_id, scope_id, ready: ready(&stepped.progress), reason: reason.as_str().to_owned() },
+                        _ => Event::ChainEnding {
+                            place,
+                            approval_id,
+                            scope_id,
+                            ready: ready(&stepped.progress),
+                            reason: reason.as_str().to_owned(),
+                        },
                     };
                     scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))
@@ -155,7 +174,11 @@ async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approv
             match decide_carry(&scene.chain.value, successor, cause.actor) {
                 Outcome::Changed(chain) => {
                     let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
-                    let event = Event::ChainCarried { place: place(&chain), approval_id: chain.approval_id.clone(), scope_id: chain.id.clone() };
+                    let event = Event::ChainCarried {
+                        place: place(&chain),
+                        approval_id: chain.approval_id.clone(),
+                        scope_id: chain.id.clone(),
+                    };
                     let stepped = domain::chain::Stepped { chain, progress: Progress::None };
                     scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))

@@ -56,7 +56,11 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Assumes the account's reader role.
-    pub(crate) async fn of_account(platform: &Platform, partition: Partition, account: &AccountId) -> Result<Self, ReadError> {
+    pub(crate) async fn of_account(
+        platform: &Platform,
+        partition: Partition,
+        account: &AccountId,
+    ) -> Result<Self, ReadError> {
         let name = platform.env.get(READER_ROLE_NAME).ok_or(ReadError::NotConfigured)?;
         let role_arn = format!("arn:{}:iam::{account}:role/{name}", partition.as_str());
         let assumed = aws_sdk_sts::Client::new(&platform.aws.config())
@@ -100,7 +104,8 @@ impl Reader {
             Err(error) => return Err(not_answered("GetRole")(reason(&error))),
         };
         let role = role.ok_or(ReadError::NotDecoded { operation: "GetRole" })?;
-        let mut live = LiveRole { trust: decoded("GetRole", role.assume_role_policy_document())?, ..LiveRole::default() };
+        let mut live =
+            LiveRole { trust: decoded("GetRole", role.assume_role_policy_document())?, ..LiveRole::default() };
         let boundary = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
         if let Some(arn) = boundary {
             live.boundary = Some(Boundary { arn: arn.to_owned(), document: self.managed(arn).await? });

@@ -29,7 +29,8 @@ impl Scene {
     /// The scene of a scope; `None` when there is no such scope.
     pub(crate) async fn load(store: &Store, scope: &ScopeId) -> Result<Option<Self>, StoreError> {
         let Some(chain) = store.load::<Chain>(scope.as_str()).await? else { return Ok(None) };
-        let gone = |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
+        let gone =
+            |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
         let value = &chain.value;
         let approval = store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
         let workload = store.load(value.workload_id.as_str()).await?.ok_or_else(|| gone("workload"))?;
@@ -73,7 +74,8 @@ impl Scene {
             (false, true) => RoleState::Created(trust),
             (false, false) => RoleState::ToCreate(trust),
         };
-        let registered: Option<WorkspaceArn> = self.workspace.as_ref().and_then(|w| domain::anchor::workspace_arn(&w.value));
+        let registered: Option<WorkspaceArn> =
+            self.workspace.as_ref().and_then(|w| domain::anchor::workspace_arn(&w.value));
         let shared = self.workspace.as_ref().is_some_and(|w| w.value.scopes.iter().any(|s| *s != chain.id));
         let around = Surroundings {
             others_on_role: &others,
@@ -87,7 +89,12 @@ impl Scene {
     }
 
     /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.
-    pub(crate) fn write(&self, tx: &mut Transaction, stepped: &Stepped, event: &contract::events::Event) -> Result<(), Refusal> {
+    pub(crate) fn write(
+        &self,
+        tx: &mut Transaction,
+        stepped: &Stepped,
+        event: &contract::events::Event,
+    ) -> Result<(), Refusal> {
         let before = &self.chain.value;
         let after = &stepped.chain;
         tx.update(&self.chain, after, event);
@@ -136,7 +143,8 @@ pub(crate) fn task_ref(chain: &Chain, task: &Task, progress: &Progress) -> TaskR
 pub(crate) fn ready(progress: &Progress) -> Option<TaskId> {
     match progress {
         Progress::TaskReady(id) => Some(id.clone()),
-        Progress::WaitsForRole(_) | Progress::Implemented | Progress::Revoked | Progress::Repaired | Progress::None => None,
+        Progress::WaitsForRole(_) | Progress::Implemented | Progress::Revoked | Progress::Repaired | Progress::None => {
+            None
+        }
     }
 }
-

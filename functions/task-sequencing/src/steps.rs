@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::chain::work::{Completion, decide_complete, decide_release, decide_reissue, decide_return, decide_start};
+use domain::chain::work::{Completion, decide_complete, decide_reissue, decide_release, decide_return, decide_start};
 use domain::chain::{Chain, Progress, Stepped};
 use domain::digest::Digest;
 use domain::ids::TaskId;
@@ -42,9 +42,13 @@ pub(crate) struct CompletionFields {
 }
 
 pub(crate) async fn start(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<TaskView>, Problem> {
-    step(&app, &call, None, |scene, id| decide_start(&scene.chain.value, id, &scene.approval.value, &call.actor, call.now), |_, task, stepped| {
-        Event::TaskStarted { task: task_ref(&stepped.chain, task, &stepped.progress) }
-    })
+    step(
+        &app,
+        &call,
+        None,
+        |scene, id| decide_start(&scene.chain.value, id, &scene.approval.value, &call.actor, call.now),
+        |_, task, stepped| Event::TaskStarted { task: task_ref(&stepped.chain, task, &stepped.progress) },
+    )
     .await
 }
 
@@ -59,7 +63,8 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
         },
         None => None,
     };
-    let completion = Completion { digest: call.body.digest.clone(), evidence: call.body.evidence.clone(), verification };
+    let completion =
+        Completion { digest: call.body.digest.clone(), evidence: call.body.evidence.clone(), verification };
     step(
         &app,
         &call,
@@ -67,14 +72,28 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
         |scene, id| {
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             let turn = scene.turn();
-            decide_complete(&scene.chain.value, id, &scene.approval.value, completion.clone(), mode, &turn, &render, &call.actor, call.now)
+            decide_complete(
+                &scene.chain.value,
+                id,
+                &scene.approval.value,
+                completion.clone(),
+                mode,
+                &turn,
+                &render,
+                &call.actor,
+                call.now,
+            )
         },
         |scene, task, stepped| {
             let task = task_ref(&stepped.chain, task, &stepped.progress);
             let chain = &stepped.chain;
             match stepped.progress {
                 Progress::Implemented => Event::ChainImplemented { task, anchors: scene.claimable(chain) },
-                Progress::Revoked => Event::ChainRevoked { place: place(chain), approval_id: chain.approval_id.clone(), scope_id: chain.id.clone() },
+                Progress::Revoked => Event::ChainRevoked {
+                    place: place(chain),
+                    approval_id: chain.approval_id.clone(),
+                    scope_id: chain.id.clone(),
+                },
                 _ => Event::TaskCompleted { task },
             }
         },
@@ -84,16 +103,27 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
 
 pub(crate) async fn give_back(app: Arc<App>, call: Call<Reason>) -> Result<Answer<TaskView>, Problem> {
     let reason = call.body.reason.clone();
-    step(&app, &call, Some(&reason), |scene, id| decide_return(&scene.chain.value, id, reason.clone(), &call.actor, call.now), |_, task, stepped| {
-        Event::TaskReturned { task: task_ref(&stepped.chain, task, &stepped.progress), reason: reason.as_str().to_owned() }
-    })
+    step(
+        &app,
+        &call,
+        Some(&reason),
+        |scene, id| decide_return(&scene.chain.value, id, reason.clone(), &call.actor, call.now),
+        |_, task, stepped| Event::TaskReturned {
+            task: task_ref(&stepped.chain, task, &stepped.progress),
+            reason: reason.as_str().to_owned(),
+        },
+    )
     .await
 }
 
 pub(crate) async fn release(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<TaskView>, Problem> {
-    step(&app, &call, None, |scene, id| decide_release(&scene.chain.value, id, &call.actor, call.now), |_, task, stepped| {
-        Event::TaskReleased { task: task_ref(&stepped.chain, task, &stepped.progress) }
-    })
+    step(
+        &app,
+        &call,
+        None,
+        |scene, id| decide_release(&scene.chain.value, id, &call.actor, call.now),
+        |_, task, stepped| Event::TaskReleased { task: task_ref(&stepped.chain, task, &stepped.progress) },
+    )
     .await
 }
 
@@ -106,7 +136,16 @@ pub(crate) async fn reissue(app: Arc<App>, call: Call<Reason>) -> Result<Answer<
         |scene, id| {
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             let turn = scene.turn();
-            decide_reissue(&scene.chain.value, id, &scene.approval.value, reason.clone(), &turn, &render, &call.actor, call.now)
+            decide_reissue(
+                &scene.chain.value,
+                id,
+                &scene.approval.value,
+                reason.clone(),
+                &turn,
+                &render,
+                &call.actor,
+                call.now,
+            )
         },
         |_, task, stepped| {
             let mut task = task_ref(&stepped.chain, task, &stepped.progress);

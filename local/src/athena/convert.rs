@@ -95,21 +95,22 @@ mod tests {
     use datafusion::arrow::array::{Float64Array, TimestampMicrosecondArray};
     use datafusion::arrow::datatypes::Field;
 
-    fn read(column: ArrayRef, wanted: DataType) -> Result<ArrayRef, ArrowError> {
+    fn read(column: impl Array + 'static, wanted: DataType) -> Result<ArrayRef, ArrowError> {
+        let column: ArrayRef = Arc::new(column);
         to_field(&column, &Arc::new(Field::new("c", wanted, true)))
     }
 
     #[test]
     fn maps_come_from_json_text_and_from_structs() -> Result<(), ArrowError> {
         let json = StringArray::from(vec![Some(r#"{"a":"1","b":null,"c":2}"#), Some(""), None, Some("[1]")]);
-        let maps = read(Arc::new(json), columns::text_map())?;
+        let maps = read(json, columns::text_map())?;
         assert_eq!(maps.data_type(), &columns::text_map());
         assert_eq!((0..4).map(|row| maps.is_valid(row)).collect::<Vec<_>>(), [true, false, false, false]);
         assert_eq!(maps.as_map().value_length(0), 3);
 
         let member = Arc::new(Field::new("provider", DataType::Utf8, true));
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("Amazon"), None]));
-        let maps = read(Arc::new(StructArray::from(vec![(member, texts)])), columns::text_map())?;
+        let maps = read(StructArray::from(vec![(member, texts)]), columns::text_map())?;
         assert_eq!((maps.as_map().value_length(0), maps.as_map().value_length(1)), (1, 0));
         Ok(())
     }
@@ -117,14 +118,14 @@ mod tests {
     #[test]
     fn numbers_and_times_are_read_from_text_and_other_units_and_nonsense_is_null() -> Result<(), ArrowError> {
         let texts = StringArray::from(vec!["0.1", "", "1.5E-7", "many", "NaN"]);
-        let numbers = read(Arc::new(texts), DataType::Float64)?;
+        let numbers = read(texts, DataType::Float64)?;
         let numbers: &Float64Array = numbers.as_primitive();
         assert_eq!((numbers.value(0), numbers.is_valid(1), numbers.value(2)), (0.1, false, 1.5e-7));
         assert!(!numbers.is_valid(3) && numbers.value(4).is_nan());
 
         let micros = TimestampMicrosecondArray::from(vec![1_785_542_400_000_000]).with_timezone("UTC");
         let iso = StringArray::from(vec!["2026-08-01T00:00:00.000Z"]);
-        assert_eq!(&read(Arc::new(micros), columns::timestamp())?, &read(Arc::new(iso), columns::timestamp())?);
+        assert_eq!(&read(micros, columns::timestamp())?, &read(iso, columns::timestamp())?);
         Ok(())
     }
 }

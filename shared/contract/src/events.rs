@@ -13,7 +13,8 @@ use domain::aws::AccountId;
 use domain::calendar::{Month, Period};
 use domain::digest::Digest;
 use domain::ids::{
-    ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId, WorkloadId,
+    ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
+    WorkloadId,
 };
 use domain::model::ModelDecision;
 use domain::money::Money;

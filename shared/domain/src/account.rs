@@ -51,10 +51,15 @@ pub fn decide_put(existing: Option<&Account>, wanted: Account, actor: &Actor) ->
         return refusal.into();
     }
     if wanted.regions.is_empty() || wanted.regions.len() > REGIONS_PER_ACCOUNT_MAX {
-        return Refusal::new(RefusalKind::InvalidValue, format!("`regions` names 1 to {REGIONS_PER_ACCOUNT_MAX} regions")).into();
+        return Refusal::new(
+            RefusalKind::InvalidValue,
+            format!("`regions` names 1 to {REGIONS_PER_ACCOUNT_MAX} regions"),
+        )
+        .into();
     }
     if wanted.regions.iter().any(|r| Partition::of_region(r) != wanted.partition()) {
-        return Refusal::new(RefusalKind::InvalidValue, "`regions` lie in one partition; an account belongs to one").into();
+        return Refusal::new(RefusalKind::InvalidValue, "`regions` lie in one partition; an account belongs to one")
+            .into();
     }
     if existing == Some(&wanted) { Outcome::AlreadyDone } else { Outcome::Changed(wanted) }
 }

@@ -53,7 +53,12 @@ impl AnchorKey {
     pub fn text(&self) -> String {
         match self {
             Self::Role(role) => {
-                format!("{}#{}#role#{}", role.partition.as_str(), role.account_id, role.name.as_str().to_ascii_lowercase())
+                format!(
+                    "{}#{}#role#{}",
+                    role.partition.as_str(),
+                    role.account_id,
+                    role.name.as_str().to_ascii_lowercase()
+                )
             }
             Self::Workspace { partition, account_id, region, name } => {
                 format!("{}#{account_id}#workspace#{region}#{name}", partition.as_str())
@@ -118,7 +123,10 @@ impl NamedAnchor {
                 account_id: arn.account_id.clone(),
                 region: arn.region.clone(),
                 name: arn.workspace_id.parse().map_err(|_| {
-                    Refusal::new(RefusalKind::InvalidValue, "the workspace's id is longer than 64 characters; check its ARN")
+                    Refusal::new(
+                        RefusalKind::InvalidValue,
+                        "the workspace's id is longer than 64 characters; check its ARN",
+                    )
                 })?,
             }),
         }
@@ -346,7 +354,10 @@ fn anchor_taken(key: &AnchorKey) -> Refusal {
         AnchorKey::Role(role) => format!("role `{}` in account {}", role.name, role.account_id),
         AnchorKey::Workspace { account_id, region, name, .. } => format!("workspace `{name}` in {account_id} {region}"),
     };
-    Refusal::new(RefusalKind::AnchorTaken, format!("{what} serves another workload; choose another name, since its bill cannot be told apart"))
+    Refusal::new(
+        RefusalKind::AnchorTaken,
+        format!("{what} serves another workload; choose another name, since its bill cannot be told apart"),
+    )
 }
 
 /// The first day that a claim made today may reach back to: the first of the previous month.
@@ -375,7 +386,11 @@ pub fn decide_claim(
         return outcome;
     }
     if anchor.ready_to_claim.is_none() || anchor.arn.is_none() {
-        return Refusal::new(RefusalKind::WrongState, "its task chain is not complete; the owner is told when it is ready to claim").into();
+        return Refusal::new(
+            RefusalKind::WrongState,
+            "its task chain is not complete; the owner is told when it is ready to claim",
+        )
+        .into();
     }
     claimed(anchor.clone(), id, workload, from, actor, now)
 }
@@ -465,7 +480,10 @@ pub fn decide_release_claim(
     let Some(claim) = anchor.claims.iter().find(|c| c.id == *id).filter(|_| relations.has(Relation::Owner)) else {
         return not_found().into();
     };
-    if claim.to == Some(to) && claim.released_by.as_ref() == Some(&actor.sub) && claim.release_reason.as_ref() == Some(&reason) {
+    if claim.to == Some(to)
+        && claim.released_by.as_ref() == Some(&actor.sub)
+        && claim.release_reason.as_ref() == Some(&reason)
+    {
         return Outcome::AlreadyDone;
     }
     if let Some(ended) = claim.to {
@@ -474,10 +492,14 @@ pub fn decide_release_claim(
     let today = utc_day(now);
     let earliest = next_day(claim.from).max(first_claimable_day(today));
     if to < earliest || to > next_day(today) {
-        let detail = format!("`effectiveTo` is the first day without the claim and lies between {earliest} and {}", next_day(today));
+        let detail = format!(
+            "`effectiveTo` is the first day without the claim and lies between {earliest} and {}",
+            next_day(today)
+        );
         return Refusal::new(RefusalKind::InvalidValue, detail).into();
     }
-    let ended = Claim { to: Some(to), released_by: Some(actor.sub.clone()), release_reason: Some(reason), ..claim.clone() };
+    let ended =
+        Claim { to: Some(to), released_by: Some(actor.sub.clone()), release_reason: Some(reason), ..claim.clone() };
     let mut next = anchor.clone();
     if let Some(slot) = next.claims.iter_mut().find(|c| c.id == *id) {
         slot.clone_from(&ended);

@@ -326,7 +326,13 @@ impl Approval {
 }
 
 /// Revokes an approval; its scopes follow one by one.
-pub fn decide_revoke(approval: &Approval, space: &Space, reason: Note, actor: &Actor, now: Timestamp) -> Outcome<Approval> {
+pub fn decide_revoke(
+    approval: &Approval,
+    space: &Space,
+    reason: Note,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Approval> {
     let same = |e: &ApprovalEnd| e.by == actor.sub && e.reason.as_ref() == Some(&reason);
     if approval.state == ApprovalState::Revoked && approval.end.as_ref().is_some_and(same) {
         return Outcome::AlreadyDone;
@@ -362,10 +368,16 @@ pub fn decide_review(
         return refusal.into();
     }
     if approval.break_glass.is_none() {
-        return Refusal::new(RefusalKind::WrongState, "this approval was decided on a request; only break-glass is reviewed").into();
+        return Refusal::new(
+            RefusalKind::WrongState,
+            "this approval was decided on a request; only break-glass is reviewed",
+        )
+        .into();
     }
     match &approval.review {
-        Some(review) if review.by == actor.sub && review.outcome == outcome && review.note == note => Outcome::AlreadyDone,
+        Some(review) if review.by == actor.sub && review.outcome == outcome && review.note == note => {
+            Outcome::AlreadyDone
+        }
         Some(review) => {
             Refusal::new(RefusalKind::AlreadyDecided, format!("reviewed by `{}` at {}", review.by, review.at)).into()
         }

@@ -38,7 +38,9 @@ checked_text! {
 }
 
 /// An AWS partition; account ids and ARNs mean something only within one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default,
+)]
 pub enum Partition {
     /// Commercial regions.
     #[default]
@@ -280,6 +282,8 @@ mod tests {
         assert!("-lead".parse::<WorkspaceName>().is_err());
         let arn = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_01Ab";
         assert_eq!(WorkspaceArn::parse(arn).map(|w| w.to_string()).as_deref(), Some(arn));
-        assert!(WorkspaceArn::parse("arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/default").is_none());
+        assert!(
+            WorkspaceArn::parse("arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/default").is_none()
+        );
     }
 }

@@ -197,7 +197,8 @@ mod tests {
         let unread = first(&unreadable)?;
         let Outcome::Changed(closed) = decide_close(&drifted, &job, start) else { anyhow::bail!("not closed") };
         let check = |before: Option<&DriftFinding>, seen: &Seen, expected: Option<(DriftState, bool)>| {
-            let found = decide_check(before, &role, &anchor, seen, None, &job, later).map(|f| (f.state, f.since == later));
+            let found =
+                decide_check(before, &role, &anchor, seen, None, &job, later).map(|f| (f.state, f.since == later));
             assert_eq!(found, expected.map_or(Outcome::AlreadyDone, Outcome::Changed), "{before:?} {seen:?}");
         };
         use DriftState::{Drifted, Resolved, Unreadable};

@@ -33,9 +33,9 @@ mod tests;
 pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};
 pub use claude::{render_claude_create_workspace, render_claude_deploy_lambda, render_claude_register_workspace};
 pub(crate) use curl::endpoint;
-pub(crate) use role::runs_batch_on_bedrock;
 pub use drift::{Drift, render_fix_drift};
 pub use revoke::{render_revoke_bedrock_policy, render_revoke_claude_workspace};
+pub(crate) use role::runs_batch_on_bedrock;
 
 /// One step of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

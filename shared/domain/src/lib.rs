@@ -4,6 +4,8 @@
 //! `audit`. The things themselves follow the flow: accounts and models, spaces and requests, approvals and their chains of
 //! tasks, anchors and claims, then the bill, its gaps and the cards that are signed.
 
+#![deny(clippy::float_arithmetic)]
+
 pub mod account;
 pub mod anchor;
 pub mod approval;
@@ -25,8 +27,8 @@ pub mod ids;
 pub mod instructions;
 pub mod model;
 pub mod models_table;
-pub mod month;
 pub mod money;
+pub mod month;
 pub mod notice;
 pub mod outcome;
 pub mod people;

@@ -19,7 +19,9 @@ use crate::text::Sub;
 
 pub use announcement::{Announced, Announcement, MODELS_PER_ANNOUNCEMENT, decide_announcement};
 pub use channel::{Channel, channels_of, decide_channels};
-pub use letter::{Fact, Letter, NextStep, SUBJECT_CHARS_MAX, Thread, render_message, render_subject, render_text, shown_money};
+pub use letter::{
+    Fact, Letter, NextStep, SUBJECT_CHARS_MAX, Thread, render_message, render_subject, render_text, shown_money,
+};
 pub use reminder::{REMINDED_AFTER_DAYS, REMINDED_EVERY_DAYS, Reminder, decide_reminder};
 
 /// Whose turn it is to tell the recipients who were not told yet.
@@ -65,7 +67,12 @@ pub enum Delivery {
 impl Notice {
     /// The notice of an event for these people, in the hands of the delivery that plans it; none without anybody to tell.
     #[must_use]
-    pub fn plan(event_id: EventId, event_type: &str, people: impl IntoIterator<Item = Sub>, now: Timestamp) -> Option<Self> {
+    pub fn plan(
+        event_id: EventId,
+        event_type: &str,
+        people: impl IntoIterator<Item = Sub>,
+        now: Timestamp,
+    ) -> Option<Self> {
         let recipients: BTreeMap<Sub, Option<Timestamp>> = people.into_iter().map(|sub| (sub, None)).collect();
         let event_type = event_type.to_owned();
         (!recipients.is_empty()).then_some(Self { event_id, event_type, planned_at: now, turn: Turn::Held, recipients })

@@ -275,6 +275,24 @@ pub fn decide_review(
     }
 }
 
+/// The dollars of gaps that nobody has closed, by kind and currency.
+#[must_use]
+pub fn open_gaps(gaps: &[Gap]) -> Vec<GapSpend> {
+    let mut sums: BTreeMap<(GapKind, bool, &Currency), (Decimal, u64)> = BTreeMap::new();
+    for gap in gaps.iter().filter(|gap| !gap.state.is_closed()) {
+        let sum = sums.entry((gap.kind, gap.in_totals, &gap.amount.currency)).or_default();
+        *sum = (sum.0 + gap.amount.amount, sum.1 + 1);
+    }
+    sums.into_iter()
+        .map(|((kind, in_totals, currency), (amount, count))| GapSpend {
+            kind,
+            in_totals,
+            amount: Money { amount: amount.normalize(), currency: currency.clone() },
+            count,
+        })
+        .collect()
+}
+
 fn slice_of(cards: &[PlacedCard<'_>]) -> Slice {
     let figures = || cards.iter().map(|placed| &placed.card.figures);
     let planned = || figures().filter_map(|f| f.estimate_share.as_ref().map(|share| (f.actual.amount, share.amount)));
@@ -339,24 +357,6 @@ fn waiting_by_owner(cards: &[PlacedCard<'_>]) -> Vec<OwnerCards> {
         .map(|(owner, mut card_ids)| {
             card_ids.sort();
             OwnerCards { owner: owner.clone(), card_ids }
-        })
-        .collect()
-}
-
-/// The dollars of gaps that nobody has closed, by kind and currency.
-#[must_use]
-pub fn open_gaps(gaps: &[Gap]) -> Vec<GapSpend> {
-    let mut sums: BTreeMap<(GapKind, bool, &Currency), (Decimal, u64)> = BTreeMap::new();
-    for gap in gaps.iter().filter(|gap| !gap.state.is_closed()) {
-        let sum = sums.entry((gap.kind, gap.in_totals, &gap.amount.currency)).or_default();
-        *sum = (sum.0 + gap.amount.amount, sum.1 + 1);
-    }
-    sums.into_iter()
-        .map(|((kind, in_totals, currency), (amount, count))| GapSpend {
-            kind,
-            in_totals,
-            amount: Money { amount: amount.normalize(), currency: currency.clone() },
-            count,
         })
         .collect()
 }

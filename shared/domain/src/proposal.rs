@@ -135,7 +135,13 @@ pub fn decide_propose_claim(
 }
 
 /// Accepts or declines; only an owner of the workload's Space.
-pub fn decide_answer(proposal: &Proposal, space: &Space, accept: bool, actor: &Actor, now: Timestamp) -> Outcome<Proposal> {
+pub fn decide_answer(
+    proposal: &Proposal,
+    space: &Space,
+    accept: bool,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Proposal> {
     let wanted = if accept { ProposalState::Accepted } else { ProposalState::Declined };
     if proposal.state == wanted && proposal.answered_by.as_ref() == Some(&actor.sub) {
         return Outcome::AlreadyDone;
@@ -194,12 +200,18 @@ mod tests {
     #[test]
     fn a_claim_is_proposed_from_the_first_day_that_claims_reach_and_never_for_a_closed_gap() -> Result<(), Failed> {
         let (job, now) = (Actor::system("spaces"), "2026-08-24T10:00:00Z".parse()?);
-        let check = |anchor: SpendAnchor, state: &str, from: Option<&str>| -> Result<Result<String, RefusalKind>, Failed> {
+        let check = |anchor: SpendAnchor,
+                     state: &str,
+                     from: Option<&str>|
+         -> Result<Result<String, RefusalKind>, Failed> {
             let gap = gap(&anchor, state, from)?;
             let deed = gap.history.first().ok_or("no deed")?;
-            let proposed = decide_propose_claim("prp_1".parse()?, &gap, deed, claimable(&anchor), &workload("wkl_1")?, &job, now);
+            let proposed =
+                decide_propose_claim("prp_1".parse()?, &gap, deed, claimable(&anchor), &workload("wkl_1")?, &job, now);
             match proposed {
-                Outcome::Changed(Proposal { proposed: Proposed::Claim { effective_from, .. }, .. }) => Ok(Ok(effective_from.to_string())),
+                Outcome::Changed(Proposal { proposed: Proposed::Claim { effective_from, .. }, .. }) => {
+                    Ok(Ok(effective_from.to_string()))
+                }
                 Outcome::Refused(refusal) => Ok(Err(refusal.kind)),
                 other => Err(format!("{other:?}").into()),
             }
@@ -229,14 +241,18 @@ mod tests {
             let claim = |anchor: &Anchor, id: &str, workload: &Workload| -> Result<_, Failed> {
                 Ok(decide_claim_proposed(anchor, id.parse()?, workload, &space, from, &owner, now))
             };
-            let Outcome::Changed((anchor, _)) = claim(&found, "clm_1", &workload("wkl_1")?)? else { return Err(arn.into()) };
+            let Outcome::Changed((anchor, _)) = claim(&found, "clm_1", &workload("wkl_1")?)? else {
+                return Err(arn.into());
+            };
             assert_eq!(claim(&anchor, "clm_2", &workload("wkl_1")?)?, Outcome::AlreadyDone);
             let other = claim(&anchor, "clm_3", &workload("wkl_2")?)?;
             assert!(matches!(other, Outcome::Refused(refusal) if refusal.kind == RefusalKind::AnchorTaken));
             let passed_on = claim(&found, "clm_4", &workload("wkl_2")?)?;
             assert!(matches!(passed_on, Outcome::Changed((anchor, _)) if anchor.workload_id.as_str() == "wkl_2"));
         }
-        for (anchor_type, arn) in [(AnchorType::IamRole, WORKSPACE), (AnchorType::Workspace, ROLE), (AnchorType::LambdaRole, "x")] {
+        for (anchor_type, arn) in
+            [(AnchorType::IamRole, WORKSPACE), (AnchorType::Workspace, ROLE), (AnchorType::LambdaRole, "x")]
+        {
             let named = AnchorRef { anchor_type, arn: arn.to_owned() }.named();
             assert_eq!(named.map_err(|refusal| refusal.kind), Err(RefusalKind::InvalidValue));
         }

@@ -200,7 +200,8 @@ pub fn decide_submit(
 }
 
 fn kind_of(fields: &RequestFields, context: &SubmitContext<'_>) -> RequestKind {
-    let approved = context.model.is_some_and(|m| m.decision == ModelDecision::Approved || m.decision == ModelDecision::Restricted);
+    let approved =
+        context.model.is_some_and(|m| m.decision == ModelDecision::Approved || m.decision == ModelDecision::Restricted);
     match (fields.model_id.is_some() && !approved, fields.tier, context.has_approval || fields.approval_id.is_some()) {
         (true, _, _) => RequestKind::UnapprovedModel,
         (_, Tier::Agentic, _) => RequestKind::AgenticExpansion,
@@ -212,10 +213,16 @@ fn kind_of(fields: &RequestFields, context: &SubmitContext<'_>) -> RequestKind {
 fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(), Refusal> {
     let invalid = |detail: &str| Err(Refusal::new(RefusalKind::InvalidValue, detail));
     if context.workload.state == WorkloadState::Retired {
-        return Err(Refusal::new(RefusalKind::WrongState, "the workload is `retired`; create a new one to ask for access"));
+        return Err(Refusal::new(
+            RefusalKind::WrongState,
+            "the workload is `retired`; create a new one to ask for access",
+        ));
     }
     if fields.scopes.len() > SCOPES_MAX {
-        return Err(Refusal::new(RefusalKind::LimitExceeded, format!("a request holds at most {SCOPES_MAX} scopes; send several")));
+        return Err(Refusal::new(
+            RefusalKind::LimitExceeded,
+            format!("a request holds at most {SCOPES_MAX} scopes; send several"),
+        ));
     }
     if fields.scopes.iter().collect::<BTreeSet<_>>().len() != fields.scopes.len() {
         return invalid("`scopes` names the same scope twice; leave one out");
@@ -226,7 +233,9 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     if let Some(platform) = fields.platform {
         check_actions(platform, fields.tier, &fields.actions, fields.agentic.as_ref(), false)?;
         if fields.model_id.is_some() && context.model.is_none() {
-            return invalid("no such model on this platform; take `modelId` from GET /v1/models, or leave it out and say in `justification` what you need");
+            return invalid(
+                "no such model on this platform; take `modelId` from GET /v1/models, or leave it out and say in `justification` what you need",
+            );
         }
     } else if fields.agentic.is_some() && fields.tier == Tier::Standard {
         return invalid("`agentic` belongs to tier `agentic`");
@@ -239,7 +248,10 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     }
     if let Some(model) = context.model.filter(|m| m.decision == ModelDecision::Blocked) {
         let why = model.decision_reason.as_ref().map_or("no reason given", Note::as_str);
-        return Err(Refusal::new(RefusalKind::ModelBlocked, format!("the model is blocked: {why}; ask a FinOps Lead, or choose another model")));
+        return Err(Refusal::new(
+            RefusalKind::ModelBlocked,
+            format!("the model is blocked: {why}; ask a FinOps Lead, or choose another model"),
+        ));
     }
     Ok(())
 }
@@ -257,7 +269,11 @@ pub fn check_actions(
 ) -> Result<(), Refusal> {
     let invalid = |detail: String| Err(Refusal::new(RefusalKind::InvalidValue, detail));
     if let Some(foreign) = actions.iter().find(|a| !platform.actions().contains(a)) {
-        return invalid(format!("`actions`: {foreign:?} does not exist on {}; it knows {:?}", platform.display_name(), platform.actions()));
+        return invalid(format!(
+            "`actions`: {foreign:?} does not exist on {}; it knows {:?}",
+            platform.display_name(),
+            platform.actions()
+        ));
     }
     if complete && actions.is_empty() {
         return invalid("`actions` is empty; an approval says what may be done".to_owned());
@@ -267,7 +283,9 @@ pub fn check_actions(
         (Tier::Standard, None) if actions.contains(&ModelAction::Agents) => {
             invalid("`actions`: `agents` needs tier `agentic`, which is an approval of its own".to_owned())
         }
-        (Tier::Agentic, None) if complete => invalid("`agentic` is missing: tier `agentic` names its servers and actions".to_owned()),
+        (Tier::Agentic, None) if complete => {
+            invalid("`agentic` is missing: tier `agentic` names its servers and actions".to_owned())
+        }
         (Tier::Agentic, Some(agentic)) => check_agentic(platform, agentic, complete),
         _ => Ok(()),
     }
@@ -283,14 +301,21 @@ fn check_agentic(platform: Platform, agentic: &Agentic, complete: bool) -> Resul
         return invalid("`agentic.mcpServers` exists on Bedrock only; Claude Platform approves managed-agent actions");
     }
     let is_server = |s: &String| {
-        s.strip_suffix(".amazonaws.com").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+        s.strip_suffix(".amazonaws.com").is_some_and(|n| {
+            !n.is_empty() && n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        })
     };
     if !agentic.mcp_servers.iter().all(is_server) {
         return invalid("`agentic.mcpServers` holds service principals such as eks-mcp.amazonaws.com");
     }
-    let is_action = |a: &String| a.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let is_action = |a: &String| {
+        a.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
     if !agentic.actions.iter().all(is_action) {
-        return Err(Refusal::new(RefusalKind::InvalidValue, format!("`agentic.actions` holds IAM actions without wildcards, such as {prefix}InvokeAgent")));
+        return Err(Refusal::new(
+            RefusalKind::InvalidValue,
+            format!("`agentic.actions` holds IAM actions without wildcards, such as {prefix}InvokeAgent"),
+        ));
     }
     if complete && agentic.mcp_servers.is_empty() && agentic.actions.is_empty() {
         return invalid("`agentic` names no server and no action; name what agents may do");
@@ -310,7 +335,13 @@ pub fn decide_withdraw(request: &Request, space: &Space, actor: &Actor, now: Tim
 }
 
 /// Rejects a request, with the reason that the owner is told.
-pub fn decide_reject(request: &Request, space: &Space, reason: Note, actor: &Actor, now: Timestamp) -> Outcome<Request> {
+pub fn decide_reject(
+    request: &Request,
+    space: &Space,
+    reason: Note,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Request> {
     let same = |e: &RequestEnd| e.by == actor.sub && e.reason.as_ref() == Some(&reason);
     if request.state == RequestState::Rejected && request.end.as_ref().is_some_and(same) {
         return Outcome::AlreadyDone;

@@ -179,7 +179,12 @@ pub struct Workload {
 }
 
 /// Creates a workload in a Space.
-pub fn decide_create_workload(space: &Space, id: WorkloadId, fields: WorkloadFields, actor: &Actor) -> Outcome<Workload> {
+pub fn decide_create_workload(
+    space: &Space,
+    id: WorkloadId,
+    fields: WorkloadFields,
+    actor: &Actor,
+) -> Outcome<Workload> {
     if let Err(refusal) = authorize(actor, Action::CreateWorkload, space.relations(actor), "") {
         return refusal.into();
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use aws_smithy_types::error::operation::BuildError;
 use rand::Rng as _;
 
@@ -36,16 +38,22 @@ impl Store {
     /// The meaning of the first failed condition, or that the table did not answer.
     pub async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
         if let Some((event, bytes)) = &transaction.oversized_event {
-            return Err(StoreError::TooLarge(format!("event `{event}` would have {bytes} bytes; shorten the texts and send again")));
+            return Err(StoreError::TooLarge(format!(
+                "event `{event}` would have {bytes} bytes; shorten the texts and send again"
+            )));
         }
         let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes().into_iter().unzip();
         if writes.len() > TRANSACTION_ACTIONS_MAX {
             let count = writes.len();
-            return Err(StoreError::TooLarge(format!("this would take {count} writes at once, more than {TRANSACTION_ACTIONS_MAX}; use fewer scopes")));
+            return Err(StoreError::TooLarge(format!(
+                "this would take {count} writes at once, more than {TRANSACTION_ACTIONS_MAX}; use fewer scopes"
+            )));
         }
         let mut items = Vec::with_capacity(writes.len());
         for write in writes {
-            let item = self.action(write).map_err(|e| StoreError::Unavailable("TransactWriteItems".to_owned(), Box::new(e)))?;
+            let item = self
+                .action(write)
+                .map_err(|e| StoreError::Unavailable("TransactWriteItems".to_owned(), Box::new(e)))?;
             items.push(item);
         }
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
@@ -86,7 +94,9 @@ impl Store {
         let table = &self.governance_table;
         let action = TransactWriteItem::builder();
         Ok(match write {
-            Write::Put { item, condition: None } => action.put(Put::builder().table_name(table).set_item(Some(item)).build()?),
+            Write::Put { item, condition: None } => {
+                action.put(Put::builder().table_name(table).set_item(Some(item)).build()?)
+            }
             Write::Put { item, condition: Some(condition) } => {
                 let (expression, names, values) = condition.expression();
                 let mut put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(expression);
@@ -96,7 +106,9 @@ impl Store {
                 for (name, value) in values {
                     put = put.expression_attribute_values(name, value);
                 }
-                action.put(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None).build()?)
+                action.put(
+                    put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None).build()?,
+                )
             }
             Write::Delete { key } => action.delete(Delete::builder().table_name(table).set_key(Some(key)).build()?),
             Write::Check { key, condition } => action.condition_check(check(table, key, &condition)?),
@@ -112,9 +124,13 @@ impl Store {
                 let mut sets = Vec::new();
                 for (name, value) in listing {
                     sets.push(format!("#{name} = :{name}"));
-                    update = update.expression_attribute_names(format!("#{name}"), &name).expression_attribute_values(format!(":{name}"), value);
+                    update = update
+                        .expression_attribute_names(format!("#{name}"), &name)
+                        .expression_attribute_values(format!(":{name}"), value);
                 }
-                action.update(update.update_expression(format!("SET {} ADD {}", sets.join(", "), adds.join(", "))).build()?)
+                action.update(
+                    update.update_expression(format!("SET {} ADD {}", sets.join(", "), adds.join(", "))).build()?,
+                )
             }
         }
         .build())
@@ -138,7 +154,9 @@ fn check(table: &str, key: crate::item::Item, condition: &Condition) -> Result<C
 fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreError {
     let reasons = match &error {
         SdkError::ServiceError(context) => match context.err() {
-            TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons().to_vec(),
+            TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                cancelled.cancellation_reasons().to_vec()
+            }
             _ => Vec::new(),
         },
         _ => Vec::new(),

@@ -49,7 +49,12 @@ impl StoreError {
     pub const fn is_lost_race(&self) -> bool {
         matches!(
             self,
-            Self::VersionMoved(_) | Self::AlreadyExists(_) | Self::PointerMoved(_) | Self::Conflict | Self::Throttled | Self::Unavailable(..)
+            Self::VersionMoved(_)
+                | Self::AlreadyExists(_)
+                | Self::PointerMoved(_)
+                | Self::Conflict
+                | Self::Throttled
+                | Self::Unavailable(..)
         )
     }
 
@@ -63,9 +68,14 @@ impl StoreError {
             _ => None,
         };
         match code.as_deref() {
-            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => Self::Throttled,
+            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
+                Self::Throttled
+            }
             Some("TransactionConflictException" | "TransactionInProgressException") => Self::Conflict,
-            _ => Self::Unavailable(format!("{operation}: {}", code.unwrap_or_else(|| error.to_string())), Box::new(error)),
+            _ => Self::Unavailable(
+                format!("{operation}: {}", code.unwrap_or_else(|| error.to_string())),
+                Box::new(error),
+            ),
         }
     }
 }

@@ -118,7 +118,8 @@ pub async fn find(
         .await
         .map_err(|error| FindRememberedError::Unavailable(Box::new(error.into())))?;
     answer.item.map_or(Ok(None), |item| {
-        let remembered = read(&item).map_err(|attribute| FindRememberedError::Unreadable { pk: key.pk.clone(), attribute })?;
+        let remembered =
+            read(&item).map_err(|attribute| FindRememberedError::Unreadable { pk: key.pk.clone(), attribute })?;
         let over = number(&item, "ttl").is_some_and(|ttl| ttl <= now.as_second());
         Ok((!over).then_some(remembered))
     })
@@ -148,7 +149,11 @@ mod tests {
     fn a_key_belongs_to_one_caller_and_one_route() -> Result<(), domain::text::MalformedText> {
         let mine = key("ana", "POST /v1/requests", "k1")?;
         assert_eq!(mine, key("ana", "POST /v1/requests", "k1")?);
-        for other in [("bob", "POST /v1/requests", "k1"), ("ana", "POST /v1/approvals", "k1"), ("ana", "POST /v1/requests", "k2")] {
+        for other in [
+            ("bob", "POST /v1/requests", "k1"),
+            ("ana", "POST /v1/approvals", "k1"),
+            ("ana", "POST /v1/requests", "k2"),
+        ] {
             assert_ne!(mine.pk, key(other.0, other.1, other.2)?.pk);
         }
         assert_eq!(mine.expires_at.as_second(), 45 * 86_400);

@@ -77,7 +77,10 @@ pub(crate) fn primary_key(partition: &str, sort: &str) -> Item {
 
 /// A text attribute, or what is wrong.
 pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError> {
-    item.get(name).and_then(|v| v.as_s().ok()).map(String::as_str).ok_or_else(|| unreadable(item, format!("`{name}` is missing")))
+    item.get(name)
+        .and_then(|v| v.as_s().ok())
+        .map(String::as_str)
+        .ok_or_else(|| unreadable(item, format!("`{name}` is missing")))
 }
 
 /// A number attribute; zero if it is missing.

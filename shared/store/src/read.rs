@@ -218,7 +218,14 @@ impl Store {
     }
 
     pub(crate) async fn get(&self, key: Item) -> Result<Option<Item>, StoreError> {
-        let answer = self.client.get_item().table_name(&self.governance_table).set_key(Some(key)).consistent_read(true).send().await;
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.governance_table)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await;
         Ok(answer.map_err(|e| StoreError::of_call("GetItem", e))?.item)
     }
 

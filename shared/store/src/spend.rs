@@ -122,10 +122,20 @@ impl SpendStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn month_facts(&self, month: Month) -> Result<Option<(Head, Vec<AnchorDay>)>, StoreError> {
-        let Some(head) = self.head(month).await? else { return Ok(None) };
-        let index = self.table.index(month, &head.index_name()).await?;
-        let days = self.table.days(month, &index).await?;
-        Ok(Some((head, days)))
+        let mut seen: Option<Head> = None;
+        loop {
+            let Some(head) = self.head(month).await? else { return Ok(None) };
+            match self.facts_of(&head).await {
+                // Whoever reads for longer than superseded items stay begins again on what is shown by then.
+                Err(StoreError::Unreadable { .. }) if seen.as_ref() != Some(&head) => seen = Some(head),
+                days => return Ok(Some((head, days?))),
+            }
+        }
+    }
+
+    async fn facts_of(&self, head: &Head) -> Result<Vec<AnchorDay>, StoreError> {
+        let index = self.table.index(head.billing_period, &head.index_name()).await?;
+        self.table.days(head.billing_period, &index).await
     }
 
     /// Shows what a run found. The same attempt again writes nothing.
@@ -166,7 +176,12 @@ impl SpendStore {
     async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
         let Some(old_name) = head.superseded.as_ref() else { return Ok(()) };
         let month = head.billing_period;
-        let old = self.table.index(month, old_name).await?;
+        let old = match self.table.index(month, old_name).await {
+            Ok(old) => old,
+            // It is gone already, and what it named with it.
+            Err(StoreError::Unreadable { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let current = self.table.index(month, &head.index_name()).await?;
         self.table.expire(month, &old, &current, old_name, now).await
     }

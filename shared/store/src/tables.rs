@@ -21,10 +21,8 @@ pub struct Table {
 }
 
 /// The workflow.
-pub const GOVERNANCE: Table = Table {
-    indexes: &[(keys::LIST, keys::LPK, keys::LSK), (keys::PARENT, keys::PPK, keys::PSK)],
-    streamed: true,
-};
+pub const GOVERNANCE: Table =
+    Table { indexes: &[(keys::LIST, keys::LPK, keys::LSK), (keys::PARENT, keys::PPK, keys::PSK)], streamed: true };
 
 /// The facts of the bill.
 pub const SPEND: Table = Table { indexes: &[], streamed: false };
@@ -34,7 +32,8 @@ pub const SPEND: Table = Table { indexes: &[], streamed: false };
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn create_if_missing(client: &Client, name: &str, table: Table) -> Result<(), StoreError> {
-    let attribute = |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+    let attribute =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
     let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
     let build = |error| StoreError::Unavailable("CreateTable".to_owned(), Box::new(error));
     let mut create = client
@@ -57,16 +56,22 @@ pub async fn create_if_missing(client: &Client, name: &str, table: Table) -> Res
             .global_secondary_indexes(definition.build().map_err(build)?);
     }
     if table.streamed {
-        let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build();
+        let stream =
+            StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build();
         create = create.stream_specification(stream.map_err(build)?);
     }
     match create.send().await {
         Ok(_) => {
-            let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::TTL).build().map_err(build)?;
+            let ttl =
+                TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::TTL).build().map_err(build)?;
             let enabled = client.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await;
             enabled.map(|_| ()).map_err(|e| StoreError::of_call("UpdateTimeToLive", e))
         }
-        Err(SdkError::ServiceError(context)) if matches!(context.err(), CreateTableError::ResourceInUseException(_)) => Ok(()),
+        Err(SdkError::ServiceError(context))
+            if matches!(context.err(), CreateTableError::ResourceInUseException(_)) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(StoreError::of_call("CreateTable", error)),
     }
 }

@@ -267,7 +267,9 @@ fn counter_names(presence: &Presence) -> Vec<String> {
 
 impl Condition {
     /// The condition as an expression with its names and values.
-    pub(crate) fn expression(&self) -> (&'static str, Vec<(&'static str, &'static str)>, Vec<(&'static str, AttributeValue)>) {
+    pub(crate) fn expression(
+        &self,
+    ) -> (&'static str, Vec<(&'static str, &'static str)>, Vec<(&'static str, AttributeValue)>) {
         match self {
             Self::Absent => ("attribute_not_exists(#pk)", vec![("#pk", keys::PK)], Vec::new()),
             Self::VersionIs(version) => ("#v = :v", vec![("#v", item::VERSION)], vec![(":v", number(version))]),

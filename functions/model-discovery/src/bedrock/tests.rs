@@ -80,7 +80,9 @@ async fn the_shipped_catalogs_are_read_into_models_with_their_profiles_and_lifec
     assert!(models.values().any(|m| m.regions.values().any(domain::model::RegionOffer::needs_profile)));
     let statuses: BTreeSet<_> = models.values().map(|m| m.lifecycle.status).collect();
     assert_eq!(statuses, BTreeSet::from([LifecycleStatus::Active, LifecycleStatus::Legacy]));
-    assert!(models.values().all(|m| m.lifecycle.status != LifecycleStatus::Legacy || m.lifecycle.end_of_life.is_some()));
+    assert!(
+        models.values().all(|m| m.lifecycle.status != LifecycleStatus::Legacy || m.lifecycle.end_of_life.is_some())
+    );
     Ok(())
 }
 
@@ -111,7 +113,10 @@ async fn profiles_are_read_to_the_last_page_and_odd_models_as_far_as_they_can_be
     assert_eq!(model.lifecycle.status, LifecycleStatus::Unknown);
     assert!(model.inference_types.contains("A_NEW_TYPE"));
     let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    assert!(asked.iter().filter(|uri| uri.contains("/inference-profiles")).all(|uri| uri.contains("SYSTEM_DEFINED")), "{asked:?}");
+    assert!(
+        asked.iter().filter(|uri| uri.contains("/inference-profiles")).all(|uri| uri.contains("SYSTEM_DEFINED")),
+        "{asked:?}"
+    );
     Ok(())
 }
 

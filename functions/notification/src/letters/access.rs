@@ -11,7 +11,9 @@ use crate::known::Known;
 pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
     match event {
         Event::ModelsAnnounced { model_keys } => new_models(model_keys, known),
-        Event::RequestSubmitted { place, request_id, model_key } => submitted(place, request_id, model_key.as_ref(), known, why),
+        Event::RequestSubmitted { place, request_id, model_key } => {
+            submitted(place, request_id, model_key.as_ref(), known, why)
+        }
         Event::RequestApproved { place, request_id, approval_id } => {
             let what = "A FinOps Lead approved what you asked for. Cloud Engineers set it up now; you are told when it is ready to claim.";
             Draft::new(format!("Request approved: {}", workload_name(known, place)), what)
@@ -52,17 +54,25 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
                 .to(Audience::OwnersAndLeads)
         }
         Event::ApprovalExpired { place, approval_id } => {
-            let what = "The approval's time is over. What was set up is taken away; late spend still follows the claim.";
+            let what =
+                "The approval's time is over. What was set up is taken away; late spend still follows the claim.";
             ending(format!("Approval expired: {}", workload_name(known, place)), what, place, approval_id, known)
                 .step("Ask for it anew", "POST /v1/requests")
                 .to(Audience::OwnersAndLeads)
         }
         Event::ProposalMade { place, proposal_id } => {
             let what = "A FinOps Lead proposes that this workload answers for spend. Nothing moves before you accept.";
-            proposal(format!("Proposal to answer: {}", workload_name(known, place)), what, place, proposal_id, known, why)
-                .step("Accept it", format!("POST /v1/proposals/{proposal_id}/accept"))
-                .step("Decline it", format!("POST /v1/proposals/{proposal_id}/decline"))
-                .to(Audience::Owners)
+            proposal(
+                format!("Proposal to answer: {}", workload_name(known, place)),
+                what,
+                place,
+                proposal_id,
+                known,
+                why,
+            )
+            .step("Accept it", format!("POST /v1/proposals/{proposal_id}/accept"))
+            .step("Decline it", format!("POST /v1/proposals/{proposal_id}/decline"))
+            .to(Audience::Owners)
         }
         Event::ProposalAccepted { place, proposal_id } => {
             let headline = format!("Proposal accepted: {}", workload_name(known, place));
@@ -70,23 +80,36 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
         }
         Event::ProposalDeclined { place, proposal_id } => {
             let headline = format!("Proposal declined: {}", workload_name(known, place));
-            proposal(headline, "The owner does not answer for the spend; it stays a gap.", place, proposal_id, known, why)
-                .step("See the gaps", "GET /v1/gaps?state=actioned")
-                .to(Audience::Leads)
+            proposal(
+                headline,
+                "The owner does not answer for the spend; it stays a gap.",
+                place,
+                proposal_id,
+                known,
+                why,
+            )
+            .step("See the gaps", "GET /v1/gaps?state=actioned")
+            .to(Audience::Leads)
         }
         _ => None,
     }
 }
 
 fn new_models(keys: &[ModelKey], known: &Known) -> Option<Addressed> {
-    let shown = |model: &Model| format!("{} {} on {} ({})", model.vendor, model.name, model.platform.display_name(), model.model_key);
+    let shown = |model: &Model| {
+        format!("{} {} on {} ({})", model.vendor, model.name, model.platform.display_name(), model.model_key)
+    };
     let headline = match (keys, known.models.as_slice()) {
         ([key], []) => format!("New model to review: {key}"),
         ([_], [model]) => format!("New model to review: {} on {}", model.name, model.platform.display_name()),
         _ => format!("{} new models to review", keys.len()),
     };
-    let draft = Draft::new(headline, "Discovery saw this for the first time. It may be asked for, and not used before a FinOps Lead decides.");
-    let unread = keys.iter().filter(|key| known.models.iter().all(|model| model.model_key != **key)).map(ToString::to_string);
+    let draft = Draft::new(
+        headline,
+        "Discovery saw this for the first time. It may be asked for, and not used before a FinOps Lead decides.",
+    );
+    let unread =
+        keys.iter().filter(|key| known.models.iter().all(|model| model.model_key != **key)).map(ToString::to_string);
     let draft = known.models.iter().map(shown).chain(unread).fold(draft, |draft, model| draft.fact("Model", model));
     draft
         .step("List what is undecided", "GET /v1/models?decision=unreviewed")
@@ -116,7 +139,13 @@ fn submitted(
         .to(Audience::Leads)
 }
 
-fn broken_glass(place: &Place, approval_id: &ApprovalId, model_key: &ModelKey, known: &Known, why: Option<&str>) -> Option<Addressed> {
+fn broken_glass(
+    place: &Place,
+    approval_id: &ApprovalId,
+    model_key: &ModelKey,
+    known: &Known,
+    why: Option<&str>,
+) -> Option<Addressed> {
     let what = "A FinOps Lead approved this without a request, because it could not wait. It ends within 24 hours, and another Lead reviews it.";
     Draft::new(format!("Break-glass approval: {}", workload_name(known, place)), what)
         .place(known, place)
@@ -136,7 +165,14 @@ fn ending(headline: String, what: &str, place: &Place, approval_id: &ApprovalId,
         .step("Read it", format!("GET /v1/approvals/{approval_id}"))
 }
 
-fn proposal(headline: String, what: &str, place: &Place, proposal_id: &ProposalId, known: &Known, why: Option<&str>) -> Draft {
+fn proposal(
+    headline: String,
+    what: &str,
+    place: &Place,
+    proposal_id: &ProposalId,
+    known: &Known,
+    why: Option<&str>,
+) -> Draft {
     Draft::new(headline, what)
         .place(known, place)
         .fact("Proposal", proposal_id.as_str())

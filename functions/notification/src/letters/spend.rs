@@ -21,19 +21,23 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
             to_sign(draft.fact("Days open", days_open.to_string()), waiting).to(Audience::Owners)
         }
         Event::CardResolved { card: resolved, decision } => {
-            let what = "A FinOps Lead decided about your dispute. The card's figures stand now; it waits for your signature.";
+            let what =
+                "A FinOps Lead decided about your dispute. The card's figures stand now; it waits for your signature.";
             card("Dispute resolved, spend card to sign", what, resolved, known)
                 .fact("Decision", decision)
                 .maybe("Reason", why)
                 .step("Sign it", format!("POST /v1/spend-cards/{}/approve", resolved.card_id))
                 .to(Audience::Owners)
         }
-        Event::CardDisputed { card: disputed, reason } => {
-            card("Spend card disputed", "Its owner disagrees with the card; somebody other than the disputer resolves it.", disputed, known)
-                .fact("Reason", reason)
-                .step("Resolve it", format!("POST /v1/spend-cards/{}/resolve", disputed.card_id))
-                .to(Audience::Leads)
-        }
+        Event::CardDisputed { card: disputed, reason } => card(
+            "Spend card disputed",
+            "Its owner disagrees with the card; somebody other than the disputer resolves it.",
+            disputed,
+            known,
+        )
+        .fact("Reason", reason)
+        .step("Resolve it", format!("POST /v1/spend-cards/{}/resolve", disputed.card_id))
+        .to(Audience::Leads),
         Event::GapOpened { gap: opened } => {
             let what = "Spend was found that nobody answers for.";
             gap(format!("Spend gap: {}, {}", opened.kind, shown_money(&opened.amount)), what, opened)
@@ -85,10 +89,13 @@ fn reminded_of_gap(found: &GapRef, known: &Known, why: Option<&str>) -> Option<A
 }
 
 fn failed(run_id: &RunId, month: Month, why: &str) -> Option<Addressed> {
-    Draft::new(format!("Bill of {month} could not be read"), "The last good numbers stay, and are marked with their date.")
-        .fact("Run", run_id.as_str())
-        .fact("Why", why)
-        .step("Read it", format!("GET /v1/ingestions/{run_id}"))
-        .step("Read the bill again", "POST /v1/ingestions")
-        .to(Audience::Leads)
+    Draft::new(
+        format!("Bill of {month} could not be read"),
+        "The last good numbers stay, and are marked with their date.",
+    )
+    .fact("Run", run_id.as_str())
+    .fact("Why", why)
+    .step("Read it", format!("GET /v1/ingestions/{run_id}"))
+    .step("Read the bill again", "POST /v1/ingestions")
+    .to(Audience::Leads)
 }

@@ -17,9 +17,7 @@ fn samples() -> BTreeMap<&'static str, Value> {
     };
     let card = json!({"spaceId": "spc_1", "workloadId": "wkl_1", "cardId": "crd_1", "period": {"from": "2026-08-16", "to": "2026-08-22"},
         "actual": {"amount": "71.128", "currency": "USD"}});
-    let gap = |action: Value| {
-        json!({"gapId": "gap_1", "kind": "unclaimed", "billingPeriod": "2026-08", "about": "role x", "amount": {"amount": "3", "currency": "USD"}, "action": action})
-    };
+    let gap = |action: Value| json!({"gapId": "gap_1", "kind": "unclaimed", "billingPeriod": "2026-08", "about": "role x", "amount": {"amount": "3", "currency": "USD"}, "action": action});
     let approval = json!({"place": place, "approvalId": "apr_1"});
     let with = |base: &Value, more: Value| {
         let mut merged = base.clone();
@@ -40,7 +38,10 @@ fn samples() -> BTreeMap<&'static str, Value> {
         ("card.reminded", json!({"card": card, "daysOpen": 4})),
         ("card.resolved", json!({"card": card, "decision": "accept-as-is"})),
         ("chain.ending", with(&approval, json!({"scopeId": "scp_1", "ready": "tsk_2", "reason": "revoked"}))),
-        ("chain.implemented", json!({"task": task(Value::Null), "anchors": [{"type": "iam-role", "arn": "arn:aws:iam::111122223333:role/r"}]})),
+        (
+            "chain.implemented",
+            json!({"task": task(Value::Null), "anchors": [{"type": "iam-role", "arn": "arn:aws:iam::111122223333:role/r"}]}),
+        ),
         ("chain.issued", json!({"task": task(json!("tsk_1"))})),
         ("drift.found", drift.clone()),
         ("drift.resolved", drift),
@@ -98,7 +99,16 @@ fn every_type_that_is_told_of_has_a_letter_and_an_audience() -> anyhow::Result<(
     assert_eq!(to("Engineers"), ["chain.ending", "chain.issued", "task.completed", "task.ready", "task.reissued"]);
     assert_eq!(
         to("Owners"),
-        ["card.opened", "card.reminded", "card.resolved", "chain.implemented", "gap.actioned", "proposal.made", "request.approved", "request.rejected"]
+        [
+            "card.opened",
+            "card.reminded",
+            "card.resolved",
+            "chain.implemented",
+            "gap.actioned",
+            "proposal.made",
+            "request.approved",
+            "request.rejected"
+        ]
     );
     assert_eq!(to("OwnersAndLeads"), ["approval.expired", "approval.expiring", "approval.revoked"]);
     Ok(())
@@ -136,7 +146,11 @@ fn an_owner_reads_ready_to_claim_and_a_missing_name_is_an_id() -> anyhow::Result
 fn the_templates_filter_names_exactly_the_types_that_are_handled() {
     let template = include_str!("../../../../template.yaml");
     let subscription = template.split("  NotificationSubscription:\n").nth(1).unwrap_or_default();
-    let filter = subscription.split("FilterPolicy:").nth(1).and_then(|rest| rest.split('[').nth(1)).and_then(|rest| rest.split(']').next());
+    let filter = subscription
+        .split("FilterPolicy:")
+        .nth(1)
+        .and_then(|rest| rest.split('[').nth(1))
+        .and_then(|rest| rest.split(']').next());
     let named: BTreeSet<&str> = filter.unwrap_or_default().split(',').map(str::trim).collect();
     let handled: BTreeSet<&str> = TYPES.iter().copied().chain(["person.noted"]).collect();
     assert_eq!(named, handled);

@@ -13,7 +13,10 @@ const DIFFERENCES_SHOWN: usize = 10;
 
 pub(super) fn letter_of(event: &Event, known: &Known) -> Option<Addressed> {
     match event {
-        Event::ChainIssued { task } | Event::TaskCompleted { task } | Event::TaskReady { task } | Event::TaskReissued { task } => {
+        Event::ChainIssued { task }
+        | Event::TaskCompleted { task }
+        | Event::TaskReady { task }
+        | Event::TaskReissued { task } => {
             task.ready.as_ref()?;
             ready(&task.place, known.ready.as_ref(), known, Some(task))
         }
@@ -23,7 +26,8 @@ pub(super) fn letter_of(event: &Event, known: &Known) -> Option<Addressed> {
         Event::DriftFound { place, drift_id, role_arn, differences } => {
             let shown = differences.iter().take(DIFFERENCES_SHOWN);
             let what = "A live role is no longer what was approved. A task to restore it follows; until then the role may grant more, or less, than was approved.";
-            let draft = shown.fold(drift("Drift found", what, place, drift_id, role_arn, known), |d, text| d.fact("Differs", text));
+            let draft = shown
+                .fold(drift("Drift found", what, place, drift_id, role_arn, known), |d, text| d.fact("Differs", text));
             draft.to(Audience::Leads)
         }
         Event::DriftResolved { place, drift_id, role_arn } => {
@@ -51,7 +55,8 @@ fn ready(place: &Place, task: Option<&Task>, known: &Known, cause: Option<&TaskR
 }
 
 fn returned(task: &TaskRef, reason: &str, known: &Known) -> Option<Addressed> {
-    let what = "A Cloud Engineer gave the task back. Its scope waits until you send it out again or take the approval back.";
+    let what =
+        "A Cloud Engineer gave the task back. Its scope waits until you send it out again or take the approval back.";
     about(Draft::new(format!("Task returned: {}", task.title), what), task, known)
         .fact("Task", task.task_id.as_str())
         .fact("Reason", reason)

@@ -106,7 +106,8 @@ async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -
 
 /// The event of a change; none if all that is new is the repair, which the task's own event tells.
 fn told(before: Option<&DriftFinding>, finding: &DriftFinding) -> Option<Event> {
-    let same = |b: &DriftFinding| b.state == finding.state && b.differences == finding.differences && b.why == finding.why;
+    let same =
+        |b: &DriftFinding| b.state == finding.state && b.differences == finding.differences && b.why == finding.why;
     (!before.is_some_and(same)).then(|| event_of(finding))
 }
 
@@ -114,7 +115,9 @@ fn event_of(finding: &DriftFinding) -> Event {
     let place = Place { space_id: finding.space_id.clone(), workload_id: finding.workload_id.clone() };
     let (drift_id, role_arn) = (finding.id.clone(), finding.role_arn.clone());
     match finding.state {
-        DriftState::Drifted => Event::DriftFound { place, drift_id, role_arn, differences: finding.differences.clone() },
+        DriftState::Drifted => {
+            Event::DriftFound { place, drift_id, role_arn, differences: finding.differences.clone() }
+        }
         DriftState::Unreadable => {
             Event::DriftUnreadable { place, drift_id, role_arn, why: finding.why.clone().unwrap_or_default() }
         }

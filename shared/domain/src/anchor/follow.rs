@@ -49,7 +49,8 @@ impl Anchor {
         match after.state {
             ScopeState::PendingTask | ScopeState::Implemented => {
                 let approval_id = after.approval_id.clone();
-                next.grants.insert(after.id.clone(), RoleGrant { approval_id, issued: true, grant: Grant::of_chain(after)? });
+                next.grants
+                    .insert(after.id.clone(), RoleGrant { approval_id, issued: true, grant: Grant::of_chain(after)? });
             }
             ScopeState::PendingRevocation => {
                 next.grants.remove(&after.id);

@@ -25,7 +25,10 @@ fn invalid(detail: impl Into<String>) -> Refusal {
 /// The form of the decision itself, on its platform.
 pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), Refusal> {
     if fields.scopes.is_empty() || fields.scopes.len() > SCOPES_MAX {
-        return Err(Refusal::new(RefusalKind::LimitExceeded, format!("an approval holds 1 to {SCOPES_MAX} scopes; decide the rest in another")));
+        return Err(Refusal::new(
+            RefusalKind::LimitExceeded,
+            format!("an approval holds 1 to {SCOPES_MAX} scopes; decide the rest in another"),
+        ));
     }
     let places: BTreeSet<_> = fields.scopes.iter().map(|s| (&s.account_id, &s.region, &s.iam_role)).collect();
     if places.len() != fields.scopes.len() {
@@ -33,8 +36,12 @@ pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), 
     }
     check_actions(fields.platform, fields.tier, &fields.actions, fields.agentic.as_ref(), true)?;
     match (fields.platform, &fields.workspace_name) {
-        (Platform::ClaudePlatform, None) => return Err(invalid("`workspaceName` is missing: on Claude Platform the Lead names the workspace")),
-        (Platform::Bedrock, Some(_)) => return Err(invalid("`workspaceName` belongs to Claude Platform; leave it out")),
+        (Platform::ClaudePlatform, None) => {
+            return Err(invalid("`workspaceName` is missing: on Claude Platform the Lead names the workspace"));
+        }
+        (Platform::Bedrock, Some(_)) => {
+            return Err(invalid("`workspaceName` belongs to Claude Platform; leave it out"));
+        }
         _ => {}
     }
     check_map(fields)?;
@@ -51,17 +58,28 @@ pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), 
 fn check_map(fields: &ApprovalFields) -> Result<(), Refusal> {
     let Some(map) = &fields.map else { return Ok(()) };
     if fields.platform == Platform::ClaudePlatform {
-        return Err(invalid("`map` is not applicable on Claude Platform: AWS recognises Bedrock lines only; leave it out"));
+        return Err(invalid(
+            "`map` is not applicable on Claude Platform: AWS recognises Bedrock lines only; leave it out",
+        ));
     }
     if map.methods.is_empty() {
         return Err(invalid("`map.methods` is empty; choose role-tag or inference-profile"));
     }
     let plain = |v: &str| (1..=256).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric());
     if !plain(&map.value) {
-        return Err(invalid("`map.value` is the tag value of the migration program: letters and digits, such as mig12345"));
+        return Err(invalid(
+            "`map.value` is the tag value of the migration program: letters and digits, such as mig12345",
+        ));
     }
-    if map.methods.contains(&MapMethod::InferenceProfile) && fields.scopes.iter().any(|s| s.inference_profile.as_ref().is_some_and(|p| p.contains(":application-inference-profile/"))) {
-        return Err(invalid("`inferenceProfile` already names an application profile; MAP would create another: choose one"));
+    if map.methods.contains(&MapMethod::InferenceProfile)
+        && fields
+            .scopes
+            .iter()
+            .any(|s| s.inference_profile.as_ref().is_some_and(|p| p.contains(":application-inference-profile/")))
+    {
+        return Err(invalid(
+            "`inferenceProfile` already names an application profile; MAP would create another: choose one",
+        ));
     }
     Ok(())
 }
@@ -71,16 +89,27 @@ pub(super) fn check_places(fields: &ApprovalFields, accounts: &[Account], model:
     for scope in &fields.scopes {
         let governed = accounts.iter().find(|a| a.account_id == scope.account_id && a.state == AccountState::Active);
         let Some(account) = governed else {
-            let detail = format!("account `{}` is not in governance; a FinOps Lead registers it with PUT /v1/accounts/{}", scope.account_id, scope.account_id);
+            let detail = format!(
+                "account `{}` is not in governance; a FinOps Lead registers it with PUT /v1/accounts/{}",
+                scope.account_id, scope.account_id
+            );
             return Err(Refusal::new(RefusalKind::NotInGovernance, detail));
         };
         if !account.regions.contains(&scope.region) {
             let known: Vec<&str> = account.regions.iter().map(crate::aws::Region::as_str).collect();
-            let detail = format!("region `{}` of account `{}` is not in governance; it has {}", scope.region, scope.account_id, known.join(", "));
+            let detail = format!(
+                "region `{}` of account `{}` is not in governance; it has {}",
+                scope.region,
+                scope.account_id,
+                known.join(", ")
+            );
             return Err(Refusal::new(RefusalKind::NotInGovernance, detail));
         }
         if !model.is_offered_in(&scope.region) {
-            return Err(invalid(format!("`{}` is not offered in {}; GET /v1/models/{} lists its regions", model.model_id, scope.region, model.model_key)));
+            return Err(invalid(format!(
+                "`{}` is not offered in {}; GET /v1/models/{} lists its regions",
+                model.model_id, scope.region, model.model_key
+            )));
         }
         profile_of(scope, fields.platform, model)?;
     }
@@ -91,41 +120,67 @@ pub(super) fn check_places(fields: &ApprovalFields, accounts: &[Account], model:
 ///
 /// # Errors
 /// [`RefusalKind::InvalidValue`] when the profile is unknown there, or needed and missing.
-pub fn profile_of(scope: &ScopeSpec, platform: Platform, model: &Model) -> Result<Option<(String, Vec<String>)>, Refusal> {
+pub fn profile_of(
+    scope: &ScopeSpec,
+    platform: Platform,
+    model: &Model,
+) -> Result<Option<(String, Vec<String>)>, Refusal> {
     let offer = model.regions.get(&scope.region);
-    let known = || offer.map(|o| o.profiles.iter().map(|p| p.id.as_str()).collect::<Vec<_>>().join(", ")).unwrap_or_default();
+    let known =
+        || offer.map(|o| o.profiles.iter().map(|p| p.id.as_str()).collect::<Vec<_>>().join(", ")).unwrap_or_default();
     match (platform, &scope.inference_profile) {
         (Platform::ClaudePlatform, None) => Ok(None),
         (Platform::ClaudePlatform, Some(_)) => Err(invalid("`inferenceProfile` belongs to Bedrock; leave it out")),
-        (Platform::Bedrock, None) if offer.is_some_and(crate::model::RegionOffer::needs_profile) => Err(invalid(format!(
-            "`{}` cannot be called by its bare id in {}; choose `inferenceProfile` from {}",
-            model.model_id,
-            scope.region,
-            known()
-        ))),
+        (Platform::Bedrock, None) if offer.is_some_and(crate::model::RegionOffer::needs_profile) => {
+            Err(invalid(format!(
+                "`{}` cannot be called by its bare id in {}; choose `inferenceProfile` from {}",
+                model.model_id,
+                scope.region,
+                known()
+            )))
+        }
         (Platform::Bedrock, None) => Ok(None),
         (Platform::Bedrock, Some(wanted)) => {
             let partition = crate::aws::Partition::of_region(&scope.region);
             let prefix = format!("arn:{}:bedrock:{}:{}:", partition.as_str(), scope.region, scope.account_id);
-            let application = wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("application-inference-profile/"));
-            if application.is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            let application =
+                wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("application-inference-profile/"));
+            if application
+                .is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
+            {
                 // Where an application profile routes, only its account knows; the model in the source region and every
                 // region of the model's system profiles is the least that its copies can lead to.
                 let arns: BTreeSet<String> = offer
                     .into_iter()
                     .flat_map(|o| o.profiles.iter().filter(|p| !p.global).flat_map(|p| p.model_arns(&model.model_id)))
-                    .chain(std::iter::once(format!("arn:{}:bedrock:{}::foundation-model/{}", partition.as_str(), scope.region, model.model_id)))
+                    .chain(std::iter::once(format!(
+                        "arn:{}:bedrock:{}::foundation-model/{}",
+                        partition.as_str(),
+                        scope.region,
+                        model.model_id
+                    )))
                     .collect();
                 return Ok(Some((wanted.clone(), arns.into_iter().collect())));
             }
-            let id = wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("inference-profile/")).unwrap_or(wanted);
+            let id =
+                wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("inference-profile/")).unwrap_or(wanted);
             let Some(profile) = model.profile(&scope.region, id) else {
-                let detail = format!("`inferenceProfile` `{wanted}` does not lead to `{}` from {}; it has {}", model.model_id, scope.region, known());
+                let detail = format!(
+                    "`inferenceProfile` `{wanted}` does not lead to `{}` from {}; it has {}",
+                    model.model_id,
+                    scope.region,
+                    known()
+                );
                 return Err(invalid(detail));
             };
             let mut arns = profile.model_arns(&model.model_id);
             if profile.global {
-                arns.push(format!("arn:{}:bedrock:{}::foundation-model/{}", partition.as_str(), scope.region, model.model_id));
+                arns.push(format!(
+                    "arn:{}:bedrock:{}::foundation-model/{}",
+                    partition.as_str(),
+                    scope.region,
+                    model.model_id
+                ));
                 arns.sort();
                 arns.dedup();
             }
@@ -135,13 +190,24 @@ pub fn profile_of(scope: &ScopeSpec, platform: Platform, model: &Model) -> Resul
 }
 
 /// The model's own decision allows this use.
-pub(super) fn check_model(fields: &ApprovalFields, model: &Model, space: &SpaceId, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_model(
+    fields: &ApprovalFields,
+    model: &Model,
+    space: &SpaceId,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     match (model.decision, &model.restriction) {
         (ModelDecision::Unreviewed, _) => Err(Refusal::new(
             RefusalKind::ModelNotApproved,
-            format!("`{}` is unreviewed; decide about the model first with PUT /v1/models/{}/decision, the request waits", model.model_id, model.model_key),
+            format!(
+                "`{}` is unreviewed; decide about the model first with PUT /v1/models/{}/decision, the request waits",
+                model.model_id, model.model_key
+            ),
         )),
-        (ModelDecision::Blocked, _) => Err(Refusal::new(RefusalKind::ModelBlocked, format!("`{}` is blocked; nothing can be approved for it", model.model_id))),
+        (ModelDecision::Blocked, _) => Err(Refusal::new(
+            RefusalKind::ModelBlocked,
+            format!("`{}` is blocked; nothing can be approved for it", model.model_id),
+        )),
         (ModelDecision::Restricted, Some(restriction)) => {
             let first_day = fields.effective_from.unwrap_or_else(|| utc_day(now));
             fields.scopes.iter().try_for_each(|s| {
@@ -153,35 +219,58 @@ pub(super) fn check_model(fields: &ApprovalFields, model: &Model, space: &SpaceI
 }
 
 /// Nothing goes beyond the request together with the approval that it expands.
-pub(super) fn check_ceiling(fields: &ApprovalFields, request: &Request, replaced: Option<&Approval>) -> Result<(), Refusal> {
-    let wider = |detail: String| Err(Refusal::new(RefusalKind::WiderThanRequested, format!("{detail}; approve within the request, or have a new one sent")));
+pub(super) fn check_ceiling(
+    fields: &ApprovalFields,
+    request: &Request,
+    replaced: Option<&Approval>,
+) -> Result<(), Refusal> {
+    let wider = |detail: String| {
+        Err(Refusal::new(
+            RefusalKind::WiderThanRequested,
+            format!("{detail}; approve within the request, or have a new one sent"),
+        ))
+    };
     let asked = &request.fields;
-    if asked.platform.is_some_and(|p| p != fields.platform) || asked.model_id.as_ref().is_some_and(|m| m.base() != fields.model_id.base()) {
+    if asked.platform.is_some_and(|p| p != fields.platform)
+        || asked.model_id.as_ref().is_some_and(|m| m.base() != fields.model_id.base())
+    {
         return wider("the request names another model or platform".to_owned());
     }
     if asked.tier != fields.tier {
         return wider(format!("the request asks for tier `{}`", asked.tier.as_str()));
     }
-    let had = |a: &&Approval, scope: &ScopeSpec| a.decision.scopes.iter().any(|s| s.account_id == scope.account_id && s.region == scope.region && s.iam_role == scope.iam_role);
+    let had = |a: &&Approval, scope: &ScopeSpec| {
+        a.decision
+            .scopes
+            .iter()
+            .any(|s| s.account_id == scope.account_id && s.region == scope.region && s.iam_role == scope.iam_role)
+    };
     for scope in &fields.scopes {
-        let asked_for = asked.scopes.is_empty() || asked.scopes.iter().any(|s| {
-            s.account_id == scope.account_id
-                && s.region == scope.region
-                && s.iam_role.as_ref().is_none_or(|role| *role == scope.iam_role)
-                && (s.inference_profile.is_none() || s.inference_profile == scope.inference_profile)
-        });
+        let asked_for = asked.scopes.is_empty()
+            || asked.scopes.iter().any(|s| {
+                s.account_id == scope.account_id
+                    && s.region == scope.region
+                    && s.iam_role.as_ref().is_none_or(|role| *role == scope.iam_role)
+                    && (s.inference_profile.is_none() || s.inference_profile == scope.inference_profile)
+            });
         if !asked_for && !replaced.is_some_and(|a| had(&a, scope)) {
-            return wider(format!("scope {} {} `{}` was not asked for", scope.account_id, scope.region, scope.iam_role));
+            return wider(format!(
+                "scope {} {} `{}` was not asked for",
+                scope.account_id, scope.region, scope.iam_role
+            ));
         }
     }
     let allowed_before = replaced.map(|a| &a.decision.actions);
-    let extra = fields.actions.iter().find(|a| !asked.actions.is_empty() && !asked.actions.contains(a) && !allowed_before.is_some_and(|b| b.contains(a)));
+    let extra = fields.actions.iter().find(|a| {
+        !asked.actions.is_empty() && !asked.actions.contains(a) && !allowed_before.is_some_and(|b| b.contains(a))
+    });
     if let Some(action) = extra {
         return wider(format!("action {action:?} was not asked for"));
     }
     if let (Some(given), Some(wanted)) = (&fields.agentic, &asked.agentic) {
         let before = replaced.and_then(|a| a.decision.agentic.as_ref());
-        let server_ok = |s: &String| wanted.mcp_servers.contains(s) || before.is_some_and(|b| b.mcp_servers.contains(s));
+        let server_ok =
+            |s: &String| wanted.mcp_servers.contains(s) || before.is_some_and(|b| b.mcp_servers.contains(s));
         let action_ok = |s: &String| wanted.actions.contains(s) || before.is_some_and(|b| b.actions.contains(s));
         if !given.mcp_servers.iter().all(server_ok) || !given.actions.iter().all(action_ok) {
             return wider("`agentic` names servers or actions that were not asked for".to_owned());
@@ -212,7 +301,10 @@ pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> R
     }
     Err(Refusal::new(
         RefusalKind::WiderThanRequested,
-        format!("without a request only a subset of approval `{}` may be decided; for anything beyond it have the owner send a request", replaced.id),
+        format!(
+            "without a request only a subset of approval `{}` may be decided; for anything beyond it have the owner send a request",
+            replaced.id
+        ),
     ))
 }
 

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use crate::account::Account;
-use crate::approval::checks::{check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places};
+use crate::approval::checks::{
+    check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places,
+};
 use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
 use crate::authorization::{Action, Relation, authorize};
 use crate::chain::{Chain, ScopeState};
@@ -87,7 +89,8 @@ pub fn decide_approve(
     };
     let request_id: Option<RequestId> = request.map(|r| r.id.clone());
     let model_key = context.model.model_key.clone();
-    let digest = Approval::digest_of(&context.workload.id, &model_key, &decision, request_id.as_ref(), break_glass.as_ref());
+    let digest =
+        Approval::digest_of(&context.workload.id, &model_key, &decision, request_id.as_ref(), break_glass.as_ref());
     let scopes = scopes_of(&decision, scope_ids, context);
     let approval = Approval {
         id: id.clone(),
@@ -111,7 +114,8 @@ pub fn decide_approve(
         Ok(chains) => chains,
         Err(refusal) => return refusal.into(),
     };
-    let replaced = context.replaced.map(|old| ended(old, ApprovalState::Superseded, actor, now, None, Some(id.clone())));
+    let replaced =
+        context.replaced.map(|old| ended(old, ApprovalState::Superseded, actor, now, None, Some(id.clone())));
     let request = request.map(|r| request::approved(r, id, actor, now));
     Outcome::Changed(Decided { approval, chains, request, replaced })
 }
@@ -121,24 +125,39 @@ fn check_right(ground: &Ground<'_>, context: &DecideContext<'_>, actor: &Actor) 
     match ground {
         Ground::Request(request) => {
             let relations = request.relations(context.space, actor).with(Relation::Executor, executed);
-            authorize(actor, Action::ApproveRequest, relations, request.state.as_str()).map_err(|refusal| match &request.end {
-                Some(end) if refusal.kind == RefusalKind::WrongState && request.state == RequestState::Approved => {
-                    Refusal::new(RefusalKind::AlreadyDecided, format!("`{}` approved it already; read approval {}", end.by, end.approval_id.as_ref().map_or("", ApprovalId::as_str)))
+            authorize(actor, Action::ApproveRequest, relations, request.state.as_str()).map_err(
+                |refusal| match &request.end {
+                    Some(end) if refusal.kind == RefusalKind::WrongState && request.state == RequestState::Approved => {
+                        Refusal::new(
+                            RefusalKind::AlreadyDecided,
+                            format!(
+                                "`{}` approved it already; read approval {}",
+                                end.by,
+                                end.approval_id.as_ref().map_or("", ApprovalId::as_str)
+                            ),
+                        )
                         .with_current(serde_json::json!({ "state": request.state, "approvalId": end.approval_id }))
-                }
-                _ => refusal,
-            })
+                    }
+                    _ => refusal,
+                },
+            )
         }
         Ground::Narrowing | Ground::BreakGlass(_) => {
             // Who asked for what is being narrowed may not narrow it either: separation of duties is never waived.
             let requested = context.replaced.is_some_and(|a| a.requested_by.as_ref() == Some(&actor.sub));
-            let relations = context.space.relations(actor).with(Relation::Requester, requested).with(Relation::Executor, executed);
+            let relations =
+                context.space.relations(actor).with(Relation::Requester, requested).with(Relation::Executor, executed);
             authorize(actor, Action::DecideWithoutRequest, relations, "")
         }
     }
 }
 
-fn check_all(fields: &ApprovalFields, ground: &Ground<'_>, context: &DecideContext<'_>, now: Timestamp) -> Result<(), Refusal> {
+fn check_all(
+    fields: &ApprovalFields,
+    ground: &Ground<'_>,
+    context: &DecideContext<'_>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     check_form(fields, now)?;
     if context.workload.state == WorkloadState::Retired {
         return Err(Refusal::new(RefusalKind::WrongState, "the workload is `retired`; nothing can be approved for it"));
@@ -146,7 +165,9 @@ fn check_all(fields: &ApprovalFields, ground: &Ground<'_>, context: &DecideConte
     let derived = context.replaced.map(|a| &a.id);
     if fields.supersedes.as_ref().is_some_and(|given| Some(given) != derived) {
         let detail = "`supersedes` is not the active approval of this workload, model and tier; leave it out, or read the current one";
-        return Err(Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "supersedes": derived })));
+        return Err(
+            Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "supersedes": derived }))
+        );
     }
     check_model(fields, context.model, &context.space.id, now)?;
     match ground {

@@ -125,7 +125,8 @@ impl WorkloadInputs<'_> {
 
     fn is_final(&self, period: Period) -> bool {
         let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.day)).peekable();
-        self.deliveries.get(&period.month()).is_some_and(|d| d.is_invoiced) || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
+        self.deliveries.get(&period.month()).is_some_and(|d| d.is_invoiced)
+            || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
     }
 }
 
@@ -141,7 +142,9 @@ fn place_adjustments(
     let frozen = cards.iter().filter(|c| c.kind == CardKind::Period && c.state.is_frozen() && inputs.covers(c.period));
     for card in frozen {
         let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
-        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of(card.period)) else { continue };
+        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of(card.period)) else {
+            continue;
+        };
         let Some(home) = home_of(&adjustment, cards, opening) else { continue };
         let id = match home {
             Home::Card(id) => id,

@@ -1,10 +1,5 @@
 //! The card as it is stored and sent: figures and workflow in one flat object.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "serde's derive of a flattened field spells out its float visitors; none is used"
-)]
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

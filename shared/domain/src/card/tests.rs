@@ -358,6 +358,39 @@ fn a_re_attribution_waits_for_the_other_owners_yes() -> Tested {
     Ok(())
 }
 
+#[test]
+fn what_a_dispute_moved_leaves_the_card_for_good_and_is_no_adjustment() -> Tested {
+    let lead = Actor::person("lead".parse()?, [Role::FinopsLead]);
+    let facts = [
+        fact(WEEK.from, Decimal::from(10), &[])?,
+        fact(WEEK.from, Decimal::from(4), &[("inference_type", "output tokens")])?,
+    ];
+    let open = only(plan(&[], &[WEEK], &facts, &[])?)?;
+    let line = open.figures.lines.iter().find(|line| line.amount.amount == Decimal::from(4)).ok_or("no line")?;
+    let (po, relations) = owner()?;
+    let command = Dispute { version: 1, reason: "not ours".parse()?, line_ids: vec![line.id.clone()] };
+    let disputed = changed(decide_dispute(&open, command, &po, relations, at(MONDAY)))?;
+    assert_eq!(Transfer::of(&disputed), None, "nothing moves before it is settled");
+
+    let gap = Transfer::wanted(&disputed, Decision::RaiseGap, None).ok_or("nothing moves")?;
+    let workload = "wkl_1".parse()?;
+    let left: Vec<Fact> = facts.iter().filter(|f| !gap.moves(&workload, f, &f.key.model)).cloned().collect();
+    assert_eq!(left.as_slice(), facts.get(..1).ok_or("no facts")?);
+    assert!(facts.iter().all(|f| !gap.moves(&WorkloadId::derived("2"), f, &f.key.model)));
+    let after = CardFigures { actual: Money::usd(Decimal::from(10)), ..disputed.figures.clone() };
+    let command = Resolve { decision: Decision::RaiseGap, target: None, reason: "checked".parse()? };
+    let resolved = changed(decide_resolve(&disputed, command, after, &lead, Relations::NONE, at(MONDAY)))?;
+    assert_eq!(Transfer::of(&resolved), Some(gap));
+    assert_eq!(plan(&[resolved], &[WEEK], &left, &[])?, vec![]);
+
+    let waiting = changed(resolve(&disputed, &lead, Decision::ReAttribute, Some("wkl_2"))?)?;
+    let proposal = proposal_of(&waiting, "prp_1".parse()?, "spc_2".parse()?).ok_or("no proposal")?;
+    assert!(waiting.awaits(&proposal) && Transfer::of(&waiting).is_none());
+    let earlier = crate::proposal::Proposal { proposed_at: at("2026-08-23T06:00:00Z"), ..proposal };
+    assert!(!waiting.awaits(&earlier), "the answer to an earlier proposal settles nothing");
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -92,9 +92,9 @@ impl SpendCard {
     #[must_use]
     pub fn awaits(&self, proposal: &Proposal) -> bool {
         let is_it = |target: &ResolutionTarget| target.workload_id == proposal.workload_id;
-        self.resolution.as_ref().is_some_and(|r| {
-            r.awaits_owner && r.at == proposal.proposed_at && r.target.as_ref().is_some_and(is_it)
-        })
+        self.resolution
+            .as_ref()
+            .is_some_and(|r| r.awaits_owner && r.at == proposal.proposed_at && r.target.as_ref().is_some_and(is_it))
     }
 
     /// The lines that the last dispute named; none means the card as a whole.

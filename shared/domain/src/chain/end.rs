@@ -37,7 +37,13 @@ pub fn decide_end(
 }
 
 /// Opens the task that repairs a live role which is no longer what was approved.
-pub fn decide_fix_drift(chain: &Chain, turn: &RoleTurn, render: Render<'_>, actor: &Actor, now: Timestamp) -> Outcome<Stepped> {
+pub fn decide_fix_drift(
+    chain: &Chain,
+    turn: &RoleTurn,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
     if let Err(refusal) = authorize(actor, Action::CheckDrift, Relations::NONE, "") {
         return refusal.into();
     }

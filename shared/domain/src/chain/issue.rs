@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use crate::authorization::{Action, Relations, authorize};
 use crate::chain::{Chain, Progress, ScopeState, Stepped};
+use crate::ids::TaskId;
 use crate::instructions::TaskContent;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::task::{Evidence, Task, TaskKind, TaskState};
-use crate::ids::TaskId;
 
 /// What a task waits for before it can be ready, beyond its own predecessor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,13 @@ pub enum RoleTurn {
 pub type Render<'a> = &'a dyn Fn(&Chain, TaskKind) -> Result<TaskContent, Refusal>;
 
 /// Issues the chain of a scope whose time has come.
-pub fn decide_issue(chain: &Chain, turn: &RoleTurn, render: Render<'_>, actor: &Actor, now: Timestamp) -> Outcome<Stepped> {
+pub fn decide_issue(
+    chain: &Chain,
+    turn: &RoleTurn,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
     if let Err(refusal) = authorize(actor, Action::IssueChain, Relations::NONE, "") {
         return refusal.into();
     }
@@ -31,7 +37,11 @@ pub fn decide_issue(chain: &Chain, turn: &RoleTurn, render: Render<'_>, actor: &
         return Outcome::AlreadyDone;
     }
     if chain.effective_from.is_some_and(|day| crate::calendar::start_of_day(day) > now) {
-        return Refusal::new(RefusalKind::WrongState, "the approval is not effective yet; its chain is issued on that day").into();
+        return Refusal::new(
+            RefusalKind::WrongState,
+            "the approval is not effective yet; its chain is issued on that day",
+        )
+        .into();
     }
     let mut next = chain.clone();
     next.state = ScopeState::PendingTask;
@@ -114,7 +124,13 @@ pub(super) fn make_ready(
 }
 
 /// Gives the role to a task that waited for it.
-pub fn decide_take_role(chain: &Chain, id: &TaskId, render: Render<'_>, actor: &Actor, now: Timestamp) -> Outcome<Stepped> {
+pub fn decide_take_role(
+    chain: &Chain,
+    id: &TaskId,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
     if let Err(refusal) = authorize(actor, Action::IssueChain, Relations::NONE, "") {
         return refusal.into();
     }

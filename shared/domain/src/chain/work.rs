@@ -44,7 +44,13 @@ pub struct Completion {
 }
 
 /// Takes a ready task.
-pub fn decide_start(chain: &Chain, id: &TaskId, approval: &Approval, actor: &Actor, now: Timestamp) -> Outcome<Stepped> {
+pub fn decide_start(
+    chain: &Chain,
+    id: &TaskId,
+    approval: &Approval,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
     let Some(task) = chain.task(id) else {
         return no_such_task().into();
     };
@@ -56,7 +62,10 @@ pub fn decide_start(chain: &Chain, id: &TaskId, approval: &Approval, actor: &Act
     }
     let mut next = chain.clone();
     next.executors.insert(actor.sub.clone());
-    next.replace(Task { assignee: Some(actor.sub.clone()), ..task.moved(TaskState::InProgress, &actor.sub, now, None) });
+    next.replace(Task {
+        assignee: Some(actor.sub.clone()),
+        ..task.moved(TaskState::InProgress, &actor.sub, now, None)
+    });
     Outcome::Changed(Stepped { chain: next, progress: Progress::None })
 }
 
@@ -109,7 +118,8 @@ fn advance(
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Stepped> {
-    let follower = chain.tasks.iter().find(|t| t.state == TaskState::Blocked && t.blocked_by.as_ref() == Some(&done.id));
+    let follower =
+        chain.tasks.iter().find(|t| t.state == TaskState::Blocked && t.blocked_by.as_ref() == Some(&done.id));
     if let Some(follower) = follower.map(|t| t.id.clone()) {
         return make_ready(chain, &follower, turn, render, actor, now);
     }
@@ -132,7 +142,8 @@ pub fn decide_return(chain: &Chain, id: &TaskId, reason: Note, actor: &Actor, no
     let Some(task) = chain.task(id) else {
         return no_such_task().into();
     };
-    let same = task.last_in(TaskState::Returned).is_some_and(|s| s.by == actor.sub && s.reason.as_ref() == Some(&reason));
+    let same =
+        task.last_in(TaskState::Returned).is_some_and(|s| s.by == actor.sub && s.reason.as_ref() == Some(&reason));
     if task.state == TaskState::Returned && same {
         return Outcome::AlreadyDone;
     }
@@ -152,7 +163,8 @@ pub fn decide_release(chain: &Chain, id: &TaskId, actor: &Actor, now: Timestamp)
     let Some(task) = chain.task(id) else {
         return no_such_task().into();
     };
-    let released_by_me = task.history.iter().rev().nth(1).is_some_and(|s| s.state == TaskState::InProgress && s.by == actor.sub);
+    let released_by_me =
+        task.history.iter().rev().nth(1).is_some_and(|s| s.state == TaskState::InProgress && s.by == actor.sub);
     if task.state == TaskState::Ready && released_by_me {
         return Outcome::AlreadyDone;
     }
@@ -180,7 +192,8 @@ pub fn decide_reissue(
         return no_such_task().into();
     };
     let mine = |s: &crate::task::TaskStep| s.by == actor.sub && s.reason.as_ref() == Some(&reason);
-    if matches!(task.state, TaskState::Ready | TaskState::Blocked) && task.last_in(TaskState::Blocked).is_some_and(mine) {
+    if matches!(task.state, TaskState::Ready | TaskState::Blocked) && task.last_in(TaskState::Blocked).is_some_and(mine)
+    {
         return Outcome::AlreadyDone;
     }
     if let Err(refusal) = may(actor, Action::ReissueTask, chain, task).and_then(|()| still_approved(task, approval)) {
@@ -231,7 +244,8 @@ fn same_digest(chain: &Chain, presented: &Digest) -> Result<(), Refusal> {
     if *presented == chain.digest {
         return Ok(());
     }
-    let detail = "the digest is not that of the approval this task implements; read the task again and check what changed";
+    let detail =
+        "the digest is not that of the approval this task implements; read the task again and check what changed";
     Err(Refusal::new(RefusalKind::StaleDigest, detail)
         .with_current(serde_json::json!({ "digest": chain.digest, "approvalId": chain.approval_id })))
 }
@@ -239,7 +253,9 @@ fn same_digest(chain: &Chain, presented: &Digest) -> Result<(), Refusal> {
 fn check_evidence(chain: &Chain, task: &Task, evidence: &Evidence) -> Result<(), Refusal> {
     let mismatch = |detail: String| Err(Refusal::new(RefusalKind::EvidenceMismatch, detail));
     if evidence.len() > EVIDENCE_ENTRIES_MAX || evidence.values().any(|v| v.chars().count() > EVIDENCE_CHARS_MAX) {
-        return mismatch(format!("evidence holds at most {EVIDENCE_ENTRIES_MAX} entries of {EVIDENCE_CHARS_MAX} characters"));
+        return mismatch(format!(
+            "evidence holds at most {EVIDENCE_ENTRIES_MAX} entries of {EVIDENCE_CHARS_MAX} characters"
+        ));
     }
     for name in &task.evidence_required {
         let Some(given) = evidence.get(name).filter(|v| !v.trim().is_empty()) else {
@@ -267,7 +283,10 @@ fn check_named_evidence(chain: &Chain, name: &str, given: &str) -> Result<(), Re
         ),
         _ => return Ok(()),
     };
-    Err(Refusal::new(RefusalKind::EvidenceMismatch, format!("evidence `{name}` is `{given}`, but what was approved is `{expected}`")))
+    Err(Refusal::new(
+        RefusalKind::EvidenceMismatch,
+        format!("evidence `{name}` is `{given}`, but what was approved is `{expected}`"),
+    ))
 }
 
 fn is_in_scope(chain: &Chain, workspace: &WorkspaceArn) -> bool {
@@ -283,14 +302,18 @@ fn is_application_profile(chain: &Chain, arn: &str) -> bool {
         chain.spec.region,
         chain.spec.account_id
     );
-    arn.strip_prefix(&prefix).is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
+    arn.strip_prefix(&prefix)
+        .is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn check_verification(mode: VerificationMode, found: Option<&Verification>) -> Result<(), Refusal> {
     match (mode, found) {
         (VerificationMode::Strict, Some(Verification::Drifted { differences, .. })) => Err(Refusal::new(
             RefusalKind::EvidenceMismatch,
-            format!("the live role is not what was approved: {}; apply the task's files and complete again", differences.join("; ")),
+            format!(
+                "the live role is not what was approved: {}; apply the task's files and complete again",
+                differences.join("; ")
+            ),
         )),
         (VerificationMode::Strict, Some(Verification::Unreadable { why, .. })) => Err(Refusal::new(
             RefusalKind::EvidenceMismatch,

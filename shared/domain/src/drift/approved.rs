@@ -13,8 +13,8 @@ use crate::instructions::{Drift, Trust, runs_batch_on_bedrock};
 use crate::outcome::Refusal;
 use crate::platform::Platform;
 use crate::policy::compare::compare;
-use crate::policy::condition::Values;
 use crate::policy::compile;
+use crate::policy::condition::Values;
 use crate::policy::document::Document;
 use crate::policy::grant::Grant;
 use crate::policy::trust::{Runtime, Trusted, trust};
@@ -83,13 +83,20 @@ fn nearest(documents: Vec<Document>, live: &str) -> Option<Document> {
 
 /// The trust policy of a role that this product created. A revocation leaves the trust as it is, so the regions that the
 /// live one names beyond those of today's scopes are taken over: the account, the service and the caller stay exact.
-fn trust_of(role: &RoleRef, chain: &Chain, grants: &[Grant], workload: Trust<'_>, live: &str) -> Result<Document, Refusal> {
+fn trust_of(
+    role: &RoleRef,
+    chain: &Chain,
+    grants: &[Grant],
+    workload: Trust<'_>,
+    live: &str,
+) -> Result<Document, Refusal> {
     let (runtime, detail) = match chain.platform {
         Platform::Bedrock => (workload.runtime, chain.spec.runtime_detail.as_ref().or(workload.detail)),
         Platform::ClaudePlatform => (Runtime::Lambda, None),
     };
     let live = Document::parse(live).ok();
-    let named = |batch: bool| live.iter().flat_map(regions_named).filter(move |(service, _)| (service == "bedrock") == batch);
+    let named =
+        |batch: bool| live.iter().flat_map(regions_named).filter(move |(service, _)| (service == "bedrock") == batch);
     let mut regions: BTreeSet<Region> = grants.iter().map(|g| g.region.clone()).collect();
     regions.extend(named(false).map(|(_, region)| region));
     let mut batch_regions: BTreeSet<Region> =

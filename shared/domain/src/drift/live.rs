@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::widening::{closed_by, opens_models};
 use crate::instructions::Drift;
+use crate::policy::POLICY_NAME;
 use crate::policy::compare::{Difference, DifferenceKind, compare, compare_documents};
 use crate::policy::document::Document;
-use crate::policy::POLICY_NAME;
 use crate::task::Task;
 
 /// A role as its account shows it; documents are percent-decoded.
@@ -131,7 +131,10 @@ mod tests {
     #[test]
     fn an_administrator_attached_beside_a_perfect_policy_is_not_verified() -> anyhow::Result<()> {
         let approved = approved()?;
-        let live = LiveRole { attached: BTreeMap::from([(ARN.to_owned(), ADMINISTRATOR.to_owned())]), ..as_approved(&approved) };
+        let live = LiveRole {
+            attached: BTreeMap::from([(ARN.to_owned(), ADMINISTRATOR.to_owned())]),
+            ..as_approved(&approved)
+        };
         assert_eq!(approved.diff(Some(&live)).attached_policies, [ARN]);
         let mut live = as_approved(&approved);
         live.inline.insert("more".to_owned(), "{}".to_owned());
@@ -146,7 +149,10 @@ mod tests {
         assert!(says(&approved.diff(None), "does not exist"));
         let bare = approved.diff(Some(&LiveRole::default()));
         assert!(says(&bare, "approved, not live") && bare.policy.len() > 1, "{bare:?}");
-        let live = LiveRole { boundary: Some(Boundary { arn: ARN.to_owned(), document: LOGS.to_owned() }), ..as_approved(&approved) };
+        let live = LiveRole {
+            boundary: Some(Boundary { arn: ARN.to_owned(), document: LOGS.to_owned() }),
+            ..as_approved(&approved)
+        };
         assert!(says(&approved.diff(Some(&live)), "does not let `bedrock:InvokeModel` through"));
         let nothing = ApprovedRole { policy: None, trust: None };
         assert!(nothing.diff(None).is_none(), "access that is gone with its role is gone");

@@ -53,7 +53,8 @@ pub(super) fn closed_by(boundary: &str, approved: &Document) -> BTreeSet<String>
     let boundary = Document::new(at_its_widest);
     let mut closed = BTreeSet::new();
     for statement in approved.statements.iter().filter(|s| s.effect == Effect::Allow) {
-        let (Actions::Only(actions), Some(Resources::Only(resources))) = (&statement.actions, &statement.resources) else {
+        let (Actions::Only(actions), Some(Resources::Only(resources))) = (&statement.actions, &statement.resources)
+        else {
             continue;
         };
         // A pattern is no resource that could be asked about.

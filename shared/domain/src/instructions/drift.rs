@@ -83,7 +83,8 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
         steps = steps.run("Detach the policy that was not approved", detach, "no output");
     }
     if !drift.boundary.is_empty() {
-        let expect = "each line is gone; a boundary is not this task's to change: if its owner keeps it, return this task";
+        let expect =
+            "each line is gone; a boundary is not this task's to change: if its owner keeps it, return this task";
         steps = steps.by_hand(&format!("Ask the owner of the boundary: {}", drift.boundary.join("; ")), expect);
     }
     Ok(TaskContent {

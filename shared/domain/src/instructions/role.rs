@@ -49,8 +49,7 @@ fn trust_of(chain: &Chain, grants: &[Grant], given: Trust<'_>) -> Result<Documen
         Platform::Bedrock => (given.runtime, given.detail),
         Platform::ClaudePlatform => (Runtime::Lambda, None),
     };
-    let (role, regions, batch_regions) =
-        (chain.role(), regions_of(&|_| true), regions_of(&runs_batch_on_bedrock));
+    let (role, regions, batch_regions) = (chain.role(), regions_of(&|_| true), regions_of(&runs_batch_on_bedrock));
     trust(&Trusted { role: &role, regions: &regions, runtime, detail, batch_regions: &batch_regions })
 }
 

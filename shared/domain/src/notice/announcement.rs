@@ -31,7 +31,10 @@ pub struct Announcement {
 }
 
 /// The next announcement of those models that nobody was told of.
-pub fn decide_announcement<'a>(before: &Announced, known: impl IntoIterator<Item = &'a ModelKey>) -> Outcome<Announcement> {
+pub fn decide_announcement<'a>(
+    before: &Announced,
+    known: impl IntoIterator<Item = &'a ModelKey>,
+) -> Outcome<Announcement> {
     let fresh: BTreeSet<&ModelKey> = known.into_iter().filter(|key| !before.models.contains(key)).collect();
     let models: Vec<ModelKey> = fresh.into_iter().take(MODELS_PER_ANNOUNCEMENT).cloned().collect();
     if models.is_empty() {
@@ -49,7 +52,8 @@ mod tests {
 
     #[test]
     fn every_model_is_announced_once_and_no_announcement_is_too_large() -> Result<(), MalformedText> {
-        let known = (0..250).map(|n| format!("bedrock.model-{n:03}").parse()).collect::<Result<BTreeSet<ModelKey>, _>>()?;
+        let known =
+            (0..250).map(|n| format!("bedrock.model-{n:03}").parse()).collect::<Result<BTreeSet<ModelKey>, _>>()?;
         let (mut before, mut told) = (Announced::default(), Vec::new());
         while let Outcome::Changed(next) = decide_announcement(&before, &known) {
             assert!(next.models.len() <= MODELS_PER_ANNOUNCEMENT);

@@ -52,7 +52,11 @@ pub fn decide_channels(person: &Person, channels: &BTreeSet<Channel>, actor: &Ac
         return Refusal::new(RefusalKind::InvalidValue, detail).into();
     }
     let chosen: BTreeSet<String> = channels.iter().map(|c| c.as_str().to_owned()).collect();
-    if person.channels == chosen { Outcome::AlreadyDone } else { Outcome::Changed(Person { channels: chosen, ..person.clone() }) }
+    if person.channels == chosen {
+        Outcome::AlreadyDone
+    } else {
+        Outcome::Changed(Person { channels: chosen, ..person.clone() })
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +69,14 @@ mod tests {
     fn everything_is_on_until_one_chooses_and_nobody_chooses_nothing() -> Result<(), MalformedText> {
         let actor = Actor::person("ana".parse()?, [Role::Auditor]);
         let sub = actor.sub.clone();
-        let ana = Person { sub, name: None, email: None, roles: actor.roles.clone(), topic_arn: None, channels: BTreeSet::new() };
+        let ana = Person {
+            sub,
+            name: None,
+            email: None,
+            roles: actor.roles.clone(),
+            topic_arn: None,
+            channels: BTreeSet::new(),
+        };
         assert_eq!(channels_of(&ana), BTreeSet::from(Channel::ALL));
         let mail = BTreeSet::from([Channel::Email]);
         let Outcome::Changed(chosen) = decide_channels(&ana, &mail, &actor) else { panic!("a choice is a change") };

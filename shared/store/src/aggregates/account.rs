@@ -24,7 +24,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn load_accounts(&self, ids: impl IntoIterator<Item = &AccountId>) -> Result<Vec<Loaded<Account>>, StoreError> {
+    pub async fn load_accounts(
+        &self,
+        ids: impl IntoIterator<Item = &AccountId>,
+    ) -> Result<Vec<Loaded<Account>>, StoreError> {
         let ids: Vec<String> = ids.into_iter().map(ToString::to_string).collect();
         self.load_many(&ids).await
     }

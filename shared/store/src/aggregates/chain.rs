@@ -75,7 +75,8 @@ impl Aggregate for Chain {
     }
 
     fn attach(&mut self, rows: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
-        let tasks: Result<Vec<TaskRow>, serde_json::Error> = rows.values().map(|v| serde_json::from_value(v.clone())).collect();
+        let tasks: Result<Vec<TaskRow>, serde_json::Error> =
+            rows.values().map(|v| serde_json::from_value(v.clone())).collect();
         self.tasks = tasks?.into_iter().map(|row| row.task).collect();
         Ok(())
     }

@@ -99,7 +99,9 @@ impl Store {
         for entry in &entries {
             if entry.sort().ends_with("#0") {
                 rows.push(ModelRow { model: entry.read()?, version: entry.version()?, counts: ModelCounts::default() });
-            } else if let Some(row) = rows.last_mut().filter(|r| entry.partition().is_ok_and(|p| p == keys::model(&r.model.model_key))) {
+            } else if let Some(row) =
+                rows.last_mut().filter(|r| entry.partition().is_ok_and(|p| p == keys::model(&r.model.model_key)))
+            {
                 row.counts = ModelCounts::read(Entry::item(entry));
             }
         }

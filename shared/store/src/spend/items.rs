@@ -64,7 +64,8 @@ impl Table {
 
     pub(super) async fn head(&self, month: Month) -> Result<Option<Head>, StoreError> {
         let key = item::primary_key(&period(month), HEAD);
-        let answer = self.client.get_item().table_name(&self.name).consistent_read(true).set_key(Some(key)).send().await;
+        let answer =
+            self.client.get_item().table_name(&self.name).consistent_read(true).set_key(Some(key)).send().await;
         let found = answer.map_err(|e| StoreError::of_call("GetItem", e))?.item;
         found.as_ref().map(item::doc_of).transpose()
     }
@@ -108,8 +109,10 @@ impl Table {
 
     /// Writes the index; answers how many items it takes.
     pub(super) async fn put_index(&self, month: Month, index: &Index, facts: &Digest) -> Result<u32, StoreError> {
-        let items: Vec<Item> =
-            (0_u32..).zip(index.documents()).map(|(part, json)| document(index_key(month, facts, part), json)).collect();
+        let items: Vec<Item> = (0_u32..)
+            .zip(index.documents())
+            .map(|(part, json)| document(index_key(month, facts, part), json))
+            .collect();
         let parts = u32::try_from(items.len()).unwrap_or(u32::MAX);
         self.put_all(items).await?;
         Ok(parts)

@@ -92,7 +92,12 @@ pub(super) fn documents_of(day: &AnchorDay) -> impl Iterator<Item = (Place, Stri
 }
 
 /// An anchor day from its items' JSON, in order.
-pub(super) fn day_of(anchor: &SpendAnchor, day: Date, digest: &Digest, parts: &[&str]) -> Result<AnchorDay, serde_json::Error> {
+pub(super) fn day_of(
+    anchor: &SpendAnchor,
+    day: Date,
+    digest: &Digest,
+    parts: &[&str],
+) -> Result<AnchorDay, serde_json::Error> {
     let mut facts: Vec<Fact> = Vec::new();
     for part in parts {
         facts.extend(serde_json::from_str::<Vec<Fact>>(part)?);

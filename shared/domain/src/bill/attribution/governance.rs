@@ -150,7 +150,12 @@ impl Governance {
 
     /// Who answers for a fact that this workload claims, after what disputes moved; nobody where one raised a gap. What was
     /// moved may be disputed and move on; each transfer applies once, so that a circle ends.
-    pub(super) fn owner_after_transfers(&self, claimed_by: &WorkloadId, fact: &Fact, model: &ModelName) -> Option<WorkloadId> {
+    pub(super) fn owner_after_transfers(
+        &self,
+        claimed_by: &WorkloadId,
+        fact: &Fact,
+        model: &ModelName,
+    ) -> Option<WorkloadId> {
         let mut owner = Some(claimed_by.clone());
         let mut unused: Vec<&Transfer> = self.transfers.iter().collect();
         while let Some(next) = owner.as_ref().and_then(|held| unused.iter().position(|t| t.moves(held, fact, model))) {

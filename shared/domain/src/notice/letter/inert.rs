@@ -57,16 +57,45 @@ const fn is_invisible(c: char) -> bool {
 
 /// Latin letters without their marks, and typographic signs, as people would type them.
 const ASCII_FORMS: [(&str, &str); 34] = [
-    ("ÀÁÂÃÄÅĀĂĄ", "A"), ("àáâãäåāăą", "a"), ("ÇĆĈĊČ", "C"), ("çćĉċč", "c"), ("ĎĐÐ", "D"), ("ďđð", "d"),
-    ("ÈÉÊËĒĔĖĘĚ", "E"), ("èéêëēĕėęě", "e"), ("ĜĞĠĢ", "G"), ("ĝğġģ", "g"), ("ÌÍÎÏĨĪĬĮİ", "I"), ("ìíîïĩīĭįı", "i"),
-    ("ŁĹĻĽ", "L"), ("łĺļľ", "l"), ("ÑŃŅŇ", "N"), ("ñńņň", "n"), ("ÒÓÔÕÖØŌŎŐ", "O"), ("òóôõöøōŏő", "o"),
-    ("ŔŖŘ", "R"), ("ŕŗř", "r"), ("ŚŜŞŠȘ", "S"), ("śŝşšș", "s"), ("ŢŤȚ", "T"), ("ţťț", "t"), ("ÙÚÛÜŨŪŬŮŰŲ", "U"),
-    ("ùúûüũūŭůűų", "u"), ("ÝŶŸ", "Y"), ("ýŷÿ", "y"), ("ŹŻŽ", "Z"), ("źżž", "z"), ("‘’‚", "'"), ("“”„«»", "\""),
-    ("‐‑‒–—−·•", "-"), ("×", "x"),
+    ("ÀÁÂÃÄÅĀĂĄ", "A"),
+    ("àáâãäåāăą", "a"),
+    ("ÇĆĈĊČ", "C"),
+    ("çćĉċč", "c"),
+    ("ĎĐÐ", "D"),
+    ("ďđð", "d"),
+    ("ÈÉÊËĒĔĖĘĚ", "E"),
+    ("èéêëēĕėęě", "e"),
+    ("ĜĞĠĢ", "G"),
+    ("ĝğġģ", "g"),
+    ("ÌÍÎÏĨĪĬĮİ", "I"),
+    ("ìíîïĩīĭįı", "i"),
+    ("ŁĹĻĽ", "L"),
+    ("łĺļľ", "l"),
+    ("ÑŃŅŇ", "N"),
+    ("ñńņň", "n"),
+    ("ÒÓÔÕÖØŌŎŐ", "O"),
+    ("òóôõöøōŏő", "o"),
+    ("ŔŖŘ", "R"),
+    ("ŕŗř", "r"),
+    ("ŚŜŞŠȘ", "S"),
+    ("śŝşšș", "s"),
+    ("ŢŤȚ", "T"),
+    ("ţťț", "t"),
+    ("ÙÚÛÜŨŪŬŮŰŲ", "U"),
+    ("ùúûüũūŭůűų", "u"),
+    ("ÝŶŸ", "Y"),
+    ("ýŷÿ", "y"),
+    ("ŹŻŽ", "Z"),
+    ("źżž", "z"),
+    ("‘’‚", "'"),
+    ("“”„«»", "\""),
+    ("‐‑‒–—−·•", "-"),
+    ("×", "x"),
 ];
 
 fn ascii_form(c: char) -> &'static str {
-    const PRINTABLE: &str = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+    const PRINTABLE: &str =
+        " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
     let own = |c: char| PRINTABLE.find(c).and_then(|at| PRINTABLE.get(at..=at));
     match c {
         'ß' => "ss",
@@ -76,6 +105,8 @@ fn ascii_form(c: char) -> &'static str {
         'œ' => "oe",
         '…' => "...",
         '€' => "EUR",
-        _ => own(c).or_else(|| ASCII_FORMS.iter().find(|(marked, _)| marked.contains(c)).map(|(_, plain)| *plain)).unwrap_or("?"),
+        _ => own(c)
+            .or_else(|| ASCII_FORMS.iter().find(|(marked, _)| marked.contains(c)).map(|(_, plain)| *plain))
+            .unwrap_or("?"),
     }
 }

@@ -59,7 +59,10 @@ fn no_name_adds_a_line_to_the_text_or_a_field_or_a_link_to_the_chat() -> Result<
         let letter = letter(name);
         let text = render_text(&letter, thread(&id));
         assert_eq!(text.lines().count(), lines, "{text:?}");
-        assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c)), "{text:?}");
+        assert!(
+            !text.chars().any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c)),
+            "{text:?}"
+        );
         let message: Value = serde_json::from_str(&render_message(&letter, thread(&id), true))?;
         let protocols: Vec<&String> = message.as_object().into_iter().flatten().map(|(protocol, _)| protocol).collect();
         assert_eq!(protocols, ["default", "email", "https"]);
@@ -89,7 +92,9 @@ fn a_long_letter_fits_what_sns_and_chats_take() -> Result<(), serde_json::Error>
 
 #[test]
 fn money_is_shown_to_the_cent_half_up() -> Result<(), rust_decimal::Error> {
-    for (amount, shown) in [("71.125", "71.13 USD"), ("0.0049", "0.00 USD"), ("12", "12.00 USD"), ("-1.005", "-1.01 USD")] {
+    for (amount, shown) in
+        [("71.125", "71.13 USD"), ("0.0049", "0.00 USD"), ("12", "12.00 USD"), ("-1.005", "-1.01 USD")]
+    {
         assert_eq!(shown_money(&Money::usd(amount.parse()?)), shown);
     }
     Ok(())

@@ -1,0 +1,177 @@
+//! Why spend is where it is: each fact with its verdict, the rules that decided, and the run that read it.
+
+use std::sync::Arc;
+
+use domain::authorization::not_found;
+use domain::bill::anchor::SpendAnchor;
+use domain::bill::attribution::{Attribution, AttributionLevel, Finding, Verdict};
+use domain::bill::facts::Fact;
+use domain::bill::rule::Rule;
+use domain::bill::usage::UsageKind;
+use domain::calendar::Month;
+use domain::gap::Gap;
+use domain::ids::{ApprovalId, GapId, RunId};
+use domain::money::Money;
+use domain::platform::Platform;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use lambda::{Answer, Call, Page, Problem};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use store::Loaded;
+use store::spend::Head;
+
+use crate::App;
+use crate::spend::Sight;
+
+/// An explanation, page by page.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Explanation {
+    billing_period: Month,
+    /// The run that read the rows; null for a month that was never read.
+    run: Option<RunRef>,
+    #[serde(flatten)]
+    page: Page<ExplainedFact>,
+}
+
+/// The run behind the figures.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunRef {
+    id: RunId,
+    as_of: Timestamp,
+    manifest_id: String,
+    settings_version: u64,
+    /// The alias table that maps names of the bill to models.
+    aliases_version: String,
+}
+
+/// A fact, and why it is where it is.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainedFact {
+    day: Date,
+    /// What the spend hangs on.
+    anchor: SpendAnchor,
+    anchor_label: String,
+    account_id: String,
+    region: String,
+    platform: Option<Platform>,
+    /// The model's id, or its name in the bill.
+    model: String,
+    usage_kind: UsageKind,
+    /// The usage type, where kind or unit is not understood.
+    detail: Option<String>,
+    line_item_type: String,
+    invoiced: bool,
+    #[schemars(with = "String")]
+    quantity: Decimal,
+    unit: String,
+    amount: Money,
+    /// Rows of the bill that it sums.
+    rows: u64,
+    /// The workload and claim, the gap's kind and subject, or the exclusion.
+    #[schemars(with = "Value")]
+    verdict: Verdict,
+    attribution_level: Option<AttributionLevel>,
+    /// What else was noticed.
+    #[schemars(with = "Vec<Value>")]
+    findings: Vec<Finding>,
+    /// Which rules decided, in order.
+    rules: Vec<Rule>,
+    approval_id: Option<ApprovalId>,
+}
+
+/// What is asked for.
+struct Filter {
+    sight: Sight,
+    day: Option<Date>,
+    gap: Option<Gap>,
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explanation>, Problem> {
+    let month: Month = call.query.require("billingPeriod")?;
+    let sight = Sight::of(&app, &call).await?;
+    let gap = match call.query.maybe::<GapId>("gapId")? {
+        None => None,
+        Some(_) if !sight.sees_organisation => return Err(not_found().into()),
+        Some(id) => {
+            let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+            Some(found.value)
+        }
+    };
+    let filter = Filter { sight, day: call.query.maybe("day")?, gap };
+    let asked = call.page()?;
+    let from = asked.after.as_ref().and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let Some((head, days)) = app.spend.month_facts(month).await? else {
+        return Ok(Answer::ok(Explanation { billing_period: month, run: None, page: Page::only(Vec::new()) }));
+    };
+    let attributed = app.attribute(days).await?;
+    let mut found = attributed.rows.iter().filter(|(fact, attribution)| filter.matches(fact, attribution)).skip(from);
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|(f, a)| explained(f, a, &filter.sight)).collect();
+    let page = if found.next().is_some() { Page::new(items, Some(&Value::from(from + limit))) } else { Page::only(items) };
+    let run = Some(run_ref(&app, head));
+    Ok(Answer::ok(Explanation { billing_period: month, run, page }))
+}
+
+impl Filter {
+    fn matches(&self, fact: &Fact, attribution: &Attribution) -> bool {
+        self.sight.includes(attribution)
+            && self.day.is_none_or(|day| fact.key.day == day)
+            && self.gap.as_ref().is_none_or(|gap| is_of_gap(gap, fact, attribution))
+    }
+}
+
+/// Whether a fact is among those that a gap was found in: by its verdict, or by a finding where its dollars are attributed.
+fn is_of_gap(gap: &Gap, fact: &Fact, attribution: &Attribution) -> bool {
+    let is_about = match &attribution.verdict {
+        Verdict::Gap { kind, about } if gap.in_totals => *kind == gap.kind && *about == gap.about,
+        _ if gap.in_totals => false,
+        _ => attribution.findings.iter().any(|finding| match finding {
+            Finding::BeyondApproval { kind, about } => *kind == gap.kind && *about == gap.about,
+            _ => false,
+        }),
+    };
+    is_about && gap.covers(fact.key.day) && fact.key.currency == gap.amount.currency
+}
+
+fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> ExplainedFact {
+    let (key, attribution) = (fact.key.clone(), attribution.clone());
+    ExplainedFact {
+        day: key.day,
+        anchor_label: attribution.anchor.label(),
+        anchor: attribution.anchor,
+        account_id: key.account_id,
+        region: key.region,
+        platform: attribution.platform,
+        model: attribution.model.label().to_owned(),
+        usage_kind: attribution.usage_kind,
+        detail: key.detail,
+        line_item_type: key.line_item_type.as_str().to_owned(),
+        invoiced: key.invoiced,
+        quantity: fact.quantity,
+        unit: key.unit,
+        amount: Money { amount: fact.amount, currency: key.currency },
+        rows: fact.rows,
+        verdict: attribution.verdict,
+        attribution_level: attribution.level,
+        findings: attribution.findings,
+        rules: attribution.because,
+        // The approval behind an anchor may be another workload's.
+        approval_id: attribution.approval_id.filter(|_| sight.sees_organisation),
+    }
+}
+
+fn run_ref(app: &App, head: Head) -> RunRef {
+    RunRef {
+        id: head.run_id,
+        as_of: head.as_of,
+        manifest_id: head.manifest_id,
+        settings_version: head.settings_version,
+        aliases_version: app.aliases.version().to_owned(),
+    }
+}

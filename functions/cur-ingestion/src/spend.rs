@@ -1,0 +1,177 @@
+//! A month's spend: attributed, gap and excluded, grouped. Figures are of one run, attributed by what is claimed now.
+//!
+//! A month that was never read has no figures, which is not the same as zero; when the newest run failed, the last good
+//! figures stay and say that they are stale.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::authorization::{authorize, is_cut_to_own};
+use domain::bill::attribution::{Attribution, Verdict};
+use domain::bill::facts::Fact;
+use domain::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
+use domain::calendar::Month;
+use domain::ids::{RunId, WorkloadId};
+use domain::money::{Currency, Money};
+use domain::space::{Space, Workload};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use lambda::{Answer, Call, Problem};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::Loaded;
+use store::aggregates::run::RunState;
+use store::spend::Head;
+
+use crate::App;
+use crate::ingestions::TotalsView;
+use crate::settle::Attributed;
+
+/// A month's spend.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SpendView {
+    billing_period: Month,
+    /// When AWS delivered the figures.
+    as_of: Option<Timestamp>,
+    /// The run that read them.
+    run_id: Option<RunId>,
+    /// Whether the month was ever read completely.
+    complete: bool,
+    /// The last day of usage in the delivery.
+    complete_to: Option<Date>,
+    /// A newer delivery could not be read: these are the last good figures.
+    stale: bool,
+    /// Why they are stale.
+    stale_because: Option<String>,
+    /// The organisation's; null for owners and for a month that was never read.
+    totals: Option<TotalsView>,
+    groups: Vec<GroupView>,
+    /// The same of every other currency of the bill; currencies are never added up.
+    other_currencies: Vec<CurrencyView>,
+}
+
+/// Spend in one currency.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CurrencyView {
+    totals: Option<TotalsView>,
+    groups: Vec<GroupView>,
+}
+
+/// A group of spend. Without a filter the groups of a currency sum to its `cur`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GroupView {
+    /// A workload id, model, account, region, usage kind or day; `gap:<kind>` and `excluded:<why>` beside them.
+    key: String,
+    amount: Money,
+    /// Where all of it is in one unit.
+    #[schemars(with = "Option<String>")]
+    quantity: Option<Decimal>,
+    unit: Option<String>,
+}
+
+/// What of a month a caller sees.
+#[derive(Debug, Clone)]
+pub(crate) struct Sight {
+    /// The one workload asked for.
+    pub(crate) workload: Option<WorkloadId>,
+    /// Everybody but owners.
+    pub(crate) sees_organisation: bool,
+}
+
+impl Sight {
+    /// # Errors
+    /// 422 for an owner who names no workload; 404 for a workload that is not there or not theirs.
+    pub(crate) async fn of(app: &App, call: &Call<()>) -> Result<Self, Problem> {
+        let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+        let sees_organisation = !is_cut_to_own(&call.actor, call.action);
+        match &workload {
+            None if !sees_organisation => {
+                return Err(Problem::invalid("name one of your workloads in the query parameter `workloadId`"));
+            }
+            None => {}
+            Some(id) => {
+                let found: Loaded<Workload> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+                let space = app.store.load::<Space>(found.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+                authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
+            }
+        }
+        Ok(Self { workload, sees_organisation })
+    }
+
+    pub(crate) fn includes(&self, attribution: &Attribution) -> bool {
+        match (&self.workload, &attribution.verdict) {
+            (None, _) => true,
+            (Some(own), Verdict::Workload { workload_id, .. }) => own == workload_id,
+            (Some(_), _) => false,
+        }
+    }
+}
+
+pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendView>, Problem> {
+    let month: Month = call.query.require("billingPeriod")?;
+    let by: GroupBy = call.query.maybe("groupBy")?.unwrap_or_default();
+    let sight = Sight::of(&app, &call).await?;
+    let (stale, stale_because) = staleness(&app, month, &sight).await?;
+    let mut view = SpendView {
+        billing_period: month,
+        as_of: None,
+        run_id: None,
+        complete: false,
+        complete_to: None,
+        stale,
+        stale_because,
+        totals: None,
+        groups: Vec::new(),
+        other_currencies: Vec::new(),
+    };
+    if let Some((head, days)) = app.spend.month_facts(month).await? {
+        let attributed = app.attribute(days).await?;
+        let mut currencies = by_currency(&attributed, &head, &sight, by);
+        let main = currencies.remove(&Currency::usd()).or_else(|| currencies.pop_first().map(|(_, first)| first));
+        (view.totals, view.groups) = main.map_or((None, Vec::new()), |main| (main.totals, main.groups));
+        view.other_currencies = currencies.into_values().collect();
+        view.complete = true;
+        view.complete_to = head.complete_to();
+        (view.as_of, view.run_id) = (Some(head.as_of), Some(head.run_id));
+    }
+    Ok(Answer::ok(view))
+}
+
+/// Whether the month's newest run failed. Its details may hold totals, which are the organisation's.
+async fn staleness(app: &App, month: Month, sight: &Sight) -> Result<(bool, Option<String>), Problem> {
+    let newest = app.store.newest_run_of(month).await?.filter(|run| run.state == RunState::Failed);
+    let told = newest.and_then(|run| run.failure).map(|failure| {
+        if sight.sees_organisation { format!("{}: {}", failure.kind, failure.detail) } else { failure.kind }
+    });
+    Ok((told.is_some(), told))
+}
+
+fn by_currency(attributed: &Attributed, head: &Head, sight: &Sight, by: GroupBy) -> BTreeMap<Currency, CurrencyView> {
+    let mut seen: BTreeMap<Currency, Vec<&(Fact, Attribution)>> = BTreeMap::new();
+    for row in attributed.rows.iter().filter(|(_, attribution)| sight.includes(attribution)) {
+        seen.entry(row.0.key.currency.clone()).or_default().push(row);
+    }
+    let totals = attributed.totals(&head.control);
+    let mut views = BTreeMap::new();
+    for currency in totals.keys() {
+        let rows = seen.remove(currency).unwrap_or_default();
+        let grouped = rows.iter().map(|(fact, a)| Grouped { fact, verdict: &a.verdict, model: &a.model });
+        let groups = summarise(grouped, by).into_iter().map(|group| group_view(group, currency)).collect();
+        let shown = totals.get(currency).filter(|_| sight.sees_organisation);
+        views.insert(currency.clone(), CurrencyView { totals: shown.map(|t| TotalsView::of(currency, t)), groups });
+    }
+    if !sight.sees_organisation {
+        // Which other currencies there are is the organisation's business too.
+        views.retain(|_, view: &mut CurrencyView| !view.groups.is_empty());
+    }
+    views
+}
+
+fn group_view(group: SpendGroup, currency: &Currency) -> GroupView {
+    let SpendGroup { key, amount, quantity, unit } = group;
+    GroupView { key, amount: Money { amount, currency: currency.clone() }, quantity, unit }
+}

@@ -1,0 +1,117 @@
+//! Files, rendered. Pure: the same facts make the same bytes.
+//!
+//! Names come from people and from the bill, hostile or not. In a spreadsheet no text may become a formula, in a page no
+//! text may become markup; amounts are written exactly, as plain decimals.
+
+pub(crate) mod allocation;
+pub(crate) mod audit;
+pub(crate) mod focus;
+pub(crate) mod report;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use domain::money::Money;
+
+/// A file before it is put anywhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) extension: &'static str,
+    pub(crate) content_type: &'static str,
+    /// Rows, the header not counted.
+    pub(crate) rows: u64,
+    /// What the rows add up to.
+    pub(crate) control_totals: BTreeMap<String, Vec<Money>>,
+}
+
+/// Text as a spreadsheet's cell: what would be read as a formula gets an apostrophe before it (OWASP, CSV injection).
+pub(crate) fn cell(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
+}
+
+/// A CSV file of a header and rows, lines ended as RFC 4180 has them.
+pub(crate) fn csv_of<R>(header: &[&str], rows: impl IntoIterator<Item = R>) -> Result<(Vec<u8>, u64), csv::Error>
+where
+    R: IntoIterator,
+    R::Item: AsRef<[u8]>,
+{
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(header)?;
+    let mut count = 0;
+    for row in rows {
+        writer.write_record(row)?;
+        count += 1;
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok((bytes, count))
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! One workload's spend, a gap and a credit, with hostile names.
+
+    use domain::bill::attribution::Verdict;
+    use domain::calendar::Month;
+    use domain::export::Span;
+    use domain::portfolio::Hierarchy;
+    use serde_json::json;
+
+    use super::allocation::{Allocations, Owners};
+    use crate::bill::Attributed;
+    use crate::portfolio::Place;
+
+    fn fact(day: &str, line_item_type: &str, amount: &str, verdict: serde_json::Value) -> anyhow::Result<Attributed> {
+        let role = "arn:aws:iam::111122223333:role/app";
+        let role = domain::aws::RoleRef::parse_arn(role).map(domain::bill::anchor::SpendAnchor::role);
+        let key = json!({
+            "day": day, "anchor": role, "accountId": "111122223333", "region": "us-east-1", "platform": "bedrock",
+            "model": {"known": "amazon.nova-lite-v1:0"}, "usageKind": "input", "detail": null, "unit": "tokens",
+            "lineItemType": line_item_type, "currency": "USD", "invoiced": false,
+        });
+        let fact = serde_json::from_value(json!({"key": key, "quantity": "1000", "amount": amount, "rows": 1}))?;
+        let verdict: Verdict = serde_json::from_value(verdict)?;
+        Ok(Attributed::new(fact, verdict))
+    }
+
+    pub(crate) fn allocations() -> anyhow::Result<Allocations> {
+        let role =
+            json!({"type": "role", "role": domain::aws::RoleRef::parse_arn("arn:aws:iam::111122223333:role/app")});
+        let about = json!({"anchor": role, "platform": "bedrock", "model": null, "accountId": null, "region": null});
+        let owned = || json!({"verdict": "workload", "workloadId": "wkl_1", "claimId": "clm_1"});
+        let facts = vec![
+            fact("2026-08-16", "Usage", "1.0000000001", owned())?,
+            fact("2026-08-17", "Usage", "2", owned())?,
+            fact("2026-08-17", "Usage", "-0.5", json!({"verdict": "gap", "kind": "unclaimed", "about": about}))?,
+            fact("2026-08-18", "Credit", "-1", json!({"verdict": "excluded", "why": "credit"}))?,
+        ];
+        let workload = serde_json::from_value(json!({
+            "id": "wkl_1", "spaceId": "spc_1", "name": "=HYPERLINK(\"http://x\";\"y\")", "runtime": "lambda",
+            "useCase": "operations-ai", "state": "active", "businessCase": {"valueType": "cost-saving",
+            "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+        }))?;
+        let hierarchy = Hierarchy { product: "a, \"b\"".to_owned(), ..Hierarchy::default() };
+        let place = Place { name: "@space".to_owned(), hierarchy, ..Place::default() };
+        let owners = Owners::new(vec![workload], [("spc_1".parse()?, place)].into());
+        let span = Span::BillingPeriod("2026-08".parse::<Month>()?);
+        Ok(Allocations { span, facts, owners })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_becomes_a_formula_and_no_separator_a_cell() -> anyhow::Result<()> {
+        for hostile in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+            assert_eq!(cell(hostile), format!("'{hostile}"));
+        }
+        for harmless in ["", "a=b", "checkout", "'=1"] {
+            assert_eq!(cell(harmless), harmless);
+        }
+        let (bytes, rows) = csv_of(&["a", "b"], [["x,y", "say \"z\""], ["", "1"]])?;
+        assert_eq!((String::from_utf8(bytes)?.as_str(), rows), ("a,b\r\n\"x,y\",\"say \"\"z\"\"\"\r\n,1\r\n", 2));
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! Chargeback: the spend of a span by who answers for it, gaps and exclusions in rows of their own, so that the file adds
+//! up to the bill.
+
+use std::collections::BTreeMap;
+
+use domain::bill::attribution::Verdict;
+use domain::export::Span;
+use domain::ids::{SpaceId, WorkloadId};
+use domain::money::{Currency, Money};
+use domain::platform::Platform;
+use domain::space::Workload;
+use rust_decimal::Decimal;
+
+use super::{Document, cell, csv_of};
+use crate::bill::Attributed;
+use crate::portfolio::Place;
+
+const HEADER: [&str; 20] = [
+    "From",
+    "To",
+    "Allocation",
+    "WorkloadId",
+    "Workload",
+    "SpaceId",
+    "Space",
+    "BusinessUnit",
+    "Department",
+    "Portfolio",
+    "Product",
+    "Platform",
+    "Model",
+    "UsageKind",
+    "AccountId",
+    "Region",
+    "Quantity",
+    "Unit",
+    "Amount",
+    "Currency",
+];
+
+/// The spend of a span with who answers for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Allocations {
+    pub(crate) span: Span,
+    /// Facts of the span's months; those of other days are left out.
+    pub(crate) facts: Vec<Attributed>,
+    pub(crate) owners: Owners,
+}
+
+/// Names and places of workloads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owners(BTreeMap<WorkloadId, Owner>);
+
+/// Who answers for spend, as text; blank for gaps and exclusions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owner {
+    pub(crate) workload_id: String,
+    pub(crate) workload: String,
+    pub(crate) space_id: String,
+    pub(crate) place: Place,
+}
+
+impl Owners {
+    pub(crate) fn new(workloads: Vec<Workload>, mut places: BTreeMap<SpaceId, Place>) -> Self {
+        places.retain(|space, _| workloads.iter().any(|workload| workload.space_id == *space));
+        let owner = |workload: Workload| {
+            let place = places.get(&workload.space_id).cloned().unwrap_or_default();
+            let (workload_id, space_id) = (workload.id.to_string(), workload.space_id.to_string());
+            (workload.id, Owner { workload_id, workload: workload.fields.name.into(), space_id, place })
+        };
+        Self(workloads.into_iter().map(owner).collect())
+    }
+
+    /// Who answers by this verdict. A workload without a record keeps its id.
+    pub(crate) fn of(&self, verdict: &Verdict) -> Owner {
+        match verdict {
+            Verdict::Workload { workload_id, .. } => self
+                .0
+                .get(workload_id)
+                .cloned()
+                .unwrap_or_else(|| Owner { workload_id: workload_id.to_string(), ..Owner::default() }),
+            Verdict::Gap { .. } | Verdict::Excluded { .. } => Owner::default(),
+        }
+    }
+}
+
+impl Allocations {
+    /// The facts on the span's days.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &Attributed> {
+        let (first, last) = self.span.days();
+        self.facts.iter().filter(move |a| (first..=last).contains(&a.fact.key.day))
+    }
+
+    /// What the facts add up to: all, and each of its three parts.
+    pub(crate) fn control_totals(&self) -> BTreeMap<String, Vec<Money>> {
+        let mut sums: BTreeMap<&str, BTreeMap<&Currency, Decimal>> = BTreeMap::new();
+        for Attributed { fact, verdict, .. } in self.facts() {
+            let part = match verdict {
+                Verdict::Workload { .. } => "attributed",
+                Verdict::Gap { .. } => "gap",
+                Verdict::Excluded { .. } => "excluded",
+            };
+            for name in ["cur", part] {
+                *sums.entry(name).or_default().entry(&fact.key.currency).or_default() += fact.amount;
+            }
+        }
+        let money =
+            |(currency, sum): (&Currency, Decimal)| Money { amount: sum.normalize(), currency: currency.clone() };
+        sums.into_iter().map(|(name, by)| (name.to_owned(), by.into_iter().map(money).collect())).collect()
+    }
+}
+
+/// What a fact is, in a word: attributed, or which gap or exclusion.
+pub(crate) fn allocation_of(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Workload { .. } => "attributed".to_owned(),
+        Verdict::Gap { kind, .. } => format!("gap:{}", kind.as_str()),
+        Verdict::Excluded { why } => format!("excluded:{why}"),
+    }
+}
+
+/// What makes two facts one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct RowKey<'a> {
+    allocation: String,
+    workload: Option<&'a WorkloadId>,
+    platform: Option<Platform>,
+    model: &'a str,
+    usage_kind: &'static str,
+    account_id: &'a str,
+    region: &'a str,
+    unit: &'a str,
+    currency: &'a Currency,
+}
+
+impl<'a> RowKey<'a> {
+    fn of(attributed: &'a Attributed) -> Self {
+        let key = &attributed.fact.key;
+        let workload = match &attributed.verdict {
+            Verdict::Workload { workload_id, .. } => Some(workload_id),
+            _ => None,
+        };
+        Self {
+            allocation: allocation_of(&attributed.verdict),
+            workload,
+            platform: key.platform,
+            model: attributed.model.label(),
+            usage_kind: key.usage_kind.as_str(),
+            account_id: &key.account_id,
+            region: &key.region,
+            unit: &key.unit,
+            currency: &key.currency,
+        }
+    }
+}
+
+/// The chargeback file.
+///
+/// # Errors
+/// None that memory does not have.
+pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
+    let mut rows: BTreeMap<RowKey<'_>, (Owner, Decimal, Decimal)> = BTreeMap::new();
+    for attributed in allocations.facts() {
+        let owner = || (allocations.owners.of(&attributed.verdict), Decimal::ZERO, Decimal::ZERO);
+        let (_, quantity, amount) = rows.entry(RowKey::of(attributed)).or_insert_with(owner);
+        *quantity = quantity.saturating_add(attributed.fact.quantity);
+        *amount += attributed.fact.amount;
+    }
+    let (from, to) = allocations.span.days();
+    let lines = rows.into_iter().map(|(key, (owner, quantity, amount))| {
+        let Owner { workload_id, workload, space_id, place } = owner;
+        let hierarchy = place.hierarchy;
+        let text = |text: &str| cell(text).into_owned();
+        [
+            from.to_string(),
+            to.to_string(),
+            text(&key.allocation),
+            workload_id,
+            text(&workload),
+            space_id,
+            text(&place.name),
+            text(&hierarchy.business_unit),
+            text(&hierarchy.department),
+            text(&hierarchy.portfolio),
+            text(&hierarchy.product),
+            key.platform.map_or("", Platform::as_str).to_owned(),
+            text(key.model),
+            key.usage_kind.to_owned(),
+            text(key.account_id),
+            text(key.region),
+            quantity.normalize().to_string(),
+            text(key.unit),
+            amount.normalize().to_string(),
+            key.currency.to_string(),
+        ]
+    });
+    let (bytes, rows) = csv_of(&HEADER, lines)?;
+    let control_totals = allocations.control_totals();
+    Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn a_chargeback_adds_up_to_the_bill_and_hostile_names_are_inert() -> anyhow::Result<()> {
+        let document = render(&samples::allocations()?)?;
+        let text = String::from_utf8(document.bytes)?;
+        let lines: Vec<&str> = text.lines().collect();
+        let place = "111122223333,us-east-1";
+        let owner = "wkl_1,\"'=HYPERLINK(\"\"http://x\"\";\"\"y\"\")\",spc_1,'@space,,,,\"a, \"\"b\"\"\"";
+        let model = "bedrock,amazon.nova-lite-v1:0,input";
+        assert_eq!(lines.first(), Some(&HEADER.join(",").as_str()));
+        assert_eq!(
+            lines.get(1..),
+            Some(
+                [
+                    format!("2026-08-01,2026-08-31,attributed,{owner},{model},{place},2000,tokens,3.0000000001,USD")
+                        .as_str(),
+                    &format!("2026-08-01,2026-08-31,excluded:credit,,,,,,,,,{model},{place},1000,tokens,-1,USD"),
+                    &format!("2026-08-01,2026-08-31,gap:unclaimed,,,,,,,,,{model},{place},1000,tokens,-0.5,USD"),
+                ]
+                .as_slice()
+            )
+        );
+        assert_eq!(document.rows, 3);
+        let total =
+            |name: &str| document.control_totals.get(name).and_then(|m| m.first()).map(|m| m.amount.to_string());
+        let totals: Vec<Option<String>> = ["cur", "attributed", "gap", "excluded"].map(total).into();
+        assert_eq!(totals, ["1.5000000001", "3.0000000001", "-0.5", "-1"].map(|t| Some(t.to_owned())));
+        Ok(())
+    }
+}

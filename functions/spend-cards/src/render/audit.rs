@@ -1,0 +1,54 @@
+//! Audit events as JSON lines, one event a line, exactly as recorded: their hashes can be checked without the product.
+
+use std::collections::BTreeMap;
+
+use domain::audit::AuditEvent;
+use domain::digest::canonical_json;
+
+use super::Document;
+
+/// The file, in the order given.
+pub(crate) fn render(events: &[AuditEvent]) -> Document {
+    let mut lines = String::new();
+    for event in events {
+        lines.push_str(&canonical_json(event));
+        lines.push('\n');
+    }
+    Document {
+        bytes: lines.into_bytes(),
+        extension: "jsonl",
+        content_type: "application/x-ndjson",
+        rows: u64::try_from(events.len()).unwrap_or(u64::MAX),
+        control_totals: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::audit::{By, Statement, verify_chain};
+    use domain::digest::Digest;
+    use domain::people::Actor;
+    use jiff::Timestamp;
+
+    #[test]
+    fn an_event_read_back_from_its_line_still_gives_its_hash() -> anyhow::Result<()> {
+        let statement = Statement {
+            event_type: "card.approved",
+            aggregate: "CARD#crd_1",
+            at: Timestamp::UNIX_EPOCH,
+            by: By::from(&Actor::system("tests")),
+            request_id: "r",
+            why: Some("two\nlines".to_owned()),
+            before: None,
+            after: Digest::of_bytes(b"x"),
+            payload: serde_json::json!({"amount": "1.10"}),
+        };
+        let document = render(&[AuditEvent::chained(statement, None)]);
+        let text = String::from_utf8(document.bytes)?;
+        let events: Vec<AuditEvent> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        assert_eq!((events.len(), document.rows), (1, 1));
+        assert!(verify_chain(&events).is_ok());
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The bill: what is read adds up to the cent, a repetition writes nothing, and what cannot be read changes nothing.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use domain::calendar::Month;
+use local::bus::Deliveries;
+use local::sample;
+use local::stack::{Local, Options};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use system_tests::{ADA, CHEN, LENA, PETRA, World, text, texts};
+
+const GROUPINGS: [&str; 6] = ["workload", "model", "account", "region", "usage-kind", "day"];
+
+fn amount(value: &Value, pointer: &str) -> anyhow::Result<Decimal> {
+    Ok(text(value, &format!("{pointer}/amount"))?.parse()?)
+}
+
+fn sum(items: &[Value]) -> anyhow::Result<Decimal> {
+    items.iter().map(|item| amount(item, "/amount")).sum()
+}
+
+async fn spend(world: &World, month: Month, by: &str) -> anyhow::Result<Value> {
+    world.get(LENA, &format!("/v1/spend?billingPeriod={month}&groupBy={by}")).await?.ok()
+}
+
+async fn over(folder: &Path) -> anyhow::Result<World> {
+    let local = Local::start(Options { cur: Some(folder.to_owned()), ..Options::default() }).await?;
+    local.clock.set("2026-08-24T07:00:00Z".parse()?)?;
+    Ok(World { local })
+}
+
+/// The only file of a kind in a month's folder of an export.
+fn file_of(folder: &Path, kind: &str, month: Month) -> anyhow::Result<std::path::PathBuf> {
+    let folder = folder.join(sample::EXPORT).join(kind).join(format!("BILLING_PERIOD={month}"));
+    Ok(std::fs::read_dir(folder)?.next().context("a file")??.path())
+}
+
+#[tokio::test]
+async fn every_cent_of_the_sample_is_attributed_a_gap_or_excluded() -> anyhow::Result<()> {
+    let world = World::with_bill(Deliveries::Once).await?;
+    world.schedule("cur-ingestion").await?;
+    for month in sample::months() {
+        let expected = sample::totals(month);
+        for by in GROUPINGS {
+            let view = spend(&world, month, by).await?;
+            let totals = view.get("totals").context("totals")?;
+            let part = |name: &str| amount(totals, &format!("/{name}"));
+            assert_eq!(part("cur")?, expected.ai_cost, "{month}");
+            assert_eq!(part("nonAi")?, expected.all_cost - expected.ai_cost, "{month}");
+            assert_eq!(part("attributed")? + part("gap")? + part("excluded")?, part("cur")?, "{month}");
+            let groups = view.get("groups").and_then(Value::as_array).context("groups")?;
+            assert_eq!(sum(groups)?, part("cur")?, "{month} by {by}");
+            assert_eq!((&view["complete"], &view["stale"]), (&json!(true), &json!(false)));
+        }
+        let gaps = world.list(LENA, &format!("/v1/gaps?billingPeriod={month}")).await?;
+        let counted: Vec<Value> = gaps.into_iter().filter(|gap| gap["inTotals"] == true).collect();
+        assert!(!counted.is_empty());
+        assert_eq!(sum(&counted)?, amount(&spend(&world, month, "workload").await?, "/totals/gap")?, "{month}");
+    }
+    let never = world.get(LENA, "/v1/spend?billingPeriod=2025-01").await?.ok()?;
+    assert_eq!((&never["complete"], &never["totals"], &never["runId"]), (&json!(false), &Value::Null, &Value::Null));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_delivery_again_writes_nothing() -> anyhow::Result<()> {
+    let world = World::with_bill(Deliveries::Twice).await?;
+    world.schedule("cur-ingestion").await?;
+    let before = world.written().await?;
+    world.schedule("cur-ingestion").await?;
+    world.schedule("ingestion-sweep").await?;
+    let asked = world.post(LENA, "/v1/ingestions", &json!({"billingPeriod": "2026-08"})).await?;
+    assert_eq!((asked.status, text(&asked.body, "/state")?.as_str()), (202, "completed"));
+    let after = world.written().await?;
+    let moved: Vec<&String> = after.iter().filter(|(key, digest)| before.get(*key) != Some(*digest)).map(|(key, _)| key).collect();
+    assert!(moved.iter().all(|key| key.starts_with("PERSON#")), "{moved:?}");
+    let runs = world.list(LENA, "/v1/ingestions?billingPeriod=2026-08").await?;
+    assert_eq!(texts(&runs, "state"), ["completed"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_delivery_that_breaks_off_fails_by_name_and_the_last_good_figures_stay() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    sample::write(folder.path())?;
+    let world = over(folder.path()).await?;
+    world.schedule("cur-ingestion").await?;
+    let [_, august] = sample::months();
+    let good = spend(&world, august, "workload").await?;
+
+    let (data, manifest) = (file_of(folder.path(), "data", august)?, file_of(folder.path(), "metadata", august)?);
+    let (whole, written) = (std::fs::read(&data)?, std::fs::read_to_string(&manifest)?);
+    std::fs::write(&data, whole.get(..whole.len() / 2).context("half")?)?;
+    std::fs::write(&manifest, written.replace("executionId\": \"", "executionId\": \"0"))?;
+    world.schedule("cur-ingestion").await?;
+    let stale = spend(&world, august, "workload").await?;
+    assert_eq!((&stale["totals"], &stale["runId"]), (&good["totals"], &good["runId"]));
+    assert_eq!((&stale["complete"], &stale["stale"]), (&json!(true), &json!(true)));
+    assert!(text(&stale, "/staleBecause")?.contains("snappy.parquet"), "{stale}");
+
+    std::fs::write(&data, &whole)?;
+    std::fs::write(&manifest, written.replace("executionId\": \"", "executionId\": \"1"))?;
+    world.schedule("cur-ingestion").await?;
+    let healed = spend(&world, august, "workload").await?;
+    assert_eq!((&healed["totals"], &healed["stale"]), (&good["totals"], &json!(false)));
+    assert_ne!(healed["runId"], good["runId"]);
+    let newest = world.get(LENA, &format!("/v1/ingestions/{}", text(&healed, "/runId")?)).await?.ok()?;
+    assert_eq!(newest["changed"], json!(false), "the same rows in another delivery move nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_export_without_the_callers_column_is_named() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    sample::write(folder.path())?;
+    let [july, _] = sample::months();
+    let manifest = file_of(folder.path(), "metadata", july)?;
+    let written = std::fs::read_to_string(&manifest)?;
+    std::fs::write(&manifest, written.replace("line_item_iam_principal", "line_item_something_else"))?;
+    let world = over(folder.path()).await?;
+    world.schedule("cur-ingestion").await?;
+    world.schedule("cur-ingestion").await?;
+    let runs = world.list(LENA, &format!("/v1/ingestions?billingPeriod={july}")).await?;
+    assert_eq!(texts(&runs, "state"), ["failed"]);
+    let run = runs.first().context("a run")?;
+    assert_eq!((text(run, "/failure/kind")?.as_str(), &run["attempt"]), ("export-misconfigured", &json!(1)));
+    let view = spend(&world, july, "workload").await?;
+    assert_eq!((&view["complete"], &view["stale"], &view["totals"]), (&json!(false), &json!(true), &Value::Null));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gap_is_acted_on_once_and_explained_to_the_cent() -> anyhow::Result<()> {
+    let world = World::with_bill(Deliveries::Once).await?;
+    world.schedule("cur-ingestion").await?;
+    let gaps = world.list(LENA, "/v1/gaps?billingPeriod=2026-08&state=active&kind=role-recommendation").await?;
+    let gap = gaps.first().context("a gap")?;
+    let id = text(gap, "/id")?;
+    let facts = world.list(ADA, &format!("/v1/spend/explain?billingPeriod=2026-08&gapId={id}")).await?;
+    assert_eq!(sum(&facts)?, amount(gap, "/amount")?);
+    assert!(facts.iter().all(|fact| fact["rules"].as_array().is_some_and(|rules| !rules.is_empty())));
+
+    let act = json!({"action": "recommend-dedicated-role", "rationale": "shared admin role"});
+    let resolve = json!({"rationale": "they moved"});
+    assert_eq!(world.post(LENA, &format!("/v1/gaps/{id}/resolve"), &resolve).await?.refusal(), (409, "wrong-state"));
+    assert_eq!(world.post(CHEN, &format!("/v1/gaps/{id}/act"), &act).await?.refusal(), (403, "role-forbidden"));
+    let unfit = json!({"action": "fix-tag", "rationale": "no"});
+    assert_eq!(world.post(LENA, &format!("/v1/gaps/{id}/act"), &unfit).await?.status, 422);
+    let acted = world.post(LENA, &format!("/v1/gaps/{id}/act"), &act).await?;
+    assert_eq!((acted.status, &acted.body["state"]), (200, &json!("actioned")));
+    assert_eq!(world.post(LENA, &format!("/v1/gaps/{id}/act"), &act).await?.body["version"], acted.body["version"]);
+    let resolved = world.post(LENA, &format!("/v1/gaps/{id}/resolve"), &resolve).await?.ok()?;
+    assert_eq!(resolved["state"], json!("resolved"));
+    world.settle().await?;
+
+    assert_eq!(world.get(PETRA, "/v1/spend?billingPeriod=2026-08").await?.status, 422);
+    let foreign = "/v1/spend?billingPeriod=2026-08&workloadId=wkl_none";
+    assert_eq!(world.get(PETRA, foreign).await?.refusal(), (404, "not-found"));
+    assert_eq!(world.get(PETRA, "/v1/gaps").await?.refusal(), (403, "role-forbidden"));
+    Ok(())
+}

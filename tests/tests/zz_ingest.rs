@@ -1,0 +1,3 @@
+#![allow(missing_docs, reason = "scratch")]
+#[path = "system/ingestion.rs"]
+mod ingestion;
