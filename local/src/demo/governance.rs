@@ -80,7 +80,7 @@ async fn bedrock(player: &Player<'_>) -> anyhow::Result<String> {
     tell(PETRA, "asks for Nova Lite in us-east-1 and us-west-2");
     let approval = json!({
         "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke", "stream"],
-        "scopes": [scope(CHECKOUT, "us-east-1", "finops-ai-checkout-assistant"), scope(CHECKOUT, "us-west-2", "finops-ai-checkout-assistant")],
+        "scopes": [scope(CHECKOUT, "us-east-1", "finops-ai-checkout-assistant"), through_profile(scope(CHECKOUT, "us-west-2", "finops-ai-checkout-assistant"), "us.amazon.nova-lite-v1:0")],
         "businessCaseAcknowledged": true, "note": "checkout assistant, phase 1",
     });
     let approve = format!("/v1/requests/{request}/approve");
@@ -201,6 +201,14 @@ async fn claims(player: &Player<'_>, checkout: &str, desk: &str) -> anyhow::Resu
 
 fn scope(account: &str, region: &str, role: &str) -> Value {
     json!({ "accountId": account, "region": region, "iamRole": role })
+}
+
+/// The model's bare id cannot be called in every region: there the scope goes through a profile.
+fn through_profile(mut scope: Value, profile: &str) -> Value {
+    if let Some(fields) = scope.as_object_mut() {
+        fields.insert("inferenceProfile".to_owned(), json!(profile));
+    }
+    scope
 }
 
 fn haiku_request(workload: &str, places: &[(&str, &str)], why: &str) -> Value {
