@@ -88,7 +88,7 @@ async fn bedrock(player: &Player<'_>) -> anyhow::Result<String> {
         tell(LENA, "approves, but nobody has said what it will cost");
         player.refused(LENA, &approve, approval.clone(), "estimate-missing").await?;
     }
-    estimate(player, PETRA, &workload, "bedrock", "120.00").await?;
+    estimate(player, PETRA, &workload, "bedrock", "800.00").await?;
     let approved = player.post(LENA, &approve, approval, "approve-checkout").await?;
     tell(LENA, &format!("approves {} with digest {}", text(&approved, "id")?, text(&approved, "digest")?));
     player.settle().await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::models_table::{Row, render_table};
 use domain::platform::Platform;
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::cast::{CAST, LENA};
@@ -26,9 +27,10 @@ pub(super) async fn epilogue(player: &Player<'_>, api_url: &str, took: Duration)
     say("\nAI Models, those in use");
     say(&models(&player.list(LENA, "/v1/models").await?));
     say("Spend cards of 16 to 22 August");
-    say(&cards(&player.list(LENA, "/v1/spend-cards?from=2026-08-16").await?));
-    say("Gaps in August");
-    say(&gaps(&player.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?));
+    let workloads = player.list(LENA, "/v1/workloads").await?;
+    say(&cards(&player.list(LENA, "/v1/spend-cards?from=2026-08-16").await?, &workloads));
+    say("Gaps in August, largest first; spend of a claimed anchor from before its approval is attributed and shown, not counted");
+    say(&gaps(player.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?));
     say(&format!("Played in {:.1} s. It serves now; Ctrl-C ends.", took.as_secs_f32()));
     say(&format!("  API     {api_url}/v1, document {api_url}/v1/openapi.json"));
     for person in CAST {
@@ -57,12 +59,16 @@ fn models(rows: &[Value]) -> String {
     render_table(&shown)
 }
 
-fn cards(cards: &[Value]) -> String {
+fn cards(cards: &[Value], workloads: &[Value]) -> String {
+    let name = |card: &Value| {
+        let of_card = workloads.iter().find(|w| w.get("id") == card.get("workloadId"));
+        of_card.map_or_else(|| pick(card, &["workloadId"]), |w| pick(w, &["name"]))
+    };
     let amount = |card: &Value, name: &str| pick(card, &[name, "amount"]);
     let rows = cards.iter().filter(|c| pick(c, &["period", "from"]) == "2026-08-16").map(|card| {
         vec![
-            pick(card, &["workloadName"]),
-            amount(card, "actual"),
+            name(card),
+            amount(card, "actual").parse::<Decimal>().map_or_else(|_| "–".to_owned(), |d| d.round_dp(2).to_string()),
             amount(card, "estimateShare"),
             pick(card, &["variance", "percent"]),
             pick(card, &["variance", "band"]),
@@ -72,11 +78,15 @@ fn cards(cards: &[Value]) -> String {
     table(&["Workload", "Actual USD", "Estimate USD", "Variance %", "Band", "State"], rows)
 }
 
-fn gaps(gaps: &[Value]) -> String {
+fn gaps(mut gaps: Vec<Value>) -> String {
+    let amount = |gap: &Value| pick(gap, &["amount", "amount"]).parse::<Decimal>().unwrap_or_default();
+    let counted = |gap: &Value| gap.get("inTotals") == Some(&Value::Bool(true));
+    gaps.sort_by_key(|gap| (!counted(gap), -amount(gap)));
     let rows = gaps.iter().map(|gap| {
-        vec![pick(gap, &["kind"]), pick(gap, &["label"]), pick(gap, &["amount", "amount"]), pick(gap, &["state"])]
+        let counts = if counted(gap) { "yes" } else { "no" };
+        vec![pick(gap, &["kind"]), pick(gap, &["label"]), amount(gap).round_dp(2).to_string(), counts.to_owned(), pick(gap, &["state"])]
     });
-    table(&["Kind", "About", "USD", "State"], rows)
+    table(&["Kind", "About", "USD", "Counted", "State"], rows)
 }
 
 fn pick(value: &Value, path: &[&str]) -> String {

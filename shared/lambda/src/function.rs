@@ -89,6 +89,11 @@ impl Function {
     pub fn schedule_names(&self) -> impl Iterator<Item = &'static str> {
         self.schedules.keys().copied()
     }
+
+    /// The detail types of AWS's own events that it reacts to.
+    pub fn aws_event_types(&self) -> impl Iterator<Item = &'static str> {
+        self.aws_events.keys().copied()
+    }
 }
 
 impl fmt::Debug for Function {

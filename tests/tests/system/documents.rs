@@ -1,0 +1,39 @@
+//! Documents that are made from the code and kept in the repository. With `UPDATE=1` these tests write them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+const BEGIN: &str = "<!-- authorisation table -->\n";
+const END: &str = "<!-- end -->";
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Compares a document with the kept one, or keeps it.
+fn check(path: &str, made: &str) -> anyhow::Result<()> {
+    let file = in_repository(path);
+    #[expect(clippy::disallowed_methods, reason = "the one switch of these tests: to write instead of to compare")]
+    let writes = std::env::var_os("UPDATE").is_some();
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    if writes && kept != made {
+        return std::fs::write(&file, made).with_context(|| format!("{} cannot be written", file.display()));
+    }
+    assert!(kept == made, "{path} is not what the code says; run `UPDATE=1 cargo test -p system-tests documents`");
+    Ok(())
+}
+
+#[test]
+fn the_authorisation_table_in_the_architecture_page_is_the_code() -> anyhow::Result<()> {
+    let path = "ARCHITECTURE.md";
+    let page = std::fs::read_to_string(in_repository(path))?;
+    let (before, rest) = page.split_once(BEGIN).context("ARCHITECTURE.md has no `<!-- authorisation table -->`")?;
+    let (_, after) = rest.split_once(END).context("ARCHITECTURE.md has no `<!-- end -->` after the authorisation table")?;
+    check(path, &format!("{before}{BEGIN}{}{END}{after}", local::documents::authorisation()))
+}
+
+#[tokio::test]
+async fn the_openapi_document_that_is_deployed_is_the_functions() -> anyhow::Result<()> {
+    check("functions/approval/openapi.json", &local::documents::openapi().await?)
+}
