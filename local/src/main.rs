@@ -15,10 +15,10 @@ struct Arguments {
     /// Keep everything in this folder; without it, nothing outlives the process
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Read the bill from your own CUR 2.0 export instead of the shipped sample
+    /// Read the bill from your own CUR 2.0 export instead of the shipped sample; starts without the demo
     #[arg(long, value_name = "DIR")]
     cur: Option<PathBuf>,
-    /// Start without the demo and its sample
+    /// Start without the demo: nobody, nothing decided; the bill is the sample's, or that of --cur
     #[arg(long)]
     empty: bool,
     /// Serve the API on this port of 127.0.0.1
@@ -79,7 +79,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let aws = listen(arguments.aws_port).await?;
     let (api_url, aws_url) = (format!("http://{}", api.local_addr()?), format!("http://{}", aws.local_addr()?));
     let plays = !arguments.empty && arguments.cur.is_none();
-    let options = Options { data: arguments.data, cur: arguments.cur, empty: arguments.empty, aws_url: aws_url.clone(), ..Options::default() };
+    let options = Options { data: arguments.data, cur: arguments.cur, aws_url: aws_url.clone(), ..Options::default() };
     let local = Local::start(options).await?;
     let (stopper, stopped) = tokio::sync::oneshot::channel::<()>();
     let play = async {

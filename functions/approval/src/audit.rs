@@ -21,7 +21,7 @@ use crate::App;
 /// Events of one aggregate that one verification reads: a thing with more has lived for decades.
 const EVENTS_VERIFIED_MAX: usize = 100_000;
 
-/// What to verify: the chain of one thing, or of everything that changed on a day.
+/// What to verify: the chain of one thing, or of everything that changed on a day; today if neither is given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct VerificationFields {
@@ -69,8 +69,11 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Au
 pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Result<Answer<Verification>, Problem> {
     let (aggregates, day) = match (&call.body.aggregate, call.body.day) {
         (Some(aggregate), None) => (vec![aggregate.clone()], None),
-        (None, Some(day)) => (heads_of(&app, day).await?.into_keys().collect(), Some(day)),
-        _ => return Err(Problem::invalid("give either `aggregate` or `day`")),
+        (None, day) => {
+            let day = day.unwrap_or_else(|| utc_day(call.now));
+            (heads_of(&app, day).await?.into_keys().collect(), Some(day))
+        }
+        (Some(_), Some(_)) => return Err(Problem::invalid("give either `aggregate` or `day`, not both")),
     };
     let mut found =
         Verification { verified: true, aggregates: aggregates.len(), events: 0, broken: BTreeMap::new(), seal: None };

@@ -22,6 +22,9 @@ use domain::authorization::Action;
 use lambda::{Function, Ids, Platform};
 use store::Store;
 
+/// The document of all eight functions' routes: `cargo run -p local -- openapi` writes it, a test compares.
+const OPENAPI: &str = include_str!("../openapi.json");
+
 /// What the handlers share.
 #[derive(Debug)]
 pub struct App {
@@ -36,6 +39,8 @@ pub struct App {
 pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone() });
     let builder = Function::builder("approval", app, platform)
+        .public_document("/v1/openapi.json", OPENAPI)
+        .summary("This document")
         .get("/v1/me", Action::ReadMe, people::me)
         .summary("Who I am and what I may do")
         .get("/v1/people/{sub}", Action::ReadPerson, people::read)

@@ -4,12 +4,14 @@
 //! engineers of tasks. Everything that people typed goes in as a fact or into the headline, which rendering makes inert.
 
 mod access;
+mod approvals;
 mod spend;
 mod work;
 
 use contract::events::{Event, Place};
 use domain::ids::{ScopeId, TaskId};
 use domain::notice::{Fact, Letter, NextStep};
+use domain::platform::ModelKey;
 
 use crate::known::Known;
 
@@ -63,6 +65,7 @@ pub(crate) type Addressed = (Audience, Letter);
 /// What people are told of an event; nothing of most. `why` is the reason that the audit record holds.
 pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
     access::letter_of(event, known, why)
+        .or_else(|| approvals::letter_of(event, known, why))
         .or_else(|| work::letter_of(event, known))
         .or_else(|| spend::letter_of(event, known, why))
 }
@@ -149,6 +152,14 @@ impl Draft {
 /// The workload's name, or its id where it cannot be found.
 fn workload_name(known: &Known, place: &Place) -> String {
     known.workload.as_ref().map_or_else(|| place.workload_id.to_string(), |w| w.fields.name.to_string())
+}
+
+/// The model's name with its key, or the key where it cannot be found.
+fn model_name(key: &ModelKey, known: &Known) -> String {
+    match known.models.iter().find(|model| model.model_key == *key) {
+        Some(model) => format!("{} on {} ({key})", model.name, model.platform.display_name()),
+        None => key.to_string(),
+    }
 }
 
 #[cfg(test)]

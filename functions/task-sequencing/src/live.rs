@@ -127,14 +127,17 @@ impl Reader {
         Ok(Some(live))
     }
 
-    /// The default version of a managed policy.
+    /// The default version of a managed policy. One that is attached and whose text is not to be had is an empty text,
+    /// which counts as whatever is worse.
     async fn managed(&self, arn: &str) -> Result<String, ReadError> {
         let policy = self.iam.get_policy().policy_arn(arn).send().await;
         let policy = policy.map_err(|error| not_answered("GetPolicy")(reason(&error)))?;
         let version = policy.policy().and_then(|p| p.default_version_id()).unwrap_or("v1");
-        let answer = self.iam.get_policy_version().policy_arn(arn).version_id(version).send().await;
-        let answer = answer.map_err(|error| not_answered("GetPolicyVersion")(reason(&error)))?;
-        decoded("GetPolicyVersion", answer.policy_version().and_then(|v| v.document()))
+        match self.iam.get_policy_version().policy_arn(arn).version_id(version).send().await {
+            Ok(answer) => decoded("GetPolicyVersion", answer.policy_version().and_then(|v| v.document())),
+            Err(error) if error.code() == Some("NoSuchEntity") => Ok(String::new()),
+            Err(error) => Err(not_answered("GetPolicyVersion")(reason(&error))),
+        }
     }
 }
 

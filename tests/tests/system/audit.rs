@@ -60,7 +60,7 @@ async fn every_accepted_change_of_a_thing_writes_one_event_of_it_and_a_refused_o
     let granted = world.granted(PETRA, &workload, &approval(&places("finops-ai-checkout", &[(CHECKOUT, "us-east-1")]))).await?;
     assert_eq!(added(&world, "REQUEST#", 0).await?, 2, "submitted, approved");
     assert_eq!(added(&world, "APPROVAL#", 0).await?, 1, "decided");
-    assert_eq!(added(&world, "CHAIN#", 0).await?, 1, "issued");
+    assert_eq!(added(&world, "SCOPE#", 0).await?, 1, "issued");
     let task = text(&world.task_in(&granted.id, "ready").await?, "/id")?;
     for (who, step, body, status, events) in [
         (CHEN, "complete", json!({ "digest": granted.digest, "evidence": {} }), 409, 1),
@@ -77,7 +77,7 @@ async fn every_accepted_change_of_a_thing_writes_one_event_of_it_and_a_refused_o
         let answer = world.post(who, &format!("/v1/tasks/{task}/{step}"), &body).await?;
         assert_eq!(answer.status, status, "{step}: {}", answer.body);
         world.settle().await?;
-        assert_eq!(added(&world, "CHAIN#", 0).await?, events, "{step}");
+        assert_eq!(added(&world, "SCOPE#", 0).await?, events, "{step}");
     }
     let chain = world.post(ADA, "/v1/audit/verifications", &json!({ "aggregate": format!("APPROVAL#{}", granted.id) })).await?.ok()?;
     assert_eq!((&chain["verified"], &chain["events"]), (&json!(true), &json!(1)));

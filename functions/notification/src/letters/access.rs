@@ -1,11 +1,11 @@
-//! Letters about what may be used: models, requests, approvals, proposals.
+//! Letters about what is asked for: models to review, requests, proposals.
 
 use contract::events::{Event, Place};
-use domain::ids::{ApprovalId, ProposalId, RequestId};
+use domain::ids::{ProposalId, RequestId};
 use domain::model::Model;
 use domain::platform::ModelKey;
 
-use super::{Addressed, Audience, Draft, workload_name};
+use super::{Addressed, Audience, Draft, model_name, workload_name};
 use crate::known::Known;
 
 pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
@@ -31,34 +31,6 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
                 .step("Read it", format!("GET /v1/requests/{request_id}"))
                 .step("Ask for something else", "POST /v1/requests")
                 .to(Audience::Owners)
-        }
-        Event::ApprovalDecided { place, approval_id, model_key, break_glass: true, .. } => {
-            broken_glass(place, approval_id, model_key, known, why)
-        }
-        Event::ApprovalExpiring { place, approval_id, expires_at, days_left } => {
-            let when = match days_left {
-                0 => "today".to_owned(),
-                1 => "in 1 day".to_owned(),
-                days => format!("in {days} days"),
-            };
-            let what = "What was approved ends then, and a Cloud Engineer takes the access away.";
-            ending(format!("Approval ends {when}: {}", workload_name(known, place)), what, place, approval_id, known)
-                .fact("Ends at", expires_at.to_string())
-                .step("Ask for it to go on", "POST /v1/requests")
-                .to(Audience::OwnersAndLeads)
-        }
-        Event::ApprovalRevoked { place, approval_id, reason } => {
-            let what = "A FinOps Lead took the approval back. What was set up is taken away; late spend still follows the claim.";
-            ending(format!("Approval revoked: {}", workload_name(known, place)), what, place, approval_id, known)
-                .fact("Reason", reason)
-                .to(Audience::OwnersAndLeads)
-        }
-        Event::ApprovalExpired { place, approval_id } => {
-            let what =
-                "The approval's time is over. What was set up is taken away; late spend still follows the claim.";
-            ending(format!("Approval expired: {}", workload_name(known, place)), what, place, approval_id, known)
-                .step("Ask for it anew", "POST /v1/requests")
-                .to(Audience::OwnersAndLeads)
         }
         Event::ProposalMade { place, proposal_id } => {
             let what = "A FinOps Lead proposes that this workload answers for spend. Nothing moves before you accept.";
@@ -97,7 +69,7 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
 
 fn new_models(keys: &[ModelKey], known: &Known) -> Option<Addressed> {
     let shown = |model: &Model| {
-        format!("{} {} on {} ({})", model.vendor, model.name, model.platform.display_name(), model.model_key)
+        format!("{} by {} on {} ({})", model.name, model.vendor, model.platform.display_name(), model.model_key)
     };
     let headline = match (keys, known.models.as_slice()) {
         ([key], []) => format!("New model to review: {key}"),
@@ -106,7 +78,7 @@ fn new_models(keys: &[ModelKey], known: &Known) -> Option<Addressed> {
     };
     let draft = Draft::new(
         headline,
-        "Discovery saw this for the first time. It may be asked for, and not used before a FinOps Lead decides.",
+        "Seen for the first time: it may be asked for, and not used before a FinOps Lead decides.",
     );
     let unread =
         keys.iter().filter(|key| known.models.iter().all(|model| model.model_key != **key)).map(ToString::to_string);
@@ -139,32 +111,6 @@ fn submitted(
         .to(Audience::Leads)
 }
 
-fn broken_glass(
-    place: &Place,
-    approval_id: &ApprovalId,
-    model_key: &ModelKey,
-    known: &Known,
-    why: Option<&str>,
-) -> Option<Addressed> {
-    let what = "A FinOps Lead approved this without a request, because it could not wait. It ends within 24 hours, and another Lead reviews it.";
-    Draft::new(format!("Break-glass approval: {}", workload_name(known, place)), what)
-        .place(known, place)
-        .fact("Model", model_name(model_key, known))
-        .fact("Approval", approval_id.as_str())
-        .maybe("Reason", why)
-        .step("Read it", format!("GET /v1/approvals/{approval_id}"))
-        .step("Review it, as another Lead", format!("POST /v1/approvals/{approval_id}/review"))
-        .step("Take it back", format!("POST /v1/approvals/{approval_id}/revoke"))
-        .to(Audience::Leads)
-}
-
-fn ending(headline: String, what: &str, place: &Place, approval_id: &ApprovalId, known: &Known) -> Draft {
-    Draft::new(headline, what)
-        .place(known, place)
-        .fact("Approval", approval_id.as_str())
-        .step("Read it", format!("GET /v1/approvals/{approval_id}"))
-}
-
 fn proposal(
     headline: String,
     what: &str,
@@ -178,11 +124,4 @@ fn proposal(
         .fact("Proposal", proposal_id.as_str())
         .maybe("Note", why)
         .step("Read it", "GET /v1/proposals")
-}
-
-fn model_name(key: &ModelKey, known: &Known) -> String {
-    match known.models.iter().find(|model| model.model_key == *key) {
-        Some(model) => format!("{} on {} ({key})", model.name, model.platform.display_name()),
-        None => key.to_string(),
-    }
 }

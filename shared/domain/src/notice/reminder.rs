@@ -36,3 +36,44 @@ pub fn decide_reminder(card: &SpendCard, now: Timestamp) -> Option<Reminder> {
     let number = days_open.checked_sub(REMINDED_AFTER_DAYS)? / REMINDED_EVERY_DAYS;
     Some(Reminder { card_id: card.id.clone(), entries: card.history.len(), number, days_open })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A card that took this state at the first hour of a day, after having been opened on the first.
+    fn card(state: &str, day: &str) -> Result<SpendCard, serde_json::Error> {
+        let zero = json!({"amount": "0", "currency": "USD"});
+        let entry = |state: &str, at: &str| json!({"at": format!("{at}T01:00:00Z"), "by": "ana", "state": state, "onVersion": 0, "note": null, "decision": null});
+        serde_json::from_value(json!({
+            "id": "crd_1", "version": 1, "kind": "period", "workloadId": "wkl_1", "spaceId": "spc_1",
+            "period": {"from": "2026-08-16", "to": "2026-08-22"}, "final": false, "asOf": "2026-08-24T01:00:00Z",
+            "attributionLevel": "workload", "completeTo": "2026-08-23", "actual": zero, "estimateShare": null,
+            "variance": {"amount": null, "percent": null, "band": "no-estimate"}, "previous": null, "monthToDate": zero,
+            "projectedMonthEnd": null, "ccu": null, "lines": [], "adjustments": [], "otherCurrencies": [],
+            "state": state, "resolution": null, "history": [entry("open", "2026-08-24"), entry(state, day)],
+        }))
+    }
+
+    #[test]
+    fn an_owner_is_reminded_after_three_days_and_then_weekly_of_what_waits_for_them_only()
+    -> Result<(), Box<dyn std::error::Error>> {
+        for (state, day, now, expected) in [
+            ("open", "2026-08-24", "2026-08-27T00:59:59Z", None),
+            ("open", "2026-08-24", "2026-08-27T01:00:00Z", Some((0, 3))),
+            ("open", "2026-08-24", "2026-09-03T00:59:59Z", Some((0, 9))),
+            ("open", "2026-08-24", "2026-09-03T01:00:00Z", Some((1, 10))),
+            ("resolved", "2026-09-01", "2026-09-03T01:00:00Z", None),
+            ("resolved", "2026-09-01", "2026-09-04T01:00:00Z", Some((0, 3))),
+            ("disputed", "2026-08-24", "2026-09-24T01:00:00Z", None),
+            ("approved", "2026-08-24", "2026-09-24T01:00:00Z", None),
+            ("open", "2026-08-24", "2026-08-20T01:00:00Z", None),
+        ] {
+            let reminder = decide_reminder(&card(state, day)?, now.parse()?);
+            assert_eq!(reminder.map(|r| (r.number, r.days_open)), expected, "{state} since {day} at {now}");
+        }
+        Ok(())
+    }
+}

@@ -1,3 +1,0 @@
-#![allow(missing_docs, reason = "scratch")]
-#[path = "system/ingestion.rs"]
-mod ingestion;
