@@ -10,7 +10,11 @@ use local::stack::{Local, Options};
 
 /// FinOps Center on one machine: the whole backend in one process, on loopback only.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Large exports are for a release build: cargo run --release -p local -- --cur DIR")]
+#[command(
+    version,
+    about,
+    after_help = "Large exports are for a release build: cargo run --release -p local -- --cur DIR"
+)]
 struct Arguments {
     /// Keep everything in this folder; without it, nothing outlives the process
     #[arg(long, value_name = "DIR")]
@@ -24,9 +28,9 @@ struct Arguments {
     /// Serve the API on this port of 127.0.0.1
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// Answer the AWS CLI on this port of 127.0.0.1
-    #[arg(long, default_value_t = 3001)]
-    aws_port: u16,
+    /// Answer the AWS CLI on this port of 127.0.0.1; the one after --port if left out
+    #[arg(long)]
+    aws_port: Option<u16>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -63,7 +67,9 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
-        Some(Command::Sample { out }) => local::sample::write(&out).with_context(|| format!("the sample cannot be written to `{}`", out.display())),
+        Some(Command::Sample { out }) => {
+            local::sample::write(&out).with_context(|| format!("the sample cannot be written to `{}`", out.display()))
+        }
         Some(Command::Openapi) => local::documents::openapi().await.map(|text| say(&text)),
         Some(Command::Authorisation) => {
             say(&local::documents::authorisation());
@@ -76,7 +82,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     // The ports first: who cannot serve should not play.
     let api = listen(arguments.port).await?;
-    let aws = listen(arguments.aws_port).await?;
+    let aws = listen(arguments.aws_port.unwrap_or(arguments.port.saturating_add(1))).await?;
     let (api_url, aws_url) = (format!("http://{}", api.local_addr()?), format!("http://{}", aws.local_addr()?));
     let plays = !arguments.empty && arguments.cur.is_none();
     let options = Options { data: arguments.data, cur: arguments.cur, aws_url: aws_url.clone(), ..Options::default() };

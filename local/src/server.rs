@@ -39,7 +39,7 @@ const CONTROLS_PREFIX: &str = "/_local/";
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody else listens there.
-    #[error("port {0} is in use; end what listens there, or choose another with `--port`")]
+    #[error("port {0} is in use; end what listens there, or choose another with `--port` or `--aws-port`")]
     Busy(u16),
     /// The port is not for everybody.
     #[error("port {0} may not be used by this user; choose one from 1024 on with `--port`")]

@@ -89,16 +89,19 @@ impl Local {
         let now: Now = Arc::new(move || hands.now());
         let cloud = Cloud::start(CloudConfig { data: data.clone(), clock: now, ..CloudConfig::default() })?;
         let wiring = Wiring::read(TEMPLATE, &Deployment::local(&cloud))?;
-        let environment = |function: &str| wiring.functions.get(function).map(|f| f.environment.clone()).unwrap_or_default();
+        let environment =
+            |function: &str| wiring.functions.get(function).map(|f| f.environment.clone()).unwrap_or_default();
         let cur = cur.or_else(|| (!empty).then(crate::sample::shipped));
-        let folder = Arc::new(CurFolder { cur: cur.clone(), prefix: variable(&environment("cur-ingestion"), "CUR_PREFIX") });
+        let folder =
+            Arc::new(CurFolder { cur: cur.clone(), prefix: variable(&environment("cur-ingestion"), "CUR_PREFIX") });
         let athena = open_athena(&cloud, cur, data.as_deref(), &environment("cur-ingestion"))?;
         let shared = athena.clone();
         let cloud = cloud.with_athena(Arc::new(move |request| {
             let athena = shared.clone();
             Box::pin(async move { athena.call(request).await })
         }));
-        let aws = Aws::in_process_at(cloud.http_client(), cloud.region(), (!aws_url.is_empty()).then(|| aws_url.clone()));
+        let aws =
+            Aws::in_process_at(cloud.http_client(), cloud.region(), (!aws_url.is_empty()).then(|| aws_url.clone()));
         let functions = start_functions(&aws, &clock, &environment).await?;
         let handlers = functions.iter().map(|f| (f.name.to_owned(), handler(f))).collect();
         let bus = Arc::new(Bus::start(&wiring, &cloud, handlers, deliveries)?);
@@ -113,7 +116,16 @@ impl Local {
             messages: messages(&cloud),
             is_ready: Arc::clone(&is_ready),
         };
-        let local = Self { cloud, stack: Arc::new(Stack { gateway, controls }), bus, clock, tokens, is_ready, deliveries: folder, _lock: lock };
+        let local = Self {
+            cloud,
+            stack: Arc::new(Stack { gateway, controls }),
+            bus,
+            clock,
+            tokens,
+            is_ready,
+            deliveries: folder,
+            _lock: lock,
+        };
         local.deliver()?;
         Ok(local)
     }
@@ -158,7 +170,10 @@ fn claim_folder(folder: &Path) -> anyhow::Result<File> {
     let lock = File::create(folder.join(LOCK_FILE)).with_context(unwritable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(_) => anyhow::bail!("another process uses the data folder `{}`; end it, or give another with --data", folder.display()),
+        Err(_) => anyhow::bail!(
+            "another process uses the data folder `{}`; end it, or give another with --data",
+            folder.display()
+        ),
     }
 }
 
@@ -168,7 +183,12 @@ impl CurFolder {
     }
 }
 
-fn open_athena(cloud: &Cloud, cur: Option<PathBuf>, data: Option<&Path>, environment: &BTreeMap<String, String>) -> anyhow::Result<Athena> {
+fn open_athena(
+    cloud: &Cloud,
+    cur: Option<PathBuf>,
+    data: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<Athena> {
     let state = data.map_or_else(|| cloud.objects().join(".athena"), |data| data.join("athena"));
     let settings = Settings {
         cur: cur.unwrap_or_else(|| state.join("no-export")),
@@ -192,7 +212,8 @@ fn open_athena(cloud: &Cloud, cur: Option<PathBuf>, data: Option<&Path>, environ
             running.remove(&change.query_execution_id);
         }
     });
-    Athena::open(settings, told).context("Athena's records cannot be opened; give a data folder that can be read and written")
+    Athena::open(settings, told)
+        .context("Athena's records cannot be opened; give a data folder that can be read and written")
 }
 
 async fn start_functions(
@@ -241,7 +262,10 @@ fn run_schedule(bus: &Arc<Bus>, cloud: &Cloud, folder: &Arc<CurFolder>) -> Handl
             }
             if !bus.schedules().any(|known| known == name) {
                 let known: Vec<&str> = bus.schedules().collect();
-                return Err(ControlError::Unknown(format!("there is no such schedule; there are {}", known.join(", "))));
+                return Err(ControlError::Unknown(format!(
+                    "there is no such schedule; there are {}",
+                    known.join(", ")
+                )));
             }
             bus.run_schedule(&name, at).await.map_err(|error| ControlError::Failed(error.to_string()))
         })

@@ -24,7 +24,11 @@ impl Reply {
     /// # Errors
     /// When it was no yes.
     pub fn ok(self) -> anyhow::Result<Value> {
-        if (200..300).contains(&self.status) { Ok(self.body) } else { bail!("{} answered {}: {}", self.asked, self.status, self.body) }
+        if (200..300).contains(&self.status) {
+            Ok(self.body)
+        } else {
+            bail!("{} answered {}: {}", self.asked, self.status, self.body)
+        }
     }
 
     /// The last segment of the problem's `type`; empty for anything but a problem.
@@ -63,7 +67,10 @@ pub fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
 /// # Errors
 /// When there is none.
 pub fn number(value: &Value, pointer: &str) -> anyhow::Result<u64> {
-    value.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("there is no number at `{pointer}` in {value}"))
+    value
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .with_context(|| format!("there is no number at `{pointer}` in {value}"))
 }
 
 /// A text of each item, in order.

@@ -84,7 +84,8 @@ impl World {
         }
         self.schedule("model-discovery").await?;
         for (platform, model) in [("bedrock", NOVA_LITE), ("bedrock", CLAUDE_3_HAIKU), ("claude-platform", SONNET)] {
-            self.decide_model(&model_key(platform, model), json!({ "decision": "approved", "reason": "reviewed" })).await?;
+            self.decide_model(&model_key(platform, model), json!({ "decision": "approved", "reason": "reviewed" }))
+                .await?;
         }
         self.settle().await.map(drop)
     }
@@ -121,9 +122,16 @@ impl World {
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn estimate(&self, owner: Person, workload: &str, platform: &str, monthly: &str) -> anyhow::Result<Value> {
+    pub async fn estimate(
+        &self,
+        owner: Person,
+        workload: &str,
+        platform: &str,
+        monthly: &str,
+    ) -> anyhow::Result<Value> {
         let monthly = json!({ "amount": monthly, "currency": "USD" });
-        let body = json!({ "platform": platform, "monthly": monthly, "reason": "first estimate", "validFrom": "2026-07-01" });
+        let body =
+            json!({ "platform": platform, "monthly": monthly, "reason": "first estimate", "validFrom": "2026-07-01" });
         self.post(owner, &format!("/v1/workloads/{workload}/estimates"), &body).await?.ok()
     }
 
@@ -150,7 +158,12 @@ impl World {
         let request = text(&self.post(owner, "/v1/requests", &asked).await?.ok()?, "/id")?;
         let approved = self.post(LENA, &format!("/v1/requests/{request}/approve"), body).await?.ok()?;
         self.settle().await?;
-        Ok(Granted { workload: workload.to_owned(), request, id: text(&approved, "/id")?, digest: text(&approved, "/digest")? })
+        Ok(Granted {
+            workload: workload.to_owned(),
+            request,
+            id: text(&approved, "/id")?,
+            digest: text(&approved, "/digest")?,
+        })
     }
 
     /// A fresh organisation in which Petra's workload was granted Nova Lite in one place.
@@ -160,7 +173,8 @@ impl World {
     pub async fn one_grant(&self) -> anyhow::Result<Granted> {
         self.organisation().await?;
         let workload = self.ready_workload(crate::PETRA, "Checkout").await?;
-        self.granted(crate::PETRA, &workload, &approval(&places("finops-ai-checkout", &[(CHECKOUT, "us-east-1")]))).await
+        self.granted(crate::PETRA, &workload, &approval(&places("finops-ai-checkout", &[(CHECKOUT, "us-east-1")])))
+            .await
     }
 
     /// The tasks of an approval, in the order of the queue.

@@ -82,7 +82,9 @@ impl World {
         let mut cursor = String::new();
         loop {
             let page = self.get(who, &format!("{path}{glue}limit=100{cursor}")).await?.ok()?;
-            items.extend(page.get("items").and_then(Value::as_array).cloned().with_context(|| format!("{path} is no list"))?);
+            items.extend(
+                page.get("items").and_then(Value::as_array).cloned().with_context(|| format!("{path} is no list"))?,
+            );
             match page.get("next").and_then(Value::as_str) {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return Ok(items),
@@ -183,11 +185,15 @@ impl World {
         let mut items = BTreeMap::new();
         let mut start = None;
         loop {
-            #[expect(clippy::disallowed_methods, reason = "a test compares the whole table, which the product never reads")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a test compares the whole table, which the product never reads"
+            )]
             let scan = client.scan().table_name(GOVERNANCE_TABLE).consistent_read(true).set_exclusive_start_key(start);
             let page = scan.send().await?;
             for item in page.items.into_iter().flatten() {
-                let held: BTreeMap<String, String> = item.iter().map(|(name, value)| (name.clone(), format!("{value:?}"))).collect();
+                let held: BTreeMap<String, String> =
+                    item.iter().map(|(name, value)| (name.clone(), format!("{value:?}"))).collect();
                 let key = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
                 items.insert(format!("{} {}", key("PK"), key("SK")), Digest::of(&held));
             }

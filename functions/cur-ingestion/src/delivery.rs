@@ -65,9 +65,7 @@ impl Bucket {
         let prefix = env.get("CUR_PREFIX").map(|prefix| prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty());
         Ok(Self {
             // The bucket's name may hold dots, which no certificate covers below the endpoint's own name.
-            client: Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&aws.config()).force_path_style(true).build(),
-            ),
+            client: Client::from_conf(aws_sdk_s3::config::Builder::from(&aws.config()).force_path_style(true).build()),
             name: env.require("CUR_BUCKET")?.to_owned(),
             prefix: prefix.map_or_else(String::new, |prefix| format!("{prefix}/")),
         })
@@ -114,7 +112,8 @@ impl Bucket {
             return Ok(csv_names_principal(&head, key));
         }
         let trailer = self.get(key, Some((size.saturating_sub(PARQUET_TRAILER_BYTES), size.saturating_sub(1)))).await?;
-        let Some(length) = parquet_footer_bytes(&trailer).filter(|length| length + PARQUET_TRAILER_BYTES <= size) else {
+        let Some(length) = parquet_footer_bytes(&trailer).filter(|length| length + PARQUET_TRAILER_BYTES <= size)
+        else {
             return Ok(true);
         };
         let from = size - PARQUET_TRAILER_BYTES - length;
@@ -239,9 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn files_without_a_manifest_stand_for_one_until_any_of_them_moves() -> Result<(), domain::calendar::MalformedMonth> {
+    fn files_without_a_manifest_stand_for_one_until_any_of_them_moves() -> Result<(), domain::calendar::MalformedMonth>
+    {
         let month: Month = "2026-08".parse()?;
-        let one = [object("data/BILLING_PERIOD=2026-08/a.parquet", 9, 10), object("data/BILLING_PERIOD=2026-07/a.parquet", 9, 99)];
+        let one = [
+            object("data/BILLING_PERIOD=2026-08/a.parquet", 9, 10),
+            object("data/BILLING_PERIOD=2026-07/a.parquet", 9, 99),
+        ];
         let first = of_files(&one, month);
         assert_eq!(first.as_ref().map(|d| (d.files.len(), d.manifest.delivered_at.as_second())), Some((1, 10)));
         assert_eq!(first, of_files(&one, month));

@@ -113,7 +113,8 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     let mut found = attributed.rows.iter().filter(|(fact, attribution)| filter.matches(fact, attribution)).skip(from);
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|(f, a)| explained(f, a, &filter.sight)).collect();
-    let page = if found.next().is_some() { Page::new(items, Some(&Value::from(from + limit))) } else { Page::only(items) };
+    let page =
+        if found.next().is_some() { Page::new(items, Some(&Value::from(from + limit))) } else { Page::only(items) };
     let run = Some(run_ref(&app, head));
     Ok(Answer::ok(Explanation { billing_period: month, run, page }))
 }

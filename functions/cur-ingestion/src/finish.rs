@@ -83,7 +83,9 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     let Some(queries) = &run.queries else { return Ok(()) };
     match both(app, queries).await? {
         QueryState::Running => return Ok(()),
-        QueryState::Failed(why) => return end(app, &run, End::Failed(FailureKind::QueryFailed.because(why)), cause).await,
+        QueryState::Failed(why) => {
+            return end(app, &run, End::Failed(FailureKind::QueryFailed.because(why)), cause).await;
+        }
         QueryState::Succeeded => {}
     }
     let read = match read(app, &run, queries).await? {
@@ -125,10 +127,17 @@ async fn read(
     run: &Run,
     queries: &Queries,
 ) -> Result<Result<Read, store::aggregates::run::Failure>, IngestError> {
-    let rows = async { Ok((app.athena.rows(&queries.facts, &FACTS_COLUMNS).await?, app.athena.rows(&queries.control, &CONTROL_COLUMNS).await?)) };
+    let rows = async {
+        Ok((
+            app.athena.rows(&queries.facts, &FACTS_COLUMNS).await?,
+            app.athena.rows(&queries.control, &CONTROL_COLUMNS).await?,
+        ))
+    };
     let (facts, control) = match rows.await {
         Ok(rows) => rows,
-        Err(error @ AthenaError::Columns { .. }) => return Ok(Err(FailureKind::UnreadableRows.because(error.to_string()))),
+        Err(error @ AthenaError::Columns { .. }) => {
+            return Ok(Err(FailureKind::UnreadableRows.because(error.to_string())));
+        }
         Err(error) => return Err(error.into()),
     };
     let (settings, _) = app.store.settings_in_force().await?;

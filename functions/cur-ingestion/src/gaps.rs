@@ -78,13 +78,19 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<GapView
 pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<GapView>, Problem> {
     let ActFields { action, target, rationale } = call.body.clone();
     let target_told = target.as_ref().map_or(Value::Null, |target| json!(target));
-    change(&app, &call, &rationale, |gap| {
-        let act = Act { action, target: target.clone(), rationale: rationale.clone() };
-        decide_act(gap, act, &call.actor, call.now)
-    }, |gap| {
-        let gap = gap_ref(gap, Some(action.as_str().to_owned()));
-        Event::GapActioned { gap, target: target_told.clone() }
-    })
+    change(
+        &app,
+        &call,
+        &rationale,
+        |gap| {
+            let act = Act { action, target: target.clone(), rationale: rationale.clone() };
+            decide_act(gap, act, &call.actor, call.now)
+        },
+        |gap| {
+            let gap = gap_ref(gap, Some(action.as_str().to_owned()));
+            Event::GapActioned { gap, target: target_told.clone() }
+        },
+    )
     .await
 }
 

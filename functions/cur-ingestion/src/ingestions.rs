@@ -139,7 +139,9 @@ pub(crate) async fn start(app: Arc<App>, call: Call<Wanted>) -> Result<Answer<Ru
     let run = match crate::start::start(&app, month, &Cause::of_call(&call)).await? {
         Started::NoDelivery => return Err(not_ready(format!("there is no delivery of {month} in the bucket yet"))),
         Started::Older => {
-            return Err(not_ready(format!("the delivery of {month} in the bucket is older than the one that is shown")));
+            return Err(not_ready(format!(
+                "the delivery of {month} in the bucket is older than the one that is shown"
+            )));
         }
         Started::AlreadyDone(run) => run,
         Started::Begun(run) => app.store.load(run.id.as_str()).await?.ok_or_else(Problem::not_found)?,

@@ -22,7 +22,9 @@ pub(crate) enum UnreadableResult {
     #[error("{count} of {of} groups of rows cannot be read; the first: {first}")]
     Groups { count: usize, of: usize, first: String },
     /// Rows whose cost is no number; SQL counts them as nothing.
-    #[error("{0} AI rows of the bill have a cost that is missing or no finite number; AWS restates such rows, or the file is damaged")]
+    #[error(
+        "{0} AI rows of the bill have a cost that is missing or no finite number; AWS restates such rows, or the file is damaged"
+    )]
     Costs(u64),
     /// The control query's answer.
     #[error("column {column} of the control total reads `{text}`")]
@@ -30,7 +32,11 @@ pub(crate) enum UnreadableResult {
 }
 
 /// The facts of a result.
-pub(crate) fn read_facts(rows: &[Row], settings: &BillSettings, aliases: &Aliases) -> Result<Vec<AnchorDay>, UnreadableResult> {
+pub(crate) fn read_facts(
+    rows: &[Row],
+    settings: &BillSettings,
+    aliases: &Aliases,
+) -> Result<Vec<AnchorDay>, UnreadableResult> {
     let mut facts = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
     for row in rows {

@@ -109,7 +109,14 @@ fn may_heal(run: &Run) -> bool {
 }
 
 /// An attempt as it begins.
-pub(crate) fn attempted(month: Month, manifest: &Manifest, rules: Rules, attempt: u32, queries: Queries, now: Timestamp) -> Run {
+pub(crate) fn attempted(
+    month: Month,
+    manifest: &Manifest,
+    rules: Rules,
+    attempt: u32,
+    queries: Queries,
+    now: Timestamp,
+) -> Run {
     Run {
         id: run_id(month, manifest),
         billing_period: month,
@@ -126,7 +133,14 @@ pub(crate) fn attempted(month: Month, manifest: &Manifest, rules: Rules, attempt
 }
 
 /// An attempt that failed before there was a query.
-pub(crate) fn refused(month: Month, manifest: &Manifest, rules: Rules, attempt: u32, failure: Failure, now: Timestamp) -> Run {
+pub(crate) fn refused(
+    month: Month,
+    manifest: &Manifest,
+    rules: Rules,
+    attempt: u32,
+    failure: Failure,
+    now: Timestamp,
+) -> Run {
     let queries = Queries { facts: String::new(), control: String::new() };
     let run = attempted(month, manifest, rules, attempt, queries, now);
     Run { state: RunState::Failed, ended_at: Some(now), queries: None, failure: Some(failure), ..run }

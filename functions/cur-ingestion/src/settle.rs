@@ -122,7 +122,9 @@ fn write_gap(tx: &mut Transaction, before: Option<&Loaded<Gap>>, change: &GapCha
     match change {
         GapChange::Opened(_) => tx.save(before, gap, &Event::GapOpened { gap: named }),
         GapChange::Moved(_) => tx.save_under(before, gap),
-        GapChange::Closed(_) if gap.state == GapState::Recalled => tx.save(before, gap, &Event::GapRecalled { gap: named }),
+        GapChange::Closed(_) if gap.state == GapState::Recalled => {
+            tx.save(before, gap, &Event::GapRecalled { gap: named })
+        }
         GapChange::Closed(_) => tx.save(before, gap, &Event::GapResolved { gap: named }),
     }
 }

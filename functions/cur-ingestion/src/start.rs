@@ -142,7 +142,8 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
     let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let head = app.spend.head(month).await?;
     let known = existing.as_ref().map(|run| &run.value);
-    let attempt = match (decide_start(known, head.as_ref(), &delivery.manifest, &rules, &cause.asked), existing.clone()) {
+    let attempt = match (decide_start(known, head.as_ref(), &delivery.manifest, &rules, &cause.asked), existing.clone())
+    {
         (Start::Older, _) => return Ok(Started::Older),
         (Start::AlreadyDone, Some(run)) => return Ok(Started::AlreadyDone(run)),
         (Start::AlreadyDone, None) => 1,

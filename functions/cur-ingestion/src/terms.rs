@@ -9,7 +9,9 @@ const NOTHING: &str = ",";
 
 /// Settings that the queries cannot express.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`bill.{field}` holds {found} terms and the queries take {most}; put the others into `bill.claudeProductCodes`")]
+#[error(
+    "`bill.{field}` holds {found} terms and the queries take {most}; put the others into `bill.claudeProductCodes`"
+)]
 pub(crate) struct TooManyTerms {
     field: &'static str,
     found: usize,

@@ -74,7 +74,9 @@ pub(crate) async fn request(app: Arc<App>, call: Call<ExportFields>) -> Result<A
         // A day in the body names its week, as in a path.
         (None, Some(week)) => Span::Week(Week::of(week.first_day())),
         _ => {
-            return Err(Problem::invalid("give either `billingPeriod`, such as 2026-08, or `week`, such as 2026-08-16"));
+            return Err(Problem::invalid(
+                "give either `billingPeriod`, such as 2026-08, or `week`, such as 2026-08-16",
+            ));
         }
     };
     let id = ExportId::new(call.now, app.ids.entropy());

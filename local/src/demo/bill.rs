@@ -20,13 +20,23 @@ pub(super) async fn play(player: &Player<'_>) -> anyhow::Result<()> {
     say("\n8  Last week's cards");
     sign(player).await?;
     say("\n9  The auditor");
-    let verified = player.post(ADA, "/v1/audit/verifications", json!({ "day": "2026-08-24" }), &format!("verify-{}", player.local.clock.now())).await?;
-    tell(ADA, &format!(
-        "verifies the day's hash chains: {} events of {} things, {}",
-        verified.get("events").unwrap_or(&Value::Null),
-        verified.get("aggregates").unwrap_or(&Value::Null),
-        if verified.get("verified") == Some(&Value::Bool(true)) { "all intact" } else { "BROKEN" }
-    ));
+    let verified = player
+        .post(
+            ADA,
+            "/v1/audit/verifications",
+            json!({ "day": "2026-08-24" }),
+            &format!("verify-{}", player.local.clock.now()),
+        )
+        .await?;
+    tell(
+        ADA,
+        &format!(
+            "verifies the day's hash chains: {} events of {} things, {}",
+            verified.get("events").unwrap_or(&Value::Null),
+            verified.get("aggregates").unwrap_or(&Value::Null),
+            if verified.get("verified") == Some(&Value::Bool(true)) { "all intact" } else { "BROKEN" }
+        ),
+    );
     Ok(())
 }
 
@@ -34,7 +44,9 @@ async fn sign(player: &Player<'_>) -> anyhow::Result<()> {
     if let Some(card) = last_week(player, PETRA).await? {
         if text(&card, "state")? == "open" {
             let body = json!({ "version": card.get("version"), "note": "as expected" });
-            player.post(PETRA, &format!("/v1/spend-cards/{}/approve", text(&card, "id")?), body, "approve-card").await?;
+            player
+                .post(PETRA, &format!("/v1/spend-cards/{}/approve", text(&card, "id")?), body, "approve-card")
+                .await?;
         }
         tell(PETRA, "signs her card of 16 to 22 August");
     }
@@ -63,6 +75,7 @@ async fn sign(player: &Player<'_>) -> anyhow::Result<()> {
 /// A person's card of last week.
 async fn last_week(player: &Player<'_>, owner: super::cast::Person) -> anyhow::Result<Option<Value>> {
     let cards = player.list(owner, &format!("/v1/spend-cards?from={LAST_WEEK}")).await?;
-    let is_last_week = |c: &Value| c.get("period").and_then(|p| p.get("from")).and_then(Value::as_str) == Some(LAST_WEEK);
+    let is_last_week =
+        |c: &Value| c.get("period").and_then(|p| p.get("from")).and_then(Value::as_str) == Some(LAST_WEEK);
     Ok(cards.into_iter().find(is_last_week))
 }

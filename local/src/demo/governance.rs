@@ -45,11 +45,21 @@ async fn organisation(player: &Player<'_>) -> anyhow::Result<()> {
         ("555566667777", "sandbox", json!(["us-west-2"])),
     ];
     for (id, name, regions) in accounts {
-        player.put(LENA, &format!("/v1/accounts/{id}"), json!({ "name": name, "regions": regions }), &format!("account-{id}")).await?;
+        player
+            .put(
+                LENA,
+                &format!("/v1/accounts/{id}"),
+                json!({ "name": name, "regions": regions }),
+                &format!("account-{id}"),
+            )
+            .await?;
     }
     tell(LENA, "registers five accounts");
     let found = player.schedule("model-discovery").await?;
-    say(&format!("        discovery reads Bedrock in three regions and the Claude catalog: {} models are new", found.get("discovered").unwrap_or(&Value::Null)));
+    say(&format!(
+        "        discovery reads Bedrock in three regions and the Claude catalog: {} models are new",
+        found.get("discovered").unwrap_or(&Value::Null)
+    ));
     Ok(())
 }
 
@@ -60,7 +70,9 @@ async fn models(player: &Player<'_>) -> anyhow::Result<()> {
         (format!("claude-platform.{SONNET}"), "for the support desk"),
     ] {
         let path = format!("/v1/models/{key}/decision");
-        player.put(LENA, &path, json!({ "decision": "approved", "reason": reason }), &format!("decision-{key}")).await?;
+        player
+            .put(LENA, &path, json!({ "decision": "approved", "reason": reason }), &format!("decision-{key}"))
+            .await?;
         tell(LENA, &format!("approves {key}: {reason}"));
     }
     Ok(())
@@ -70,7 +82,8 @@ async fn models(player: &Player<'_>) -> anyhow::Result<()> {
 async fn bedrock(player: &Player<'_>) -> anyhow::Result<String> {
     let space = space(player, "Commerce", &[PETRA.sub, OMAR.sub]).await?;
     let workload = workload(player, PETRA, &space, "Checkout assistant", "lambda").await?;
-    let scopes = json!([{ "accountId": CHECKOUT, "region": "us-east-1" }, { "accountId": CHECKOUT, "region": "us-west-2" }]);
+    let scopes =
+        json!([{ "accountId": CHECKOUT, "region": "us-east-1" }, { "accountId": CHECKOUT, "region": "us-west-2" }]);
     let request = json!({
         "workloadId": workload, "platform": "bedrock", "modelId": NOVA_LITE, "scopes": scopes,
         "actions": ["invoke", "stream"], "justification": "answers questions during checkout",
@@ -104,7 +117,8 @@ async fn bedrock(player: &Player<'_>) -> anyhow::Result<String> {
     apply_role(player, CHECKOUT, "finops-ai-checkout-assistant", &task).await?;
     let evidence = json!({ "roleArn": format!("arn:aws:iam::{CHECKOUT}:role/finops-ai-checkout-assistant") });
     let done = complete(player, &id, &task, evidence, "complete-checkout").await?;
-    let verified = done.get("verification").and_then(|v| v.get("result")).and_then(Value::as_str).unwrap_or("not looked at");
+    let verified =
+        done.get("verification").and_then(|v| v.get("result")).and_then(Value::as_str).unwrap_or("not looked at");
     tell(CHEN, &format!("runs the commands and completes it; the live role is {verified}"));
     player.settle().await?;
     Ok(workload)
@@ -126,12 +140,15 @@ async fn claude(player: &Player<'_>) -> anyhow::Result<String> {
         "scopes": [scope(DATA, "us-west-2", "finops-ai-support-desk")], "workspaceName": "support-desk",
         "businessCaseAcknowledged": true,
     });
-    let approved = player.post(LENA, &format!("/v1/requests/{}/approve", text(&request, "id")?), approval, "approve-desk").await?;
+    let approved =
+        player.post(LENA, &format!("/v1/requests/{}/approve", text(&request, "id")?), approval, "approve-desk").await?;
     tell(LENA, "approves and names the workspace: support-desk");
     player.settle().await?;
     let approval_id = text(&approved, "id")?;
     let chain = player.list(CHEN, &format!("/v1/tasks?approvalId={approval_id}")).await?;
-    let of_kind = |kind: &str| chain.iter().find(|t| t.get("kind").and_then(Value::as_str) == Some(kind)).cloned().unwrap_or_default();
+    let of_kind = |kind: &str| {
+        chain.iter().find(|t| t.get("kind").and_then(Value::as_str) == Some(kind)).cloned().unwrap_or_default()
+    };
     let second = of_kind("claude-register-workspace");
     if text(&second, "state")? == "blocked" {
         tell(CHEN, "starts with the second task");
@@ -141,7 +158,11 @@ async fn claude(player: &Player<'_>) -> anyhow::Result<String> {
     for (kind, evidence, what) in [
         ("claude-create-workspace", json!({}), "creates the workspace support-desk"),
         ("claude-register-workspace", json!({ "workspaceArn": WORKSPACE_ARN }), "registers its ARN"),
-        ("claude-deploy-lambda", json!({ "lambdaRoleArn": role_arn }), "deploys the passthrough function under its role"),
+        (
+            "claude-deploy-lambda",
+            json!({ "lambdaRoleArn": role_arn }),
+            "deploys the passthrough function under its role",
+        ),
     ] {
         let id = text(&of_kind(kind), "id")?.to_owned();
         player.post(CHEN, &format!("/v1/tasks/{id}/start"), json!({}), &format!("start-{kind}")).await?;
@@ -175,7 +196,14 @@ async fn others(player: &Player<'_>) -> anyhow::Result<()> {
     let places = [(SHARED, "us-east-1")];
     let request = haiku_request(&returns, &places, "summarises return reasons");
     let request = text(&player.post(PETRA, "/v1/requests", request, "request-returns").await?, "id")?.to_owned();
-    player.post(LENA, &format!("/v1/requests/{request}/approve"), haiku_approval(&places, "finops-ai-returns", None), "approve-returns").await?;
+    player
+        .post(
+            LENA,
+            &format!("/v1/requests/{request}/approve"),
+            haiku_approval(&places, "finops-ai-returns", None),
+            "approve-returns",
+        )
+        .await?;
     tell(LENA, "approves Claude 3 Haiku for Returns summaries: its task is in the queue");
     let support = space(player, "Support", &[SAMIR.sub]).await?;
     let triage = workload(player, SAMIR, &support, "Ticket triage", "lambda").await?;
@@ -189,7 +217,8 @@ async fn others(player: &Player<'_>) -> anyhow::Result<()> {
 }
 
 async fn claims(player: &Player<'_>, checkout: &str, desk: &str) -> anyhow::Result<()> {
-    let role = json!({ "type": "iam-role", "arn": format!("arn:aws:iam::{CHECKOUT}:role/finops-ai-checkout-assistant") });
+    let role =
+        json!({ "type": "iam-role", "arn": format!("arn:aws:iam::{CHECKOUT}:role/finops-ai-checkout-assistant") });
     let body = json!({ "anchor": role, "effectiveFrom": "2026-07-01" });
     player.post(PETRA, &format!("/v1/workloads/{checkout}/claims"), body, "claim-checkout").await?;
     tell(PETRA, "claims the role finops-ai-checkout-assistant from 1 July");
@@ -212,7 +241,8 @@ fn through_profile(mut scope: Value, profile: &str) -> Value {
 }
 
 fn haiku_request(workload: &str, places: &[(&str, &str)], why: &str) -> Value {
-    let scopes: Vec<Value> = places.iter().map(|(account, region)| json!({ "accountId": account, "region": region })).collect();
+    let scopes: Vec<Value> =
+        places.iter().map(|(account, region)| json!({ "accountId": account, "region": region })).collect();
     json!({ "workloadId": workload, "platform": "bedrock", "modelId": CLAUDE_3_HAIKU, "scopes": scopes, "actions": ["invoke"], "justification": why })
 }
 
@@ -226,16 +256,32 @@ async fn space(player: &Player<'_>, name: &str, owners: &[&str]) -> anyhow::Resu
     Ok(text(&player.post(LENA, "/v1/spaces", body, &format!("space-{name}")).await?, "id")?.to_owned())
 }
 
-async fn workload(player: &Player<'_>, owner: super::cast::Person, space: &str, name: &str, runtime: &str) -> anyhow::Result<String> {
+async fn workload(
+    player: &Player<'_>,
+    owner: super::cast::Person,
+    space: &str,
+    name: &str,
+    runtime: &str,
+) -> anyhow::Result<String> {
     let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "50000.00", "currency": "USD" }, "targetPercent": "12" });
     let body = json!({ "name": name, "runtime": runtime, "useCase": "operations-ai", "businessCase": case });
-    let made = player.post(owner, &format!("/v1/spaces/{space}/workloads"), body, &format!("workload-{name}").replace(' ', "-")).await?;
+    let made = player
+        .post(owner, &format!("/v1/spaces/{space}/workloads"), body, &format!("workload-{name}").replace(' ', "-"))
+        .await?;
     Ok(text(&made, "id")?.to_owned())
 }
 
-async fn estimate(player: &Player<'_>, owner: super::cast::Person, workload: &str, platform: &str, monthly: &str) -> anyhow::Result<()> {
+async fn estimate(
+    player: &Player<'_>,
+    owner: super::cast::Person,
+    workload: &str,
+    platform: &str,
+    monthly: &str,
+) -> anyhow::Result<()> {
     let body = json!({ "platform": platform, "monthly": { "amount": monthly, "currency": "USD" }, "reason": "first estimate", "validFrom": "2026-07-01" });
-    player.post(owner, &format!("/v1/workloads/{workload}/estimates"), body, &format!("estimate-{workload}-{platform}")).await?;
+    player
+        .post(owner, &format!("/v1/workloads/{workload}/estimates"), body, &format!("estimate-{workload}-{platform}"))
+        .await?;
     tell(owner, &format!("estimates {monthly} USD a month on {platform}"));
     Ok(())
 }
@@ -246,7 +292,13 @@ async fn ready_task(player: &Player<'_>, approval: &str, kind: &str) -> anyhow::
     let workable = |t: &&Value| {
         t.get("kind").and_then(Value::as_str) == Some(kind) && t.get("state").and_then(Value::as_str) != Some("blocked")
     };
-    let first = tasks.iter().filter(workable).min_by_key(|t| t.get("history").and_then(Value::as_array).and_then(|h| h.get(1)).and_then(|s| s.get("at")).map(ToString::to_string));
+    let first = tasks.iter().filter(workable).min_by_key(|t| {
+        t.get("history")
+            .and_then(Value::as_array)
+            .and_then(|h| h.get(1))
+            .and_then(|s| s.get("at"))
+            .map(ToString::to_string)
+    });
     first.cloned().ok_or_else(|| anyhow::anyhow!("no task of kind {kind} is ready under {approval}"))
 }
 
@@ -275,7 +327,13 @@ async fn apply_role(player: &Player<'_>, account: &str, role: &str, task: &Value
     }
     if let Some(policy) = artifact("policy.json") {
         let name = domain::policy::POLICY_NAME;
-        iam.put_role_policy().role_name(role).policy_name(name).policy_document(policy).send().await.map_err(aws_sdk_iam::Error::from)?;
+        iam.put_role_policy()
+            .role_name(role)
+            .policy_name(name)
+            .policy_document(policy)
+            .send()
+            .await
+            .map_err(aws_sdk_iam::Error::from)?;
     }
     Ok(())
 }

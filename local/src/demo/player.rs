@@ -81,9 +81,17 @@ impl<'a> Player<'a> {
         Ok(answer)
     }
 
-    async fn call(&self, person: Person, method: Method, path: &str, body: Option<Value>, key: Option<&str>) -> anyhow::Result<(u16, Value)> {
+    async fn call(
+        &self,
+        person: Person,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&str>,
+    ) -> anyhow::Result<(u16, Value)> {
         let token = self.local.tokens.issue(&person.identity())?;
-        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        let mut request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
         if let Some(key) = key {
             request = request.header("idempotency-key", format!("demo-{key}"));
         }

@@ -13,12 +13,17 @@ use super::player::{Player, say};
 /// A month's control total.
 pub(super) fn totals(month: &str, spend: &Value) {
     let total = |name: &str| {
-        let amount = spend.get("totals").and_then(|t| t.get(name)).and_then(|m| m.get("amount")).and_then(Value::as_str);
+        let amount =
+            spend.get("totals").and_then(|t| t.get(name)).and_then(|m| m.get("amount")).and_then(Value::as_str);
         amount.unwrap_or("?").to_owned()
     };
     say(&format!(
         "        {month}: attributed {} + gaps {} + excluded {} = {} USD of AI in the bill; {} USD are not AI",
-        total("attributed"), total("gap"), total("excluded"), total("cur"), total("nonAi")
+        total("attributed"),
+        total("gap"),
+        total("excluded"),
+        total("cur"),
+        total("nonAi")
     ));
 }
 
@@ -29,13 +34,19 @@ pub(super) async fn epilogue(player: &Player<'_>, api_url: &str, took: Duration)
     say("Spend cards of 16 to 22 August");
     let workloads = player.list(LENA, "/v1/workloads").await?;
     say(&cards(&player.list(LENA, "/v1/spend-cards?from=2026-08-16").await?, &workloads));
-    say("Gaps in August, largest first; spend of a claimed anchor from before its approval is attributed and shown, not counted");
+    say(
+        "Gaps in August, largest first; spend of a claimed anchor from before its approval is attributed and shown, not counted",
+    );
     say(&gaps(player.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?));
     say(&format!("Played in {:.1} s. It serves now; Ctrl-C ends.", took.as_secs_f32()));
     say(&format!("  API     {api_url}/v1, document {api_url}/v1/openapi.json"));
     for person in CAST {
         let token = player.local.tokens.issue(&person.identity())?;
-        say(&format!("  {:<6}  ({}) curl -H 'authorization: Bearer {token}' {api_url}/v1/me", person.name, person.role()));
+        say(&format!(
+            "  {:<6}  ({}) curl -H 'authorization: Bearer {token}' {api_url}/v1/me",
+            person.name,
+            person.role()
+        ));
     }
     Ok(())
 }
@@ -43,14 +54,19 @@ pub(super) async fn epilogue(player: &Player<'_>, api_url: &str, took: Duration)
 fn models(rows: &[Value]) -> String {
     let field = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let live = |row: &&Value| {
-        row.get("counts").and_then(Value::as_object).is_some_and(|counts| counts.values().any(|n| n.as_u64().is_some_and(|n| n > 0)))
+        row.get("counts")
+            .and_then(Value::as_object)
+            .is_some_and(|counts| counts.values().any(|n| n.as_u64().is_some_and(|n| n > 0)))
     };
     let shown: Vec<Row> = rows
         .iter()
         .filter(live)
         .map(|row| Row {
             vendor: field(row, "vendor"),
-            platform: Platform::ALL.into_iter().find(|p| p.as_str() == field(row, "platform")).unwrap_or(Platform::Bedrock),
+            platform: Platform::ALL
+                .into_iter()
+                .find(|p| p.as_str() == field(row, "platform"))
+                .unwrap_or(Platform::Bedrock),
             model: field(row, "model"),
             scope_coverage: field(row, "scopeCoverage"),
             status: field(row, "status"),
@@ -84,7 +100,13 @@ fn gaps(mut gaps: Vec<Value>) -> String {
     gaps.sort_by_key(|gap| (!counted(gap), -amount(gap)));
     let rows = gaps.iter().map(|gap| {
         let counts = if counted(gap) { "yes" } else { "no" };
-        vec![pick(gap, &["kind"]), pick(gap, &["label"]), amount(gap).round_dp(2).to_string(), counts.to_owned(), pick(gap, &["state"])]
+        vec![
+            pick(gap, &["kind"]),
+            pick(gap, &["label"]),
+            amount(gap).round_dp(2).to_string(),
+            counts.to_owned(),
+            pick(gap, &["state"]),
+        ]
     });
     table(&["Kind", "About", "USD", "Counted", "State"], rows)
 }
@@ -106,7 +128,10 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         cells.chain(heads.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
     };
     let line = |cells: &[String]| {
-        let padded = cells.iter().enumerate().map(|(i, cell)| format!("{cell}{}", " ".repeat(width(i).saturating_sub(cell.chars().count()))));
+        let padded = cells
+            .iter()
+            .enumerate()
+            .map(|(i, cell)| format!("{cell}{}", " ".repeat(width(i).saturating_sub(cell.chars().count()))));
         format!("  {}", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     let heads: Vec<String> = heads.iter().map(|h| (*h).to_owned()).collect();

@@ -57,7 +57,8 @@ async fn every_accepted_change_of_a_thing_writes_one_event_of_it_and_a_refused_o
     let workload = world.ready_workload(PETRA, "Checkout").await?;
     assert_eq!(added(&world, "SPACE#", 0).await?, 1);
     assert_eq!(added(&world, "WORKLOAD#", 0).await?, 1);
-    let granted = world.granted(PETRA, &workload, &approval(&places("finops-ai-checkout", &[(CHECKOUT, "us-east-1")]))).await?;
+    let granted =
+        world.granted(PETRA, &workload, &approval(&places("finops-ai-checkout", &[(CHECKOUT, "us-east-1")]))).await?;
     assert_eq!(added(&world, "REQUEST#", 0).await?, 2, "submitted, approved");
     assert_eq!(added(&world, "APPROVAL#", 0).await?, 1, "decided");
     assert_eq!(added(&world, "SCOPE#", 0).await?, 1, "issued");
@@ -79,7 +80,10 @@ async fn every_accepted_change_of_a_thing_writes_one_event_of_it_and_a_refused_o
         world.settle().await?;
         assert_eq!(added(&world, "SCOPE#", 0).await?, events, "{step}");
     }
-    let chain = world.post(ADA, "/v1/audit/verifications", &json!({ "aggregate": format!("APPROVAL#{}", granted.id) })).await?.ok()?;
+    let chain = world
+        .post(ADA, "/v1/audit/verifications", &json!({ "aggregate": format!("APPROVAL#{}", granted.id) }))
+        .await?
+        .ok()?;
     assert_eq!((&chain["verified"], &chain["events"]), (&json!(true), &json!(1)));
     Ok(())
 }

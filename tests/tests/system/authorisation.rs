@@ -23,13 +23,17 @@ async fn ask(world: &World, who: Person, route: &Promised) -> anyhow::Result<Rep
 #[tokio::test]
 async fn whose_role_has_no_right_is_refused_everywhere_and_nothing_is_written() -> anyhow::Result<()> {
     let world = World::empty().await?;
-    world.put(system_tests::LENA, "/v1/accounts/111122223333", &json!({ "name": "a", "regions": ["us-east-1"] })).await?.ok()?;
+    world
+        .put(system_tests::LENA, "/v1/accounts/111122223333", &json!({ "name": "a", "regions": ["us-east-1"] }))
+        .await?
+        .ok()?;
     world.settle().await?;
     let before = world.written().await?;
     let people = ROLES.map(|(letter, person)| (letter.to_string(), person)).into_iter();
     let people: Vec<(String, Person)> = people.chain(MIXED.map(|(roles, person)| (roles.to_owned(), person))).collect();
     for route in PROMISED {
-        for (roles, person) in people.iter().filter(|(roles, _)| !roles.chars().any(|role| route.roles.contains(role))) {
+        for (roles, person) in people.iter().filter(|(roles, _)| !roles.chars().any(|role| route.roles.contains(role)))
+        {
             let refused = ask(&world, *person, route).await?;
             assert_eq!(refused.refusal(), (403, "role-forbidden"), "{roles} {:?}: {}", route, refused.body);
         }
@@ -47,8 +51,13 @@ async fn whose_role_has_the_right_is_heard_and_never_gets_a_5xx() -> anyhow::Res
         for (roles, person) in people.iter().filter(|(roles, _)| roles.chars().any(|role| route.roles.contains(role))) {
             let heard = ask(&world, *person, route).await?;
             let (status, problem) = heard.refusal();
-            assert!(problem != "role-forbidden" && status != 401 && status < 500, "{roles} {route:?}: {status} {}", heard.body);
-            let is_about_one_made_up_thing = ["{id}", "{sub}"].iter().any(|id| route.path.contains(id)) && route.method == "GET";
+            assert!(
+                problem != "role-forbidden" && status != 401 && status < 500,
+                "{roles} {route:?}: {status} {}",
+                heard.body
+            );
+            let is_about_one_made_up_thing =
+                ["{id}", "{sub}"].iter().any(|id| route.path.contains(id)) && route.method == "GET";
             if is_about_one_made_up_thing {
                 assert_eq!(heard.refusal(), (404, "not-found"), "{roles} {route:?}: {}", heard.body);
             }

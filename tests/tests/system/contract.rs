@@ -54,7 +54,9 @@ async fn every_event_reaches_a_function_that_handles_it_and_no_other() -> anyhow
     let wiring = wiring(&world)?;
     let mut sent: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for source in &wiring.queue_sources {
-        for subscription in wiring.subscriptions.iter().filter(|s| s.queue.rsplit(':').next() == Some(source.queue.as_str())) {
+        for subscription in
+            wiring.subscriptions.iter().filter(|s| s.queue.rsplit(':').next() == Some(source.queue.as_str()))
+        {
             let filter = subscription.attributes.get("FilterPolicy").map(String::as_str).unwrap_or_default();
             let filter: Value = serde_json::from_str(filter)?;
             let types = filter.get("type").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -76,7 +78,10 @@ async fn every_event_reaches_a_function_that_handles_it_and_no_other() -> anyhow
         let handled: BTreeSet<String> = function.event_types().map(str::to_owned).collect();
         assert_eq!(sent.get(name).unwrap_or(&nothing), &handled, "events of {name}");
         let known = contract::events::Event::TYPES;
-        assert!(handled.iter().all(|kind| known.contains(&kind.as_str())), "{name} waits for events that nobody writes");
+        assert!(
+            handled.iter().all(|kind| known.contains(&kind.as_str())),
+            "{name} waits for events that nobody writes"
+        );
         let runs: BTreeSet<String> = function.schedule_names().map(str::to_owned).collect();
         assert_eq!(scheduled.get(name).unwrap_or(&nothing), &runs, "schedules of {name}");
         let reacts: BTreeSet<String> = function.aws_event_types().map(str::to_owned).collect();
@@ -124,7 +129,9 @@ fn deployed(properties: &Yaml) -> Keys {
         found.and_then(|element| element["AttributeName"].as_str()).unwrap_or_default().to_owned()
     };
     let own = (String::new(), key(properties, "HASH"), key(properties, "RANGE"));
-    let named = |index: &Yaml| (index["IndexName"].as_str().unwrap_or_default().to_owned(), key(index, "HASH"), key(index, "RANGE"));
+    let named = |index: &Yaml| {
+        (index["IndexName"].as_str().unwrap_or_default().to_owned(), key(index, "HASH"), key(index, "RANGE"))
+    };
     std::iter::once(own).chain(indexes.iter().map(named)).collect()
 }
 

@@ -29,7 +29,8 @@ fn the_authorisation_table_in_the_architecture_page_is_the_code() -> anyhow::Res
     let path = "ARCHITECTURE.md";
     let page = std::fs::read_to_string(in_repository(path))?;
     let (before, rest) = page.split_once(BEGIN).context("ARCHITECTURE.md has no `<!-- authorisation table -->`")?;
-    let (_, after) = rest.split_once(END).context("ARCHITECTURE.md has no `<!-- end -->` after the authorisation table")?;
+    let (_, after) =
+        rest.split_once(END).context("ARCHITECTURE.md has no `<!-- end -->` after the authorisation table")?;
     check(path, &format!("{before}{BEGIN}{}{END}{after}", local::documents::authorisation()))
 }
 

@@ -26,7 +26,8 @@ async fn check_month(world: &World, month: domain::calendar::Month) -> anyhow::R
     for by in ["workload", "model", "account", "region", "usage-kind", "day"] {
         let grouped = world.get(LENA, &format!("{path}&groupBy={by}")).await?.ok()?;
         let groups = grouped["groups"].as_array().cloned().unwrap_or_default();
-        let amounts: Vec<Decimal> = groups.iter().map(|group| amount(group, "/amount")).collect::<anyhow::Result<_>>()?;
+        let amounts: Vec<Decimal> =
+            groups.iter().map(|group| amount(group, "/amount")).collect::<anyhow::Result<_>>()?;
         assert_eq!(amounts.iter().sum::<Decimal>(), cur, "{month} by {by}");
     }
     let gaps = world.list(LENA, &format!("/v1/gaps?billingPeriod={month}")).await?;

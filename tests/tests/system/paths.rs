@@ -18,7 +18,9 @@ async fn the_week_ends_in_the_four_rows_and_signed_cards() -> anyhow::Result<()>
 
 async fn the_models_table_reads_to_the_letter(world: &World) -> anyhow::Result<()> {
     let rows = world.list(LENA, "/v1/models").await?;
-    let is_live = |row: &&Value| row.get("counts").and_then(Value::as_object).is_some_and(|c| c.values().any(|n| n.as_u64() > Some(0)));
+    let is_live = |row: &&Value| {
+        row.get("counts").and_then(Value::as_object).is_some_and(|c| c.values().any(|n| n.as_u64() > Some(0)))
+    };
     let live: Vec<Value> = rows
         .iter()
         .filter(is_live)
@@ -26,9 +28,23 @@ async fn the_models_table_reads_to_the_letter(world: &World) -> anyhow::Result<(
         .collect();
     let mut expected = [
         json!(["Amazon", "bedrock", "Nova Lite", "1 of 5 accounts · 2 scopes", "1 Implemented · 1 Pending task", null]),
-        json!(["Anthropic", "bedrock", "Claude 3 Haiku", "2 of 5 accounts · 4 scopes", "3 Approved · 1 Pending task", null]),
+        json!([
+            "Anthropic",
+            "bedrock",
+            "Claude 3 Haiku",
+            "2 of 5 accounts · 4 scopes",
+            "3 Approved · 1 Pending task",
+            null
+        ]),
         json!(["Anthropic", "claude-platform", "Claude Sonnet 4.6", "1 workspace · 1 scope", "1 Implemented", "teal"]),
-        json!(["Anthropic", "claude-platform", "Claude Haiku 4.5", "1 workspace · 1 scope", "0 Approved · 0 Pending tasks", "teal"]),
+        json!([
+            "Anthropic",
+            "claude-platform",
+            "Claude Haiku 4.5",
+            "1 workspace · 1 scope",
+            "0 Approved · 0 Pending tasks",
+            "teal"
+        ]),
     ];
     let mut live = live;
     live.sort_by_key(ToString::to_string);
@@ -53,7 +69,11 @@ async fn owners_are_handed_what_they_need(week: &Week) -> anyhow::Result<()> {
     assert_eq!(claimed.iter().map(|a| text(a, "/anchor/arn")).collect::<Result<Vec<_>, _>>()?, [WORKSPACE_ARN]);
     let left = world.list(SAMIR, "/v1/anchors?state=ready-to-claim").await?;
     let role = format!("arn:aws:iam::{DATA}:role/finops-ai-support-desk");
-    assert_eq!(left.iter().map(|a| text(a, "/anchor/arn")).collect::<Result<Vec<_>, _>>()?, [role], "the function's role may be claimed too");
+    assert_eq!(
+        left.iter().map(|a| text(a, "/anchor/arn")).collect::<Result<Vec<_>, _>>()?,
+        [role],
+        "the function's role may be claimed too"
+    );
     let task = world.list(CHEN, "/v1/tasks?state=completed&approvalId=".to_owned().as_str()).await;
     assert!(task.is_err(), "an empty approval id is refused, not ignored");
     Ok(())
@@ -66,7 +86,13 @@ async fn cards_are_signed_and_stay(week: &Week) -> anyhow::Result<()> {
         assert_eq!(text(card, "/period/to")?, "2026-08-22");
         let actual: rust_decimal::Decimal = text(card, "/actual/amount")?.parse()?;
         let lines = card["lines"].as_array().cloned().unwrap_or_default();
-        let sum: rust_decimal::Decimal = lines.iter().map(|l| text(l, "/amount/amount")).collect::<anyhow::Result<Vec<_>>>()?.iter().map(|a| a.parse().unwrap_or_default()).sum();
+        let sum: rust_decimal::Decimal = lines
+            .iter()
+            .map(|l| text(l, "/amount/amount"))
+            .collect::<anyhow::Result<Vec<_>>>()?
+            .iter()
+            .map(|a| a.parse().unwrap_or_default())
+            .sum();
         assert_eq!(sum, actual, "the lines add up");
         assert!(actual > rust_decimal::Decimal::ZERO, "{card}");
     }
@@ -77,11 +103,17 @@ async fn cards_are_signed_and_stay(week: &Week) -> anyhow::Result<()> {
     assert_eq!((week.card(PETRA).await?, week.card(SAMIR).await?), before, "a signed card never changes");
     let path = format!("/v1/spend-cards/{}", text(&before.0, "/id")?);
     let version = number(&before.0, "/version")?;
-    let again = week.world.post(PETRA, &format!("{path}/approve"), &json!({ "version": version - 1, "note": "as expected" })).await?;
+    let again = week
+        .world
+        .post(PETRA, &format!("{path}/approve"), &json!({ "version": version - 1, "note": "as expected" }))
+        .await?;
     assert_eq!(again.status, 200, "{}", again.body);
     let other = week.world.post(OMAR, &format!("{path}/approve"), &json!({ "version": version - 1 })).await?;
     assert_eq!(other.refusal(), (409, "already-decided"));
-    let late = week.world.post(PETRA, &format!("{path}/dispute"), &json!({ "version": version, "reason": "on second thoughts" })).await?;
+    let late = week
+        .world
+        .post(PETRA, &format!("{path}/dispute"), &json!({ "version": version, "reason": "on second thoughts" }))
+        .await?;
     assert_eq!(late.refusal(), (409, "wrong-state"));
     Ok(())
 }
@@ -103,7 +135,8 @@ async fn people_were_told_once(world: &World) -> anyhow::Result<()> {
 
 async fn owners_see_only_their_own(week: &Week) -> anyhow::Result<()> {
     let world = &week.world;
-    let lists = ["spaces", "workloads", "requests", "approvals", "tasks", "anchors", "claims", "proposals", "spend-cards"];
+    let lists =
+        ["spaces", "workloads", "requests", "approvals", "tasks", "anchors", "claims", "proposals", "spend-cards"];
     for list in lists {
         let seen = Value::from(world.list(SAMIR, &format!("/v1/{list}")).await?).to_string();
         for foreign in [&week.checkout.workload, &week.checkout.id, &week.checkout.request, &"checkout".to_owned()] {
@@ -111,11 +144,16 @@ async fn owners_see_only_their_own(week: &Week) -> anyhow::Result<()> {
         }
     }
     let rows = world.list(SAMIR, "/v1/models?vendor=Amazon").await?;
-    assert!(rows.iter().all(|row| row["counts"]["implemented"] == 0 && row["status"] == "0 Approved · 0 Pending tasks"), "counts of others");
+    assert!(
+        rows.iter().all(|row| row["counts"]["implemented"] == 0 && row["status"] == "0 Approved · 0 Pending tasks"),
+        "counts of others"
+    );
     assert_eq!(world.get(SAMIR, "/v1/spend?billingPeriod=2026-08").await?.refusal(), (422, "invalid-value"));
-    let own = world.get(SAMIR, &format!("/v1/spend?billingPeriod=2026-08&workloadId={}", week.desk.workload)).await?.ok()?;
+    let own =
+        world.get(SAMIR, &format!("/v1/spend?billingPeriod=2026-08&workloadId={}", week.desk.workload)).await?.ok()?;
     assert!(own["totals"].is_null(), "an owner gets no organisation totals");
-    let foreign = world.get(SAMIR, &format!("/v1/spend?billingPeriod=2026-08&workloadId={}", week.checkout.workload)).await?;
+    let foreign =
+        world.get(SAMIR, &format!("/v1/spend?billingPeriod=2026-08&workloadId={}", week.checkout.workload)).await?;
     let made_up = world.get(SAMIR, "/v1/spend?billingPeriod=2026-08&workloadId=wkl_none").await?;
     assert_eq!((foreign.status, foreign.body_without_instance()), (made_up.status, made_up.body_without_instance()));
     assert_eq!(foreign.status, 404);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, DATA, DORA, HAIKU, LENA, NOVA_LITE, OMAR, PETRA, SAMIR, SHARED, SONNET, World, approval, fields, place, places, request,
-    text,
+    CHECKOUT, CHEN, DATA, DORA, HAIKU, LENA, NOVA_LITE, OMAR, PETRA, SAMIR, SHARED, SONNET, World, approval, fields,
+    place, places, request, text,
 };
 
 const ROLE: &str = "finops-ai-checkout";
@@ -25,7 +25,11 @@ async fn a_decision_waits_for_another_person_an_estimate_and_a_reviewed_model() 
     assert_eq!(world.written().await?, before);
     assert_eq!(world.post(LENA, &path, &one_place()).await?.refusal(), (409, "estimate-missing"));
     world.estimate(OMAR, &workload, "claude-platform", "10.00").await?;
-    assert_eq!(world.post(LENA, &path, &one_place()).await?.refusal(), (409, "estimate-missing"), "of the other platform");
+    assert_eq!(
+        world.post(LENA, &path, &one_place()).await?.refusal(),
+        (409, "estimate-missing"),
+        "of the other platform"
+    );
     world.estimate(PETRA, &workload, "bedrock", "10.00").await?;
     world.post(LENA, &path, &one_place()).await?.ok()?;
     world.settle().await?;
@@ -37,7 +41,8 @@ async fn a_decision_waits_for_another_person_an_estimate_and_a_reviewed_model() 
         let refused = world.post(person, &format!("/v1/tasks/{task}/start"), &json!({})).await?;
         assert_eq!(refused.refusal(), (403, "separation-of-duties"), "{}", person.sub);
     }
-    let unreviewed = json!({ "workloadId": workload, "platform": "claude-platform", "modelId": HAIKU, "justification": "cheap" });
+    let unreviewed =
+        json!({ "workloadId": workload, "platform": "claude-platform", "modelId": HAIKU, "justification": "cheap" });
     let asked = world.post(PETRA, "/v1/requests", &unreviewed).await?.ok()?;
     assert_eq!(asked["kind"], "unapproved-model");
     let body = json!({
@@ -46,7 +51,11 @@ async fn a_decision_waits_for_another_person_an_estimate_and_a_reviewed_model() 
     });
     let path = format!("/v1/requests/{}/approve", text(&asked, "/id")?);
     assert_eq!(world.post(LENA, &path, &body).await?.refusal(), (409, "model-not-approved"));
-    assert_eq!(world.get(PETRA, &format!("/v1/requests/{}", text(&asked, "/id")?)).await?.ok()?["state"], "submitted", "it waits");
+    assert_eq!(
+        world.get(PETRA, &format!("/v1/requests/{}", text(&asked, "/id")?)).await?.ok()?["state"],
+        "submitted",
+        "it waits"
+    );
     Ok(())
 }
 
@@ -55,7 +64,8 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
     let world = World::empty().await?;
     world.organisation().await?;
     let workload = world.ready_workload(PETRA, "Checkout").await?;
-    let asked = json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1", "iamRole": ROLE }], "actions": ["invoke"] });
+    let asked =
+        json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1", "iamRole": ROLE }], "actions": ["invoke"] });
     let asked = fields(&request(&workload), &asked);
     let id = text(&world.post(PETRA, "/v1/requests", &asked).await?.ok()?, "/id")?;
     let before = world.written().await?;
@@ -87,7 +97,10 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
         assert!([409, 422].contains(&refused.status), "{set}: {}", refused.status);
     }
     let after = world.written().await?;
-    assert_eq!(after.keys().filter(|key| !before.contains_key(*key)).filter(|key| key.starts_with("APPROVAL#")).count(), 0);
+    assert_eq!(
+        after.keys().filter(|key| !before.contains_key(*key)).filter(|key| key.starts_with("APPROVAL#")).count(),
+        0
+    );
     let other = world.ready_workload(SAMIR, "Support").await?;
     world.post(LENA, &format!("/v1/requests/{id}/approve"), &one_place()).await?.ok()?;
     let theirs = text(&world.post(SAMIR, "/v1/requests", &request(&other)).await?.ok()?, "/id")?;
@@ -141,12 +154,27 @@ async fn somebody_elses_id_answers_exactly_like_one_that_does_not_exist() -> any
     let in_body = |id: &str| request(id);
     let foreign = world.post(SAMIR, "/v1/requests", &in_body(workload)).await?;
     let nothing = world.post(SAMIR, "/v1/requests", &in_body("wkl_none")).await?;
-    assert_eq!((foreign.status, foreign.body_without_instance()), (404, nothing.body_without_instance()), "an id in the body");
+    assert_eq!(
+        (foreign.status, foreign.body_without_instance()),
+        (404, nothing.body_without_instance()),
+        "an id in the body"
+    );
     let foreign = world.post(SAMIR, &format!("/v1/workloads/{mine}/claims"), &claim).await?;
-    let nothing = fields(&claim, &json!({ "anchor": { "type": "iam-role", "arn": arn.replace("checkout", "nobody") } }));
+    let nothing =
+        fields(&claim, &json!({ "anchor": { "type": "iam-role", "arn": arn.replace("checkout", "nobody") } }));
     let nothing = world.post(SAMIR, &format!("/v1/workloads/{mine}/claims"), &nothing).await?;
-    assert_eq!((foreign.status, foreign.body_without_instance()), (nothing.status, nothing.body_without_instance()), "another's anchor");
-    for list in ["requests?workloadId=", "approvals?workloadId=", "claims?workloadId=", "anchors?workloadId=", "tasks?approvalId="] {
+    assert_eq!(
+        (foreign.status, foreign.body_without_instance()),
+        (nothing.status, nothing.body_without_instance()),
+        "another's anchor"
+    );
+    for list in [
+        "requests?workloadId=",
+        "approvals?workloadId=",
+        "claims?workloadId=",
+        "anchors?workloadId=",
+        "tasks?approvalId=",
+    ] {
         let id = if list.starts_with("tasks") { &granted.id } else { workload };
         assert_eq!(world.list(SAMIR, &format!("/v1/{list}{id}")).await?, Vec::<Value>::new(), "{list}");
     }
@@ -163,9 +191,12 @@ async fn bodies_that_are_malformed_unknown_absurd_or_too_large_are_refused_and_l
     let before = world.written().await?;
     let path = format!("/v1/workloads/{workload}/estimates");
     let token = world.local.tokens.issue(&PETRA.identity())?;
-    let estimate = |monthly: Value| json!({ "platform": "bedrock", "monthly": monthly, "reason": "r", "validFrom": "2026-08-01" }).to_string();
+    let estimate = |monthly: Value| {
+        json!({ "platform": "bedrock", "monthly": monthly, "reason": "r", "validFrom": "2026-08-01" }).to_string()
+    };
     let huge = format!("{{\"reason\":\"{}\"}}", "x".repeat(256 * 1024));
-    let just_too_large = format!("{}{}", estimate(json!({ "amount": "1.00", "currency": "USD" })), " ".repeat(256 * 1024));
+    let just_too_large =
+        format!("{}{}", estimate(json!({ "amount": "1.00", "currency": "USD" })), " ".repeat(256 * 1024));
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let rows: Vec<(String, u16)> = vec![
         ("{".to_owned(), 400),
@@ -210,7 +241,9 @@ async fn bodies_that_are_malformed_unknown_absurd_or_too_large_are_refused_and_l
     ];
     for (method, path, status) in odd {
         let refused = world.call_as(Some(&token), method, path, None, &[]).await?;
-        let is_refused = refused.status == status || (status == 422 && refused.status == 400) || (status == 404 && [400, 422].contains(&refused.status));
+        let is_refused = refused.status == status
+            || (status == 422 && refused.status == 400)
+            || (status == 404 && [400, 422].contains(&refused.status));
         assert!(is_refused, "{path}: {} {}", refused.status, refused.body);
     }
     assert_eq!(world.written().await?, before);
@@ -236,7 +269,10 @@ async fn hostile_names_are_accepted_as_they_are_and_inert_wherever_they_come_out
     for (number, name) in (1..).zip(HOSTILE) {
         let workload = world.ready_workload(PETRA, name).await?;
         assert_eq!(world.get(PETRA, &format!("/v1/workloads/{workload}")).await?.ok()?["name"], name);
-        let body = fields(&approval(&places(&format!("finops-ai-{number}"), &[(CHECKOUT, "us-east-1")])), &json!({ "note": name }));
+        let body = fields(
+            &approval(&places(&format!("finops-ai-{number}"), &[(CHECKOUT, "us-east-1")])),
+            &json!({ "note": name }),
+        );
         let granted = world.granted(PETRA, &workload, &body).await?;
         let task = world.task_in(&granted.id, "ready").await?;
         let steps = task["instructions"].as_array().into_iter().chain(task["undo"].as_array()).flatten();
@@ -287,8 +323,14 @@ async fn versions_digests_and_direct_decisions_are_held_to_their_rules() -> anyh
     let rows = [
         (json!({ "digest": zero, "evidence": role }), "stale-digest"),
         (json!({ "digest": granted.digest, "evidence": {} }), "evidence-mismatch"),
-        (json!({ "digest": granted.digest, "evidence": { "roleArn": "arn:aws:iam::111122223333:role/another" } }), "evidence-mismatch"),
-        (json!({ "digest": granted.digest, "evidence": { "roleArn": "arn:aws:iam::999988887777:role/finops-ai-checkout" } }), "evidence-mismatch"),
+        (
+            json!({ "digest": granted.digest, "evidence": { "roleArn": "arn:aws:iam::111122223333:role/another" } }),
+            "evidence-mismatch",
+        ),
+        (
+            json!({ "digest": granted.digest, "evidence": { "roleArn": "arn:aws:iam::999988887777:role/finops-ai-checkout" } }),
+            "evidence-mismatch",
+        ),
         (json!({ "evidence": role }), "invalid-value"),
         (json!({ "digest": "sha256:short", "evidence": role }), "invalid-value"),
     ];
@@ -306,9 +348,17 @@ async fn direct_decisions(world: &World, workload: &str) -> anyhow::Result<()> {
         "workloadId": workload, "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"], "workspaceName": "emergency",
         "scopes": [place(DATA, "us-west-2", "finops-ai-emergency")],
     });
-    assert_eq!(world.post(LENA, "/v1/approvals", &claude).await?.refusal(), (409, "wider-than-requested"), "nothing to narrow");
+    assert_eq!(
+        world.post(LENA, "/v1/approvals", &claude).await?.refusal(),
+        (409, "wider-than-requested"),
+        "nothing to narrow"
+    );
     let glass = |hours: &str| fields(&claude, &json!({ "breakGlass": { "reason": "an outage", "expiresAt": hours } }));
-    assert_eq!(world.post(LENA, "/v1/approvals", &glass("2026-08-25T08:00:00Z")).await?.refusal(), (422, "invalid-value"), "too long");
+    assert_eq!(
+        world.post(LENA, "/v1/approvals", &glass("2026-08-25T08:00:00Z")).await?.refusal(),
+        (422, "invalid-value"),
+        "too long"
+    );
     let opened = world.post(LENA, "/v1/approvals", &glass("2026-08-24T19:00:00Z")).await?;
     assert_eq!(opened.status, 201, "without request or estimate: {}", opened.body);
     let review = format!("/v1/approvals/{}/review", text(&opened.body, "/id")?);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use local::bus::Deliveries;
 use serde_json::{Value, json};
-use system_tests::{ADA, CHECKOUT, CHEN, LENA, OMAR, PETRA, Person, SAMIR, World, approval, fields, places, request, text, texts};
+use system_tests::{
+    ADA, CHECKOUT, CHEN, LENA, OMAR, PETRA, Person, SAMIR, World, approval, fields, places, request, text, texts,
+};
 
 use super::week::Week;
 
@@ -29,10 +31,13 @@ async fn the_same_call_with_the_same_key_has_one_effect_and_one_answer() -> anyh
     let anothers = world.call(OMAR, "POST", "/v1/requests", Some(&request(&workload)), &key).await?;
     assert_eq!(anothers.status, 201, "a key is its caller's own");
     assert_ne!(anothers.body["id"], first.body["id"]);
-    let elsewhere = world.call(PETRA, "POST", &format!("/v1/requests/{}/withdraw", text(&anothers.body, "/id")?), Some(&json!({})), &key).await?;
+    let elsewhere = world
+        .call(PETRA, "POST", &format!("/v1/requests/{}/withdraw", text(&anothers.body, "/id")?), Some(&json!({})), &key)
+        .await?;
     assert_eq!(elsewhere.status, 200, "and of its route: {}", elsewhere.body);
     for odd in ["", " ", "a b", &"k".repeat(256)] {
-        let refused = world.call(PETRA, "POST", "/v1/requests", Some(&request(&workload)), &[("idempotency-key", odd)]).await?;
+        let refused =
+            world.call(PETRA, "POST", "/v1/requests", Some(&request(&workload)), &[("idempotency-key", odd)]).await?;
         assert_eq!(refused.status, 400, "{odd:?}");
     }
     Ok(())
@@ -89,10 +94,17 @@ async fn the_same_transition_by_the_same_person_answers_the_same_and_writes_noth
         let again = world.post(who, &path, &body).await?;
         assert_eq!(again.status, 200, "{path}: {}", again.body);
     }
-    let other_lead = world.post(system_tests::DORA, &format!("/v1/requests/{asked}/approve"), &approval(&places("x", &[(CHECKOUT, "us-east-1")]))).await?;
+    let other_lead = world
+        .post(
+            system_tests::DORA,
+            &format!("/v1/requests/{asked}/approve"),
+            &approval(&places("x", &[(CHECKOUT, "us-east-1")])),
+        )
+        .await?;
     assert_eq!(other_lead.refusal(), (409, "already-decided"));
     let after = world.written().await?;
-    let moved: Vec<&String> = after.keys().filter(|key| before.get(*key) != after.get(*key) && !key.starts_with("PERSON#")).collect();
+    let moved: Vec<&String> =
+        after.keys().filter(|key| before.get(*key) != after.get(*key) && !key.starts_with("PERSON#")).collect();
     assert_eq!(moved, Vec::<&String>::new());
     Ok(())
 }
@@ -116,7 +128,9 @@ fn anonymous_text(text: &str) -> String {
         return "a time".to_owned();
     }
     let is_id = |word: &str| word.len() == 26 && word.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
-    let is_digest = |word: &str| word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit()) && word.bytes().any(|b| b.is_ascii_digit());
+    let is_digest = |word: &str| {
+        word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit()) && word.bytes().any(|b| b.is_ascii_digit())
+    };
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
     let known = words.map(|word| {
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -129,8 +143,20 @@ fn anonymous_text(text: &str) -> String {
 async fn end_state(world: &World) -> anyhow::Result<BTreeMap<String, Value>> {
     let mut state = BTreeMap::new();
     let lists = [
-        "accounts", "models", "requests", "approvals", "spaces", "workloads", "anchors", "claims", "proposals", "tasks", "drift",
-        "spend-cards", "gaps", "ingestions",
+        "accounts",
+        "models",
+        "requests",
+        "approvals",
+        "spaces",
+        "workloads",
+        "anchors",
+        "claims",
+        "proposals",
+        "tasks",
+        "drift",
+        "spend-cards",
+        "gaps",
+        "ingestions",
     ];
     for list in lists {
         state.insert(list.to_owned(), anonymous(&world.list(ADA, &format!("/v1/{list}")).await?.into()));

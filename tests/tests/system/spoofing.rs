@@ -10,7 +10,9 @@ const SPOOFED: [&str; 8] = ["status", "state", "approver", "approvedAt", "reques
 /// The least body with which a field of its own is looked at.
 fn base(route: &Promised) -> Value {
     match route.path {
-        "/v1/approvals" => fields(&approval(&places("r", &[(CHECKOUT, "us-east-1")])), &json!({ "workloadId": "wkl_none" })),
+        "/v1/approvals" => {
+            fields(&approval(&places("r", &[(CHECKOUT, "us-east-1")])), &json!({ "workloadId": "wkl_none" }))
+        }
         _ => json!({}),
     }
 }

@@ -26,16 +26,25 @@ async fn a_new_scope_is_a_new_approval_and_the_old_tasks_are_void() -> anyhow::R
     let asked = text(&world.post(PETRA, "/v1/requests", &request(&old.workload)).await?.ok()?, "/id")?;
     let both = approval(&places(ROLE, &[(CHECKOUT, "us-east-1"), (CHECKOUT, "us-west-2")]));
     let new = world.post(LENA, &format!("/v1/requests/{asked}/approve"), &both).await?.ok()?;
-    let complete = json!({ "digest": old.digest, "evidence": { "roleArn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}") } });
+    let complete =
+        json!({ "digest": old.digest, "evidence": { "roleArn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}") } });
     let void = world.post(CHEN, &format!("{path}/complete"), &complete).await?;
-    assert_eq!((void.refusal(), &void.body["current"]["approvalId"]), ((409, "approval-superseded"), &new["id"]), "before its event arrived");
+    assert_eq!(
+        (void.refusal(), &void.body["current"]["approvalId"]),
+        ((409, "approval-superseded"), &new["id"]),
+        "before its event arrived"
+    );
     world.settle().await?;
     assert_ne!(new["digest"], json!(old.digest));
     assert_eq!(new["supersedes"], json!(old.id));
     let replaced = world.get(LENA, &format!("/v1/approvals/{}", old.id)).await?.ok()?;
     assert_eq!((&replaced["state"], &replaced["end"]["supersededBy"]), (&json!("superseded"), &new["id"]));
     let void = world.post(CHEN, &format!("{path}/complete"), &complete).await?;
-    assert_eq!((void.refusal(), &void.body["current"]["approvalId"]), ((409, "approval-superseded"), &new["id"]), "and after");
+    assert_eq!(
+        (void.refusal(), &void.body["current"]["approvalId"]),
+        ((409, "approval-superseded"), &new["id"]),
+        "and after"
+    );
     assert_eq!(scope_states(&world, &old.id).await?, ["pending-revocation"], "it was started");
     assert_eq!(world.task_in(&old.id, "ready").await?["kind"], "revoke-bedrock-policy");
     let repeated = world.post(LENA, &format!("/v1/approvals/{}/revoke", old.id), &json!({ "reason": "late" })).await?;
@@ -56,7 +65,10 @@ async fn implemented_scopes_that_stay_carry_over_and_a_narrowing_revokes_the_res
     assert_eq!(scope_states(&world, &new).await?, ["implemented", "pending-task"]);
     assert_eq!((&shown["scopes"][0]["carried"], &shown["scopes"][1]["carried"]), (&json!(true), &json!(false)));
     world.implement(&new, CHECKOUT, ROLE).await?;
-    let one = fields(&approval(&places(ROLE, &[(CHECKOUT, "us-west-2")])), &json!({ "workloadId": old.workload, "supersedes": new }));
+    let one = fields(
+        &approval(&places(ROLE, &[(CHECKOUT, "us-west-2")])),
+        &json!({ "workloadId": old.workload, "supersedes": new }),
+    );
     let narrowed = text(&world.post(LENA, "/v1/approvals", &one).await?.ok()?, "/id")?;
     world.settle().await?;
     assert_eq!(scope_states(&world, &narrowed).await?, ["implemented"]);
@@ -83,24 +95,33 @@ async fn revoking_takes_the_access_away_by_a_task_and_counts_until_it_is_done() 
     world.settle().await?;
     assert_eq!(scope_states(&world, &granted.id).await?, ["pending-revocation"]);
     let row = world.get(LENA, &format!("/v1/models/{}", nova())).await?.ok()?;
-    assert_eq!((&row["scopeCoverage"], &row["counts"]["pendingRevocation"]), (&json!("1 of 5 accounts · 1 scope"), &json!(1)));
+    assert_eq!(
+        (&row["scopeCoverage"], &row["counts"]["pendingRevocation"]),
+        (&json!("1 of 5 accounts · 1 scope"), &json!(1))
+    );
     let task = world.task_in(&granted.id, "ready").await?;
     assert_eq!(task["kind"], "revoke-bedrock-policy");
     world.work(CHEN, &task, &json!({})).await?;
     assert_eq!(scope_states(&world, &granted.id).await?, ["revoked"]);
     let row = world.get(LENA, &format!("/v1/models/{}", nova())).await?.ok()?;
     assert_eq!(row["scopeCoverage"], "0 of 5 accounts · 0 scopes");
-    assert_eq!(world.list(PETRA, "/v1/claims").await?.first().map(|c| c["effectiveTo"].clone()), Some(Value::Null), "late spend still follows");
+    assert_eq!(
+        world.list(PETRA, "/v1/claims").await?.first().map(|c| c["effectiveTo"].clone()),
+        Some(Value::Null),
+        "late spend still follows"
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking_restores_nothing() -> anyhow::Result<()> {
+async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking_restores_nothing() -> anyhow::Result<()>
+{
     let world = World::empty().await?;
     let implemented = world.one_grant().await?;
     world.implement(&implemented.id, CHECKOUT, ROLE).await?;
     let second = world.ready_workload(PETRA, "Returns").await?;
-    let untouched = world.granted(PETRA, &second, &approval(&places("finops-ai-returns", &[(CHECKOUT, "us-west-2")]))).await?;
+    let untouched =
+        world.granted(PETRA, &second, &approval(&places("finops-ai-returns", &[(CHECKOUT, "us-west-2")]))).await?;
     let third = world.ready_workload(PETRA, "Triage").await?;
     let open = text(&world.post(PETRA, "/v1/requests", &request(&third)).await?.ok()?, "/id")?;
     let placed = fields(&request(&third), &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }] }));
@@ -125,7 +146,10 @@ async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking
     world.settle().await?;
     assert_eq!(scope_states(&world, &implemented.id).await?, ["pending-revocation"]);
     assert_eq!(world.get(PETRA, &format!("/v1/requests/{open}")).await?.ok()?["state"], "rejected");
-    assert_eq!(world.get(LENA, &format!("/v1/models/{}/organisation-deny", nova())).await?.refusal(), (409, "wrong-state"));
+    assert_eq!(
+        world.get(LENA, &format!("/v1/models/{}/organisation-deny", nova())).await?.refusal(),
+        (409, "wrong-state")
+    );
     Ok(())
 }
 
@@ -134,7 +158,9 @@ async fn a_restriction_ends_what_no_longer_conforms_and_limits_what_comes() -> a
     let world = World::empty().await?;
     let granted = world.one_grant().await?;
     let limits = json!({ "accountIds": [CHECKOUT], "regions": ["us-east-1"], "maxDays": 30 });
-    world.decide_model(&nova(), json!({ "decision": "restricted", "reason": "pilot only", "restriction": limits })).await?;
+    world
+        .decide_model(&nova(), json!({ "decision": "restricted", "reason": "pilot only", "restriction": limits }))
+        .await?;
     world.settle().await?;
     let ended = world.get(LENA, &format!("/v1/approvals/{}", granted.id)).await?.ok()?;
     assert_eq!(ended["state"], "revoked", "it never expires, which the restriction asks for");

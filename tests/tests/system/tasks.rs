@@ -56,7 +56,11 @@ async fn nobody_skips_a_task_of_a_chain() -> anyhow::Result<()> {
         let path = format!("/v1/tasks/{}", text(task, "/id")?);
         assert_eq!(task["artifacts"], json!([]), "artefacts appear when a task is ready");
         for (step, body) in [("start", json!({})), ("complete", json!({ "digest": granted.digest, "evidence": {} }))] {
-            assert_eq!(world.post(CHEN, &format!("{path}/{step}"), &body).await?.refusal(), (409, "task-blocked"), "{step}");
+            assert_eq!(
+                world.post(CHEN, &format!("{path}/{step}"), &body).await?.refusal(),
+                (409, "task-blocked"),
+                "{step}"
+            );
         }
     }
     let task = world.task_in(&granted.id, "ready").await?;
@@ -79,12 +83,20 @@ async fn what_the_engineer_gets_is_byte_for_byte_what_was_approved() -> anyhow::
     assert_eq!(task["digest"], json!(granted.digest));
     for artifact in task["artifacts"].as_array().into_iter().flatten() {
         let (name, content) = (text(artifact, "/name")?, text(artifact, "/content")?);
-        assert_eq!(text(artifact, "/sha256")?, domain::digest::Digest::of_bytes(content.as_bytes()).to_string(), "{name}");
+        assert_eq!(
+            text(artifact, "/sha256")?,
+            domain::digest::Digest::of_bytes(content.as_bytes()).to_string(),
+            "{name}"
+        );
         let file = world.get(CHEN, &format!("{path}/artifacts/{name}")).await?;
-        let same = file.body == json!(content) || serde_json::from_str::<Value>(&content).ok().as_ref() == Some(&file.body);
+        let same =
+            file.body == json!(content) || serde_json::from_str::<Value>(&content).ok().as_ref() == Some(&file.body);
         assert!(file.status == 200 && same, "{name}");
         for other in ["us-west-2", "222233334444", "claude", "bedrock:*", "\"*\"}"] {
-            assert!(name != "policy.json" || !content.contains(other), "{name} holds {other}, which nobody approved: {content}");
+            assert!(
+                name != "policy.json" || !content.contains(other),
+                "{name} holds {other}, which nobody approved: {content}"
+            );
         }
     }
     assert_eq!(world.get(CHEN, &format!("{path}/artifacts/..%2Fsecrets")).await?.status, 404);
@@ -102,8 +114,11 @@ async fn of_two_leads_deciding_at_once_one_decides_and_there_is_one_chain() -> a
     let path = format!("/v1/requests/{asked}/approve");
     let reject = format!("/v1/requests/{asked}/reject");
     let reason = json!({ "reason": "not this year" });
-    let (lena, dora, no) =
-        tokio::join!(world.post(LENA, &path, &body), world.post(DORA, &path, &body), world.post(DORA, &reject, &reason));
+    let (lena, dora, no) = tokio::join!(
+        world.post(LENA, &path, &body),
+        world.post(DORA, &path, &body),
+        world.post(DORA, &reject, &reason)
+    );
     let mut statuses = [lena?.status, dora?.status, no?.status];
     statuses.sort_unstable();
     assert!(matches!(statuses, [200 | 201, 409, 409]), "{statuses:?}");
@@ -123,7 +138,9 @@ async fn of_eight_engineers_starting_a_task_at_once_one_has_it() -> anyhow::Resu
     let path = format!("/v1/tasks/{}", text(&world.task_in(&granted.id, "ready").await?, "/id")?);
     let starts = ENGINEERS.map(|sub| {
         let (world, path) = (Arc::clone(&world), format!("{path}/start"));
-        tokio::spawn(async move { world.post(Person { sub, groups: &["cloud-engineer"] }, &path, &json!({})).await.map(|r| r.status) })
+        tokio::spawn(async move {
+            world.post(Person { sub, groups: &["cloud-engineer"] }, &path, &json!({})).await.map(|r| r.status)
+        })
     });
     let mut won = 0;
     for start in starts {
@@ -133,7 +150,8 @@ async fn of_eight_engineers_starting_a_task_at_once_one_has_it() -> anyhow::Resu
     }
     assert_eq!(won, 1);
     let task = world.get(CHEN, &path).await?.ok()?;
-    let started = task["history"].as_array().into_iter().flatten().filter(|step| step["state"] == "in-progress").count();
+    let started =
+        task["history"].as_array().into_iter().flatten().filter(|step| step["state"] == "in-progress").count();
     assert_eq!((started, &task["state"]), (1, &json!("in-progress")));
     Ok(())
 }

@@ -45,7 +45,9 @@ async fn a_token_that_is_wrong_in_one_thing_is_good_for_nothing() -> anyhow::Res
     let elsewhere = World::empty().await?.local.tokens.issue(&LENA.identity())?;
     let mut parts = good.split('.');
     let (header, payload) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    for forged in [elsewhere, format!("{header}.{payload}."), format!("{header}.{payload}"), "x".to_owned(), format!("{good}x")] {
+    for forged in
+        [elsewhere, format!("{header}.{payload}."), format!("{header}.{payload}"), "x".to_owned(), format!("{good}x")]
+    {
         assert_eq!(world.call_as(Some(&forged), "GET", "/v1/people/nobody", None, &[]).await?.status, 401, "{forged}");
     }
     Ok(())

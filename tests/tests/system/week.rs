@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use local::bus::Deliveries;
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, CLAUDE_3_HAIKU, DATA, EMIL, Granted, HAIKU, LENA, NOVA_LITE, OMAR, PETRA, Person, SAMIR, SHARED, SONNET,
-    WORKSPACE_ARN, World, approval, fields, places, text,
+    CHECKOUT, CHEN, CLAUDE_3_HAIKU, DATA, EMIL, Granted, HAIKU, LENA, NOVA_LITE, OMAR, PETRA, Person, SAMIR, SHARED,
+    SONNET, WORKSPACE_ARN, World, approval, fields, places, text,
 };
 
 const CHECKOUT_ROLE: &str = "finops-ai-checkout-assistant";
@@ -103,7 +103,10 @@ async fn desk(world: &World, space: &str) -> anyhow::Result<Granted> {
     ];
     for (number, (kind, evidence)) in (1..).zip(steps) {
         let task = world.task_in(&granted.id, "ready").await?;
-        assert_eq!((task.get("kind"), task.get("sequence"), task.get("of")), (Some(&json!(kind)), Some(&json!(number)), Some(&json!(3))));
+        assert_eq!(
+            (task.get("kind"), task.get("sequence"), task.get("of")),
+            (Some(&json!(kind)), Some(&json!(number)), Some(&json!(3)))
+        );
         let engineer = if number == 2 { EMIL } else { CHEN };
         world.work(engineer, &task, &evidence).await?;
     }
@@ -112,11 +115,15 @@ async fn desk(world: &World, space: &str) -> anyhow::Result<Granted> {
 
 /// Claude 3 Haiku for two workloads, one of them from September on; a model that nobody has reviewed is asked for.
 async fn rest(world: &World, commerce: &str, support: &str) -> anyhow::Result<()> {
-    let haiku = |role: &str, at: &[(&str, &str)], set: Value| fields(&approval(&places(role, at)), &fields(&json!({ "modelId": CLAUDE_3_HAIKU }), &set));
+    let haiku = |role: &str, at: &[(&str, &str)], set: Value| {
+        fields(&approval(&places(role, at)), &fields(&json!({ "modelId": CLAUDE_3_HAIKU }), &set))
+    };
     let fraud = world.workload(OMAR, commerce, "Fraud notes").await?;
     world.estimate(OMAR, &fraud, "bedrock", "60.00").await?;
     let three = [(CHECKOUT, "us-east-1"), (CHECKOUT, "us-west-2"), (SHARED, "us-east-1")];
-    world.granted(OMAR, &fraud, &haiku("finops-ai-fraud-notes", &three, json!({ "effectiveFrom": "2026-09-01" }))).await?;
+    world
+        .granted(OMAR, &fraud, &haiku("finops-ai-fraud-notes", &three, json!({ "effectiveFrom": "2026-09-01" })))
+        .await?;
     let returns = world.workload(PETRA, commerce, "Returns summaries").await?;
     world.estimate(PETRA, &returns, "bedrock", "35.00").await?;
     world.granted(PETRA, &returns, &haiku("finops-ai-returns", &[(SHARED, "us-east-1")], json!({}))).await?;
