@@ -61,6 +61,14 @@ pub fn places(role: &str, at: &[(&str, &str)]) -> Value {
     at.iter().map(|(account, region)| place(account, region, role)).collect()
 }
 
+/// Scopes of Nova Lite in the checkout's account; in us-west-2 it is called through its profile only.
+#[must_use]
+pub fn nova_places(role: &str, regions: &[&str]) -> Value {
+    let profile = |region: &str| (region == "us-west-2").then(|| format!("us.{NOVA_LITE}"));
+    let scope = |region: &&str| json!({ "accountId": CHECKOUT, "region": region, "iamRole": role, "inferenceProfile": profile(region) });
+    regions.iter().map(scope).collect()
+}
+
 /// A request for Nova Lite that leaves the places open.
 #[must_use]
 pub fn request(workload: &str) -> Value {

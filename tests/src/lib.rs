@@ -11,7 +11,7 @@ mod world;
 pub use caller::{Reply, fields, number, text, texts};
 pub use governance::{
     ACCOUNTS, CHECKOUT, CLAUDE_3_HAIKU, DATA, Granted, HAIKU, NOVA_LITE, SHARED, SONNET, WORKSPACE_ARN, approval,
-    model_key, place, places, request,
+    model_key, nova_places, place, places, request,
 };
 pub use people::{ADA, CHEN, DORA, EMIL, LENA, OMAR, PETRA, Person, SAMIR};
 pub use world::World;

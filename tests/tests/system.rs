@@ -5,6 +5,7 @@ mod system {
     mod authorisation;
     mod contract;
     mod documents;
+    mod ingestion;
     mod money;
     mod paths;
     mod refusals;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use domain::audit::AuditEvent;
 use domain::authorization::Action;
-use lambda::{Function, Ids, Platform};
+use lambda::{Builder, Function, Ids, Platform};
 use store::Store;
 
 /// The document of all eight functions' routes: `cargo run -p local -- openapi` writes it, a test compares.
@@ -40,7 +40,16 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone() });
     let builder = Function::builder("approval", app, platform)
         .public_document("/v1/openapi.json", OPENAPI)
-        .summary("This document")
+        .summary("This document");
+    Ok(audit_log(decisions(models(organisation(builder))))
+        .on_event::<AuditEvent>("model.decided", consequences::of_model_decision)
+        .on_schedule("approval-lifecycle", lifecycle::run)
+        .on_schedule("daily-seal", audit::seal)
+        .build())
+}
+
+fn organisation(builder: Builder<App>) -> Builder<App> {
+    builder
         .get("/v1/me", Action::ReadMe, people::me)
         .summary("Who I am and what I may do")
         .get("/v1/people/{sub}", Action::ReadPerson, people::read)
@@ -56,8 +65,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .put("/v1/accounts/{accountId}", Action::WriteAccount, accounts::put)
         .summary("Register an account, or change it")
         .post("/v1/accounts/{accountId}/retire", Action::WriteAccount, accounts::retire)
-        .summary("Take an account out of governance");
-    let builder = builder
+        .summary("Take an account out of governance")
+}
+
+fn models(builder: Builder<App>) -> Builder<App> {
+    builder
         .get("/v1/models", Action::ReadModels, models::list)
         .query(&["vendor", "platform", "decision"])
         .summary("The AI Models table")
@@ -68,8 +80,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::decide)
         .summary("Approve, restrict or block a model")
         .get("/v1/models/{modelKey}/organisation-deny", Action::ReadOrganisationDeny, models::organisation_deny)
-        .summary("The service control policy for a blocked model");
-    let builder = builder
+        .summary("The service control policy for a blocked model")
+}
+
+fn decisions(builder: Builder<App>) -> Builder<App> {
+    builder
         .post("/v1/requests", Action::SubmitRequest, requests::submit)
         .answers(201)
         .summary("Ask for access to a model")
@@ -96,17 +111,15 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .get("/v1/approvals/{id}", Action::ReadApprovals, approvals::read)
         .summary("An approval with its scopes")
         .post("/v1/approvals/{id}/revoke", Action::RevokeApproval, approvals::revoke)
-        .summary("Take an approval back");
-    let builder = builder
+        .summary("Take an approval back")
+}
+
+fn audit_log(builder: Builder<App>) -> Builder<App> {
+    builder
         .get("/v1/audit", Action::ReadAudit, audit::read)
         .query(&["aggregate", "day"])
         .summary("The audit log of a thing or a day")
         .post("/v1/audit/verifications", Action::VerifyAudit, audit::verify)
         .answers(202)
-        .summary("Verify the hash chains of a thing or a day");
-    Ok(builder
-        .on_event::<AuditEvent>("model.decided", consequences::of_model_decision)
-        .on_schedule("approval-lifecycle", lifecycle::run)
-        .on_schedule("daily-seal", audit::seal)
-        .build())
+        .summary("Verify the hash chains of a thing or a day")
 }

@@ -166,3 +166,67 @@ pub(crate) fn decide_end(run: &Run, attempt: u32, end: End, now: Timestamp) -> O
         End::Superseded => Run { state: RunState::Superseded, ..ended },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    const AUGUST: jiff::civil::Date = date(2026, 8, 1);
+
+    fn manifest(id: &str, day: i8) -> Manifest {
+        let delivered_at = domain::calendar::start_of_day(date(2026, 8, day));
+        Manifest { id: id.to_owned(), key: None, delivered_at }
+    }
+
+    fn rules(settings_version: u64) -> Rules {
+        Rules { settings_version, aliases_version: "1".to_owned() }
+    }
+
+    fn run(state: RunState, attempt: u32, failure: Option<Failure>) -> Run {
+        let queries = Queries { facts: "f".to_owned(), control: "c".to_owned() };
+        let at = domain::calendar::start_of_day(AUGUST);
+        let submitted = attempted(Month::of(AUGUST), &manifest("m", 5), rules(1), attempt, queries, at);
+        Run { state, failure, ..submitted }
+    }
+
+    #[test]
+    fn a_delivery_is_read_once_and_again_only_where_that_may_help() {
+        let failed = |kind: FailureKind| Some(kind.because("why"));
+        let check = |run: Option<Run>, rules_now: Rules, asked: &Asked, expected: Start| {
+            let decided = decide_start(run.as_ref(), None, &manifest("m", 5), &rules_now, asked);
+            assert_eq!(decided, expected, "{run:?} {rules_now:?} {asked:?}");
+        };
+        let (job, person) = (Asked::ByJob, Asked::ByPerson(None));
+        check(None, rules(1), &job, Start::Attempt(1));
+        check(Some(run(RunState::Submitted, 1, None)), rules(1), &person, Start::AlreadyDone);
+        check(Some(run(RunState::Submitted, 1, None)), rules(2), &job, Start::Attempt(2));
+        check(Some(run(RunState::Completed, 1, None)), rules(2), &job, Start::Attempt(2));
+        check(Some(run(RunState::Superseded, 2, None)), rules(1), &job, Start::Attempt(3));
+        let lasting = run(RunState::Failed, 1, failed(FailureKind::ExportMisconfigured));
+        check(Some(lasting.clone()), rules(1), &job, Start::AlreadyDone);
+        check(Some(lasting), rules(1), &person, Start::Attempt(2));
+        let passing = |attempt| Some(run(RunState::Failed, attempt, failed(FailureKind::QueryFailed)));
+        check(passing(1), rules(1), &job, Start::Attempt(2));
+        check(passing(ATTEMPTS_BY_JOBS_MAX), rules(1), &job, Start::AlreadyDone);
+        check(passing(ATTEMPTS_BY_JOBS_MAX), rules(1), &person, Start::Attempt(ATTEMPTS_BY_JOBS_MAX + 1));
+    }
+
+    #[test]
+    fn an_attempt_ends_once_and_not_for_another() {
+        let (open, at) = (run(RunState::Submitted, 2, None), domain::calendar::start_of_day(AUGUST));
+        let end = || End::Failed(FailureKind::NoRows.because("none"));
+        let ended = decide_end(&open, 2, end(), at);
+        assert_eq!(ended.as_ref().map(|run| run.state), Some(RunState::Failed));
+        assert!(ended.is_some_and(|run| decide_end(&run, 2, end(), at).is_none()));
+        assert!(decide_end(&open, 1, end(), at).is_none());
+    }
+
+    #[test]
+    fn one_delivery_is_one_run() {
+        let month = Month::of(AUGUST);
+        assert_eq!(run_id(month, &manifest("m", 5)), run_id(month, &manifest("m", 9)));
+        assert_ne!(run_id(month, &manifest("m", 5)), run_id(month, &manifest("n", 5)));
+        assert_ne!(run_id(month, &manifest("m", 5)), run_id(month.next(), &manifest("m", 5)));
+    }
+}

@@ -14,7 +14,7 @@ use rand::Rng as _;
 use crate::Store;
 use crate::error::StoreError;
 use crate::item::number;
-use crate::transaction::{Condition, Guard, Transaction, Write};
+use crate::transaction::{Condition, Expression, Guard, Transaction, Write};
 
 /// Actions that one transaction may hold (DynamoDB quota).
 pub const TRANSACTION_ACTIONS_MAX: usize = 100;
@@ -98,13 +98,11 @@ impl Store {
                 action.put(Put::builder().table_name(table).set_item(Some(item)).build()?)
             }
             Write::Put { item, condition: Some(condition) } => {
-                let (expression, names, values) = condition.expression();
-                let mut put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(expression);
-                for (name, attribute) in names {
-                    put = put.expression_attribute_names(name, attribute);
-                }
-                for (name, value) in values {
-                    put = put.expression_attribute_values(name, value);
+                let Expression { text, name, value } = condition.expression();
+                let mut put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(text);
+                put = put.expression_attribute_names(name.0, name.1);
+                if let Some((placeholder, value)) = value {
+                    put = put.expression_attribute_values(placeholder, value);
                 }
                 action.put(
                     put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None).build()?,
@@ -138,13 +136,11 @@ impl Store {
 }
 
 fn check(table: &str, key: crate::item::Item, condition: &Condition) -> Result<ConditionCheck, BuildError> {
-    let (expression, names, values) = condition.expression();
-    let mut check = ConditionCheck::builder().table_name(table).set_key(Some(key)).condition_expression(expression);
-    for (name, attribute) in names {
-        check = check.expression_attribute_names(name, attribute);
-    }
-    for (name, value) in values {
-        check = check.expression_attribute_values(name, value);
+    let Expression { text, name, value } = condition.expression();
+    let mut check = ConditionCheck::builder().table_name(table).set_key(Some(key)).condition_expression(text);
+    check = check.expression_attribute_names(name.0, name.1);
+    if let Some((placeholder, value)) = value {
+        check = check.expression_attribute_values(placeholder, value);
     }
     check.build()
 }

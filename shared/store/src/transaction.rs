@@ -265,15 +265,24 @@ fn counter_names(presence: &Presence) -> Vec<String> {
     [state, account].into_iter().chain(workspace).collect()
 }
 
+/// A condition as the API takes it.
+pub(crate) struct Expression {
+    pub(crate) text: &'static str,
+    pub(crate) name: (&'static str, &'static str),
+    pub(crate) value: Option<(&'static str, AttributeValue)>,
+}
+
 impl Condition {
-    /// The condition as an expression with its names and values.
-    pub(crate) fn expression(
-        &self,
-    ) -> (&'static str, Vec<(&'static str, &'static str)>, Vec<(&'static str, AttributeValue)>) {
+    /// The condition as an expression with its name and value.
+    pub(crate) fn expression(&self) -> Expression {
         match self {
-            Self::Absent => ("attribute_not_exists(#pk)", vec![("#pk", keys::PK)], Vec::new()),
-            Self::VersionIs(version) => ("#v = :v", vec![("#v", item::VERSION)], vec![(":v", number(version))]),
-            Self::TargetIs(target) => ("#t = :t", vec![("#t", "target")], vec![(":t", text(target))]),
+            Self::Absent => Expression { text: "attribute_not_exists(#pk)", name: ("#pk", keys::PK), value: None },
+            Self::VersionIs(version) => {
+                Expression { text: "#v = :v", name: ("#v", item::VERSION), value: Some((":v", number(version))) }
+            }
+            Self::TargetIs(target) => {
+                Expression { text: "#t = :t", name: ("#t", "target"), value: Some((":t", text(target))) }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use local::sample;
 use local::stack::{Local, Options};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use system_tests::{ADA, CHEN, LENA, PETRA, World, text, texts};
+use system_tests::{ADA, CHECKOUT, CHEN, LENA, PETRA, World, approval, places, text, texts};
 
 const GROUPINGS: [&str; 6] = ["workload", "model", "account", "region", "usage-kind", "day"];
 
@@ -74,7 +74,8 @@ async fn the_same_delivery_again_writes_nothing() -> anyhow::Result<()> {
     let asked = world.post(LENA, "/v1/ingestions", &json!({"billingPeriod": "2026-08"})).await?;
     assert_eq!((asked.status, text(&asked.body, "/state")?.as_str()), (202, "completed"));
     let after = world.written().await?;
-    let moved: Vec<&String> = after.iter().filter(|(key, digest)| before.get(*key) != Some(*digest)).map(|(key, _)| key).collect();
+    let moved: Vec<&String> =
+        after.iter().filter(|(key, digest)| before.get(*key) != Some(*digest)).map(|(key, _)| key).collect();
     assert!(moved.iter().all(|key| key.starts_with("PERSON#")), "{moved:?}");
     let runs = world.list(LENA, "/v1/ingestions?billingPeriod=2026-08").await?;
     assert_eq!(texts(&runs, "state"), ["completed"]);
@@ -159,5 +160,39 @@ async fn a_gap_is_acted_on_once_and_explained_to_the_cent() -> anyhow::Result<()
     let foreign = "/v1/spend?billingPeriod=2026-08&workloadId=wkl_none";
     assert_eq!(world.get(PETRA, foreign).await?.refusal(), (404, "not-found"));
     assert_eq!(world.get(PETRA, "/v1/gaps").await?.refusal(), (403, "role-forbidden"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_moves_the_spend_of_its_days_from_the_gap_to_its_workload() -> anyhow::Result<()> {
+    const ROLE: &str = "finops-ai-checkout-assistant";
+    let world = World::with_bill(Deliveries::Twice).await?;
+    world.schedule("cur-ingestion").await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout assistant").await?;
+    let granted = world.granted(PETRA, &workload, &approval(&places(ROLE, &[(CHECKOUT, "us-east-1")]))).await?;
+    world.implement(&granted.id, CHECKOUT, ROLE).await?;
+    let [_, august] = sample::months();
+    let before = spend(&world, august, "workload").await?;
+    let anchor = json!({"type": "iam-role", "arn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}")});
+    let claim = json!({"anchor": anchor, "effectiveFrom": "2026-08-01"});
+    world.post(PETRA, &format!("/v1/workloads/{workload}/claims"), &claim).await?.ok()?;
+    world.settle().await?;
+    let after = spend(&world, august, "workload").await?;
+    let moved = amount(&before, "/totals/gap")? - amount(&after, "/totals/gap")?;
+    assert!(moved > Decimal::ZERO);
+    assert_eq!(amount(&after, "/totals/cur")?, amount(&before, "/totals/cur")?);
+
+    let own = world.get(PETRA, &format!("/v1/spend?billingPeriod={august}&workloadId={workload}")).await?.ok()?;
+    assert_eq!(own["totals"], Value::Null);
+    let groups = own.get("groups").and_then(Value::as_array).context("groups")?;
+    assert_eq!((texts(groups, "key"), sum(groups)?), (vec![workload.clone()], moved));
+    let gaps = world.list(LENA, &format!("/v1/gaps?billingPeriod={august}")).await?;
+    let counted: Vec<Value> = gaps.into_iter().filter(|gap| gap["inTotals"] == true).collect();
+    assert_eq!(sum(&counted)?, amount(&after, "/totals/gap")?);
+    let its = counted.iter().find(|gap| gap["label"].as_str().is_some_and(|label| label.ends_with(ROLE)));
+    assert_eq!(its.map(|gap| (&gap["state"], &gap["vanished"])), Some((&json!("resolved"), &json!(true))));
+    let run = world.get(LENA, &format!("/v1/ingestions/{}", text(&after, "/runId")?)).await?.ok()?;
+    assert_eq!(run["totals"][0], after["totals"]);
     Ok(())
 }

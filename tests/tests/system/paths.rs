@@ -1,6 +1,7 @@
 //! Both platforms end to end: what each person sees when the week is over.
 
 use local::bus::Deliveries;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use system_tests::{ADA, CHECKOUT, CHEN, DATA, LENA, OMAR, PETRA, SAMIR, WORKSPACE_ARN, World, number, text, texts};
 
@@ -84,17 +85,13 @@ async fn cards_are_signed_and_stay(week: &Week) -> anyhow::Result<()> {
     for card in [&before.0, &before.1] {
         assert_eq!(text(card, "/state")?, "approved");
         assert_eq!(text(card, "/period/to")?, "2026-08-22");
-        let actual: rust_decimal::Decimal = text(card, "/actual/amount")?.parse()?;
+        let actual: Decimal = text(card, "/actual/amount")?.parse()?;
         let lines = card["lines"].as_array().cloned().unwrap_or_default();
-        let sum: rust_decimal::Decimal = lines
-            .iter()
-            .map(|l| text(l, "/amount/amount"))
-            .collect::<anyhow::Result<Vec<_>>>()?
-            .iter()
-            .map(|a| a.parse().unwrap_or_default())
-            .sum();
+        let amounts: Vec<Decimal> =
+            lines.iter().map(|line| Ok(text(line, "/amount/amount")?.parse()?)).collect::<anyhow::Result<_>>()?;
+        let sum: Decimal = amounts.iter().sum();
         assert_eq!(sum, actual, "the lines add up");
-        assert!(actual > rust_decimal::Decimal::ZERO, "{card}");
+        assert!(actual > Decimal::ZERO, "{card}");
     }
     assert_eq!(before.0["attributionLevel"], "workload");
     assert_eq!(before.1["attributionLevel"], "workspace");

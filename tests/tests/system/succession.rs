@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, DORA, LENA, NOVA_LITE, PETRA, World, approval, fields, model_key, places, request, text, texts,
+    CHECKOUT, CHEN, DORA, LENA, NOVA_LITE, PETRA, World, approval, fields, model_key, nova_places, places, request, text, texts,
 };
 
 const ROLE: &str = "finops-ai-checkout";
@@ -24,7 +24,7 @@ async fn a_new_scope_is_a_new_approval_and_the_old_tasks_are_void() -> anyhow::R
     let path = format!("/v1/tasks/{}", text(&stale, "/id")?);
     world.post(CHEN, &format!("{path}/start"), &json!({})).await?.ok()?;
     let asked = text(&world.post(PETRA, "/v1/requests", &request(&old.workload)).await?.ok()?, "/id")?;
-    let both = approval(&places(ROLE, &[(CHECKOUT, "us-east-1"), (CHECKOUT, "us-west-2")]));
+    let both = approval(&nova_places(ROLE, &["us-east-1", "us-west-2"]));
     let new = world.post(LENA, &format!("/v1/requests/{asked}/approve"), &both).await?.ok()?;
     let complete =
         json!({ "digest": old.digest, "evidence": { "roleArn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}") } });
@@ -58,7 +58,7 @@ async fn implemented_scopes_that_stay_carry_over_and_a_narrowing_revokes_the_res
     let old = world.one_grant().await?;
     world.implement(&old.id, CHECKOUT, ROLE).await?;
     let asked = text(&world.post(PETRA, "/v1/requests", &request(&old.workload)).await?.ok()?, "/id")?;
-    let both = approval(&places(ROLE, &[(CHECKOUT, "us-east-1"), (CHECKOUT, "us-west-2")]));
+    let both = approval(&nova_places(ROLE, &["us-east-1", "us-west-2"]));
     let new = text(&world.post(LENA, &format!("/v1/requests/{asked}/approve"), &both).await?.ok()?, "/id")?;
     world.settle().await?;
     let shown = world.get(LENA, &format!("/v1/approvals/{new}")).await?.ok()?;
@@ -66,7 +66,7 @@ async fn implemented_scopes_that_stay_carry_over_and_a_narrowing_revokes_the_res
     assert_eq!((&shown["scopes"][0]["carried"], &shown["scopes"][1]["carried"]), (&json!(true), &json!(false)));
     world.implement(&new, CHECKOUT, ROLE).await?;
     let one = fields(
-        &approval(&places(ROLE, &[(CHECKOUT, "us-west-2")])),
+        &approval(&nova_places(ROLE, &["us-west-2"])),
         &json!({ "workloadId": old.workload, "supersedes": new }),
     );
     let narrowed = text(&world.post(LENA, "/v1/approvals", &one).await?.ok()?, "/id")?;
@@ -121,7 +121,7 @@ async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking
     world.implement(&implemented.id, CHECKOUT, ROLE).await?;
     let second = world.ready_workload(PETRA, "Returns").await?;
     let untouched =
-        world.granted(PETRA, &second, &approval(&places("finops-ai-returns", &[(CHECKOUT, "us-west-2")]))).await?;
+        world.granted(PETRA, &second, &approval(&nova_places("finops-ai-returns", &["us-west-2"]))).await?;
     let third = world.ready_workload(PETRA, "Triage").await?;
     let open = text(&world.post(PETRA, "/v1/requests", &request(&third)).await?.ok()?, "/id")?;
     let placed = fields(&request(&third), &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }] }));
@@ -170,7 +170,7 @@ async fn a_restriction_ends_what_no_longer_conforms_and_limits_what_comes() -> a
     for outside in [
         here.clone(),
         fields(&here, &json!({ "expiresOn": "2026-10-30" })),
-        fields(&here, &json!({ "expiresOn": "2026-09-10", "scopes": places(ROLE, &[(CHECKOUT, "us-west-2")]) })),
+        fields(&here, &json!({ "expiresOn": "2026-09-10", "scopes": nova_places(ROLE, &["us-west-2"]) })),
     ] {
         assert_eq!(world.post(LENA, &path, &outside).await?.refusal(), (409, "model-restricted"), "{outside}");
     }

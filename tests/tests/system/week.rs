@@ -5,7 +5,7 @@ use local::bus::Deliveries;
 use serde_json::{Value, json};
 use system_tests::{
     CHECKOUT, CHEN, CLAUDE_3_HAIKU, DATA, EMIL, Granted, HAIKU, LENA, NOVA_LITE, OMAR, PETRA, Person, SAMIR, SHARED,
-    SONNET, WORKSPACE_ARN, World, approval, fields, places, text,
+    SONNET, WORKSPACE_ARN, World, approval, fields, nova_places, places, text,
 };
 
 const CHECKOUT_ROLE: &str = "finops-ai-checkout-assistant";
@@ -75,7 +75,7 @@ impl Week {
 async fn checkout(world: &World, space: &str) -> anyhow::Result<Granted> {
     let workload = world.workload(PETRA, space, "Checkout assistant").await?;
     world.estimate(PETRA, &workload, "bedrock", "120.00").await?;
-    let body = approval(&places(CHECKOUT_ROLE, &[(CHECKOUT, "us-east-1"), (CHECKOUT, "us-west-2")]));
+    let body = approval(&nova_places(CHECKOUT_ROLE, &["us-east-1", "us-west-2"]));
     let body = fields(&body, &json!({ "actions": ["invoke", "stream"], "modelId": NOVA_LITE }));
     let granted = world.granted(PETRA, &workload, &body).await?;
     let blocked = world.task_in(&granted.id, "blocked").await?;

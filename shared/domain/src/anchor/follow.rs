@@ -48,9 +48,12 @@ impl Anchor {
         }
         match after.state {
             ScopeState::PendingTask | ScopeState::Implemented => {
-                let approval_id = after.approval_id.clone();
-                next.grants
-                    .insert(after.id.clone(), RoleGrant { approval_id, issued: true, grant: Grant::of_chain(after)? });
+                // A grant belongs in the role's document once its own policy task is there to put it, not before: until
+                // then its workspace or profile may not exist.
+                let is_put = |state| matches!(state, TaskState::Ready | TaskState::InProgress | TaskState::Completed);
+                let issued = policy_tasks().any(|t| is_put(t.state));
+                let (approval_id, grant) = (after.approval_id.clone(), Grant::of_chain(after)?);
+                next.grants.insert(after.id.clone(), RoleGrant { approval_id, issued, grant });
             }
             ScopeState::PendingRevocation => {
                 next.grants.remove(&after.id);
