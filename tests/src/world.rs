@@ -141,7 +141,7 @@ impl World {
     /// When an event ended among the dead letters.
     pub async fn settle(&self) -> anyhow::Result<Settled> {
         let settled = self.local.settle().await?;
-        let told = serde_json::to_value(&settled)?;
+        let told = serde_json::to_value(settled)?;
         anyhow::ensure!(told.get("deadLettered") == Some(&json!(0)), "events were set aside: {told}");
         Ok(settled)
     }

@@ -45,6 +45,7 @@ pub(crate) struct Direct {
 /// The body as the document shows it; unknown fields are refused when it is read.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used: serde cannot both flatten and refuse unknown fields")]
 struct DirectFields {
     workload_id: WorkloadId,

@@ -18,14 +18,14 @@ async fn the_chains_of_the_week_are_intact_and_cover_every_change() -> anyhow::R
     assert_eq!(verified.body["verified"], true, "{}", verified.body);
     assert_eq!(number(&verified.body, "/events")?, u64::try_from(written)?);
     for event in &events {
-        let actor = text(event, "/actor/sub")?;
-        let is_job = event["actor"]["roles"] == json!(["system"]);
+        let actor = text(event, "/by/sub")?;
+        let is_job = event["by"]["roles"] == json!(["system"]);
         assert_eq!(is_job, actor.starts_with("system:"), "{event}");
         assert!(!text(event, "/requestId")?.is_empty());
     }
     let history = world.list(ADA, &format!("/v1/audit?aggregate=APPROVAL%23{}", week.checkout.id)).await?;
     let decided = history.first().cloned().unwrap_or_default();
-    assert_eq!((&decided["type"], &decided["actor"]["sub"]), (&json!("approval.decided"), &json!("lena")));
+    assert_eq!((&decided["type"], &decided["by"]["sub"]), (&json!("approval.decided"), &json!("lena")));
     assert_eq!(decided["payload"]["digest"], json!(week.checkout.digest));
     Ok(())
 }

@@ -75,8 +75,6 @@ async fn owners_are_handed_what_they_need(week: &Week) -> anyhow::Result<()> {
         [role],
         "the function's role may be claimed too"
     );
-    let task = world.list(CHEN, "/v1/tasks?state=completed&approvalId=".to_owned().as_str()).await;
-    assert!(task.is_err(), "an empty approval id is refused, not ignored");
     Ok(())
 }
 

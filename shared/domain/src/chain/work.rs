@@ -57,7 +57,7 @@ pub fn decide_start(
     if task.state == TaskState::InProgress && task.assignee.as_ref() == Some(&actor.sub) {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::StartTask, chain, task).and_then(|()| still_approved(task, approval)) {
+    if let Err(refusal) = may_work(actor, Action::StartTask, chain, task, approval) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -89,8 +89,7 @@ pub fn decide_complete(
     if task.state == TaskState::Completed && task.assignee.as_ref() == Some(&actor.sub) && same {
         return Outcome::AlreadyDone;
     }
-    let allowed = may(actor, Action::CompleteTask, chain, task)
-        .and_then(|()| still_approved(task, approval))
+    let allowed = may_work(actor, Action::CompleteTask, chain, task, approval)
         .and_then(|()| same_digest(chain, &completion.digest))
         .and_then(|()| check_evidence(chain, task, &completion.evidence))
         .and_then(|()| check_verification(mode, completion.verification.as_ref()));
@@ -196,7 +195,7 @@ pub fn decide_reissue(
     {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::ReissueTask, chain, task).and_then(|()| still_approved(task, approval)) {
+    if let Err(refusal) = may_work(actor, Action::ReissueTask, chain, task, approval) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -205,6 +204,15 @@ pub fn decide_reissue(
         next.state = ScopeState::PendingTask;
     }
     make_ready(next, id, turn, render, actor, now)
+}
+
+/// The authorisation table's answer, and the approval still stands. An approval that was replaced is told before the
+/// state into which that brought the task, whether its event has arrived or not.
+fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, approval: &Approval) -> Result<(), Refusal> {
+    match may(actor, action, chain, task) {
+        Err(refusal) if refusal.kind == RefusalKind::WrongState => still_approved(task, approval).and(Err(refusal)),
+        answer => answer.and_then(|()| still_approved(task, approval)),
+    }
 }
 
 /// The authorisation table's answer, with the one state named that engineers meet most: blocked behind another task.
