@@ -1,10 +1,15 @@
-//! Documents made from the code: the OpenAPI document and the authorisation table. Tests compare them with the committed ones.
+//! Documents made from the code: the OpenAPI document, the authorisation table, the schemas of events. Tests compare them with the committed ones.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use contract::events::Event;
 use domain::authorization::{Grant, Rule, TABLE};
 use domain::people::Role;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::stack::{Local, Options};
 
@@ -49,4 +54,36 @@ fn cell(rule: &Rule, role: Role) -> String {
 /// A closed set's member by its name on the wire.
 fn wire_name<T: Serialize>(member: &T) -> String {
     serde_json::to_value(member).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The JSON Schema of every governance event's payload, by the event's type.
+#[must_use]
+pub fn event_schemas() -> BTreeMap<String, Value> {
+    let mut generator = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
+    let whole = generator.subschema_for::<Event>();
+    let variants = whole.as_value().get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
+    let named = |variant: Value| {
+        let kind = variant.pointer("/properties/type/const")?.as_str()?.to_owned();
+        let mut schema = variant.pointer("/properties/payload")?.clone();
+        if let (Some(fields), Some(about)) = (schema.as_object_mut(), variant.get("description")) {
+            fields.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+            fields.insert("title".to_owned(), kind.as_str().into());
+            fields.insert("description".to_owned(), about.clone());
+        }
+        Some((kind, schema))
+    };
+    variants.into_iter().filter_map(named).collect()
+}
+
+/// Writes the schemas to `<folder>/<type>/v1.schema.json`.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_event_schemas(folder: &Path) -> std::io::Result<()> {
+    for (kind, schema) in event_schemas() {
+        let of_kind = folder.join(&kind);
+        std::fs::create_dir_all(&of_kind)?;
+        std::fs::write(of_kind.join("v1.schema.json"), format!("{schema:#}\n"))?;
+    }
+    Ok(())
 }

@@ -47,6 +47,12 @@ enum Command {
     Openapi,
     /// Print the authorisation table as the documentation shows it
     Authorisation,
+    /// Write the schemas of the governance events
+    Events {
+        /// The folder to write to: events/published
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -75,6 +81,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             say(&local::documents::authorisation());
             Ok(())
         }
+        Some(Command::Events { out }) => local::documents::write_event_schemas(&out)
+            .with_context(|| format!("the schemas cannot be written to `{}`", out.display())),
         None => serve(arguments).await,
     }
 }

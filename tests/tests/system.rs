@@ -1,5 +1,7 @@
 //! The whole backend, from outside. One binary, since linking it is most of what these tests cost.
 
+#![expect(clippy::indexing_slicing, reason = "a missing field of an answer reads null, and a panic fails the test")]
+
 mod system {
     mod audit;
     mod authorisation;
@@ -11,6 +13,7 @@ mod system {
     mod refusals;
     mod repetition;
     mod routes;
+    mod samples;
     mod spoofing;
     mod succession;
     mod tasks;

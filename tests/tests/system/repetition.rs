@@ -128,15 +128,32 @@ fn anonymous_text(text: &str) -> String {
         return "a time".to_owned();
     }
     let is_id = |word: &str| word.len() == 26 && word.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
-    let is_digest = |word: &str| {
-        word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit()) && word.bytes().any(|b| b.is_ascii_digit())
-    };
+    // Titles show twelve digits of a digest, so account ids fall with them.
+    let is_digest = |word: &str| word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit());
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
     let known = words.map(|word| {
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         if is_id(bare) || is_digest(bare) { word.replace(bare, "*") } else { word.to_owned() }
     });
     known.collect()
+}
+
+/// Where two values begin to differ.
+fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
+    if one == other {
+        return None;
+    }
+    let nothing = Value::Null;
+    let inner = match (one, other) {
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| difference(a, b, &format!("{at}/{i}")))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.iter().find_map(|(name, a)| difference(a, b.get(name).unwrap_or(&nothing), &format!("{at}/{name}")))
+        }
+        _ => None,
+    };
+    Some(inner.unwrap_or_else(|| format!("{at}: once {one}, twice {other}")))
 }
 
 /// Everything that people can see at the end of a week.
@@ -179,9 +196,10 @@ async fn end_state(world: &World) -> anyhow::Result<BTreeMap<String, Value>> {
 async fn a_week_in_which_every_event_arrives_twice_ends_as_one_in_which_each_arrives_once() -> anyhow::Result<()> {
     let once = end_state(&Week::played(Deliveries::Once).await?.world).await?;
     let twice = end_state(&Week::played(Deliveries::Twice).await?.world).await?;
-    for (what, expected) in &once {
-        let found = twice.get(what).unwrap_or(&Value::Null);
-        assert_eq!(found, expected, "{what}");
-    }
+    let differences: Vec<String> = once
+        .iter()
+        .filter_map(|(what, expected)| difference(expected, twice.get(what).unwrap_or(&Value::Null), what))
+        .collect();
+    assert_eq!(differences, Vec::<String>::new());
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, DORA, LENA, NOVA_LITE, PETRA, World, approval, fields, model_key, nova_places, places, request, text, texts,
+    CHECKOUT, CHEN, DORA, LENA, NOVA_LITE, PETRA, World, approval, fields, model_key, nova_places, places, request,
+    text, texts,
 };
 
 const ROLE: &str = "finops-ai-checkout";
@@ -120,8 +121,7 @@ async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking
     let implemented = world.one_grant().await?;
     world.implement(&implemented.id, CHECKOUT, ROLE).await?;
     let second = world.ready_workload(PETRA, "Returns").await?;
-    let untouched =
-        world.granted(PETRA, &second, &approval(&nova_places("finops-ai-returns", &["us-west-2"]))).await?;
+    let untouched = world.granted(PETRA, &second, &approval(&nova_places("finops-ai-returns", &["us-west-2"]))).await?;
     let third = world.ready_workload(PETRA, "Triage").await?;
     let open = text(&world.post(PETRA, "/v1/requests", &request(&third)).await?.ok()?, "/id")?;
     let placed = fields(&request(&third), &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }] }));

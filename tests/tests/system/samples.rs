@@ -1,0 +1,50 @@
+//! The committed events, `events/inbound/<function>/<case>.json`: each is handled as Lambda would hand it over, then again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use lambda::Function;
+use serde_json::Value;
+use system_tests::World;
+
+const INBOUND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/inbound");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_inbound_sample_is_understood_and_a_repetition_answers_alike() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    let mut seen = 0;
+    for function in world.local.stack.gateway.functions() {
+        let folder = Path::new(INBOUND).join(function.name);
+        let files = std::fs::read_dir(&folder).with_context(|| format!("{} has no samples", function.name))?;
+        for file in files {
+            let path = file?.path();
+            let event: Value =
+                serde_json::from_slice(&std::fs::read(&path)?).with_context(|| path.display().to_string())?;
+            let first = answer(function, &event).await.with_context(|| path.display().to_string())?;
+            let second = answer(function, &event).await.with_context(|| path.display().to_string())?;
+            assert_eq!(first, second, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "only {seen} samples were found");
+    Ok(())
+}
+
+/// What came of an event: a status, or the records to be delivered again. Schedules answer what they did, which may differ.
+async fn answer(function: &Arc<Function>, event: &Value) -> anyhow::Result<Value> {
+    let is_poisoned_on_purpose = event.to_string().contains("poison");
+    match function.handle(event).await {
+        Err(_) if event.get("detail-type").is_some() => Ok(Value::from("no such query")),
+        Err(failure) => anyhow::bail!("it was refused: {failure}"),
+        Ok(answer) => match (answer.get("statusCode").and_then(Value::as_u64), answer.get("batchItemFailures")) {
+            (Some(status), _) if status < 500 => Ok(Value::from(status)),
+            (Some(status), _) => anyhow::bail!("it answered {status}: {answer}"),
+            (None, Some(failed)) if failed.as_array().is_none_or(Vec::is_empty) || is_poisoned_on_purpose => {
+                Ok(failed.clone())
+            }
+            (None, Some(failed)) => anyhow::bail!("records are to be delivered again: {failed}"),
+            (None, None) => Ok(Value::Null),
+        },
+    }
+}
