@@ -20,7 +20,7 @@ use crate::stack::{Local, Options};
 pub async fn openapi() -> anyhow::Result<String> {
     let local = Local::start(Options { empty: true, ..Options::default() }).await?;
     let document = lambda::openapi::document(local.stack.gateway.routes());
-    Ok(serde_json::to_string_pretty(&document)?)
+    Ok(format!("{document:#}\n"))
 }
 
 /// The authorisation table as Markdown: one row per action, one column per role.

@@ -76,7 +76,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Sample { out }) => {
             local::sample::write(&out).with_context(|| format!("the sample cannot be written to `{}`", out.display()))
         }
-        Some(Command::Openapi) => local::documents::openapi().await.map(|text| say(&text)),
+        Some(Command::Openapi) => local::documents::openapi().await.map(|text| say(text.trim_end())),
         Some(Command::Authorisation) => {
             say(&local::documents::authorisation());
             Ok(())

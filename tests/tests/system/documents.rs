@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use contract::events::Event;
+use domain::audit::AuditEvent;
 
 const BEGIN: &str = "<!-- authorisation table -->\n";
 const END: &str = "<!-- end -->";
@@ -37,4 +39,19 @@ fn the_authorisation_table_in_the_architecture_page_is_the_code() -> anyhow::Res
 #[tokio::test]
 async fn the_openapi_document_that_is_deployed_is_the_functions() -> anyhow::Result<()> {
     check("functions/approval/openapi.json", &local::documents::openapi().await?)
+}
+
+#[test]
+fn the_published_schemas_are_the_events_and_their_examples_are_still_read() -> anyhow::Result<()> {
+    for (kind, schema) in local::documents::event_schemas() {
+        check(&format!("events/published/{kind}/v1.schema.json"), &format!("{schema:#}\n"))?;
+        let Ok(example) = std::fs::read(in_repository(&format!("events/published/{kind}/v1.example.json"))) else {
+            continue;
+        };
+        let envelope: AuditEvent = serde_json::from_slice(&example).with_context(|| kind.clone())?;
+        assert_eq!(envelope.event_type, kind);
+        assert_eq!(envelope.computed_hash(), envelope.hash, "{kind} is not as it was recorded");
+        Event::of(&envelope).with_context(|| kind.clone())?;
+    }
+    Ok(())
 }
