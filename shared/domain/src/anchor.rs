@@ -14,7 +14,6 @@ use crate::authorization::{Action, Relation, authorize, not_found};
 use crate::aws::{AccountId, Partition, Region, RoleRef, WorkspaceArn, WorkspaceName};
 use crate::calendar::{Month, next_day, utc_day};
 use crate::chain::Chain;
-use crate::chain::issue::RoleTurn;
 use crate::ids::{ApprovalId, ClaimId, ScopeId, SpaceId, TaskId, WorkloadId};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
@@ -281,35 +280,6 @@ impl Anchor {
     #[must_use]
     pub fn claim_on(&self, day: Date) -> Option<&Claim> {
         self.claims.iter().find(|c| c.holds_on(day))
-    }
-
-    /// Whose turn it is, for a task that wants to put the role's policy.
-    #[must_use]
-    pub fn turn_for(&self, task: &TaskId) -> RoleTurn {
-        match &self.policy_task {
-            Some(holder) if holder != task => RoleTurn::HeldBy(holder.clone()),
-            _ => RoleTurn::Free,
-        }
-    }
-
-    /// Notes that a policy task became ready, or that it waits.
-    pub fn take_turn(&mut self, task: TaskId) {
-        match &self.policy_task {
-            None => {
-                self.waiting.retain(|t| *t != task);
-                self.policy_task = Some(task);
-            }
-            Some(holder) if *holder == task || self.waiting.contains(&task) => {}
-            Some(_) => self.waiting.push_back(task),
-        }
-    }
-
-    /// Notes that a policy task ended or was cancelled, whether it held the turn or waited for it.
-    pub fn end_turn(&mut self, task: &TaskId) {
-        if self.policy_task.as_ref() == Some(task) {
-            self.policy_task = None;
-        }
-        self.waiting.retain(|t| t != task);
     }
 
     /// Whether another workload may not use it: it has scopes or a claim that lasts.

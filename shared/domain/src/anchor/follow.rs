@@ -27,6 +27,26 @@ impl Anchor {
         if self.policy_task.is_some() { None } else { self.waiting.front() }
     }
 
+    /// Notes that a policy task became ready, or that it waits.
+    pub fn take_turn(&mut self, task: TaskId) {
+        match &self.policy_task {
+            None => {
+                self.waiting.retain(|t| *t != task);
+                self.policy_task = Some(task);
+            }
+            Some(holder) if *holder == task || self.waiting.contains(&task) => {}
+            Some(_) => self.waiting.push_back(task),
+        }
+    }
+
+    /// Notes that a policy task ended or was cancelled, whether it held the turn or waited for it.
+    pub fn end_turn(&mut self, task: &TaskId) {
+        if self.policy_task.as_ref() == Some(task) {
+            self.policy_task = None;
+        }
+        self.waiting.retain(|t| t != task);
+    }
+
     /// The role after a step of one of its scopes.
     ///
     /// # Errors
