@@ -3,6 +3,7 @@
 //! The text is in `sql/*.sql`. Values go in as execution parameters, which Athena reads as SQL literals (a text stands in
 //! single quotes); only the workspace tag's key goes into the text, after an allow-list of characters.
 
+pub use domain::bill::line::COLUMNS as FACTS_COLUMNS;
 use domain::calendar::Month;
 
 /// The grouped query, before the tag key is put in.
@@ -10,36 +11,6 @@ const FACTS: &str = include_str!("sql/facts.sql");
 
 /// The ungrouped query.
 const CONTROL: &str = include_str!("sql/control.sql");
-
-/// The columns of the grouped query, in order.
-pub const FACTS_COLUMNS: [&str; 26] = [
-    "line_item_type",
-    "billing_entity",
-    "invoiced",
-    "usage_day",
-    "account_id",
-    "region",
-    "principal",
-    "resource_id",
-    "workspace_tag",
-    "product_code",
-    "product_servicecode",
-    "product_family",
-    "product_name",
-    "product_provider",
-    "product_model",
-    "inference_type",
-    "feature",
-    "usage_type",
-    "operation",
-    "pricing_unit",
-    "unblended_rate",
-    "currency",
-    "description",
-    "quantity",
-    "cost",
-    "row_count",
-];
 
 /// The columns of the control query, in order; one row per currency.
 pub const CONTROL_COLUMNS: [&str; 10] = [
