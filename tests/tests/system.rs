@@ -12,6 +12,7 @@ mod system {
     mod documents;
     mod gap_actions;
     mod ingestion;
+    mod killed_workflow;
     mod money;
     mod paths;
     mod refusals;

@@ -21,7 +21,7 @@ use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::finish::finish;
 use crate::ingestions::{RunView, location};
-use crate::query::{AiTerms, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
+use crate::query::{control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
 use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
 use crate::terms::terms_of;
 
@@ -198,10 +198,18 @@ async fn submit(
 }
 
 /// Submits the query by slices of a run whose other two do not agree.
-pub(crate) async fn submit_slices(app: &App, run: &Run, terms: &AiTerms) -> Result<String, IngestError> {
+pub(crate) async fn submit_slices(
+    app: &App,
+    run: &Run,
+    delivery: &Delivery,
+    settings: &Settings,
+) -> Result<Result<String, store::aggregates::run::Failure>, IngestError> {
     let month = run.billing_period;
-    let of = (&run.manifest, month, run.attempt);
-    Ok(submit_query(app, slices_sql(), facts_parameters(month, terms), of).await?)
+    let of = (&delivery.manifest, month, run.attempt);
+    Ok(match terms_of(&settings.bill) {
+        Ok(terms) => Ok(submit_query(app, slices_sql(), facts_parameters(month, &terms), of).await?),
+        Err(error) => Err(FailureKind::SettingsUnusable.because(error.to_string())),
+    })
 }
 
 async fn submit_query(
