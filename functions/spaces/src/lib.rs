@@ -19,8 +19,6 @@ use aws_sdk_dynamodb::Client;
 use domain::audit::AuditEvent;
 use domain::authorization::Action;
 use lambda::{Function, Ids, Platform};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use store::Store;
 
 /// What the handlers share.
@@ -29,11 +27,6 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) ids: Ids,
 }
-
-/// The body of a step that says everything by its path.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// The function, with its routes and triggers.
 ///
