@@ -1,16 +1,16 @@
 // Asks an IAM evaluator that nobody here wrote (@cloud-copilot/iam-simulate) every enumerated call, and compares its
 // answer with what the approvals say: no over-grant, no under-grant.
 //
-//   node check.mjs CASES.json FOLDER-WITH-NODE_MODULES
+//   node check.mjs CASES.json FOLDER-OF-GOLDEN-POLICIES FOLDER-WITH-NODE_MODULES
 //
-// Three passes. Every document must be valid for its kind. Every call is asked of the evaluator's core; calls that are
+// Three passes. Every document must be valid for its kind, the golden ones too. Every call is asked of the evaluator's core; calls that are
 // permitted in the smaller cases are asked once more with its full validation, which knows from AWS's service reference
 // which actions, resources and context keys exist: a condition on a key that AWS never sends would show there. Then
 // documents are mutated, and the comparison must notice every kind of mutation: a check that cannot fail would be none.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 
 const CALLS_MIN = 100_000
@@ -21,10 +21,10 @@ const STRICT_CASES = /in: (grant \d+|everything|an organisation)/
 // the model's ARN without region for global routing, and batch jobs through an inference profile.
 const NOT_IN_REFERENCE = [/:bedrock:::foundation-model\//, /^bedrock:CreateModelInvocationJob .*:inference-profile\//]
 
-const [casesFile, tools] = process.argv.slice(2)
+const [casesFile, golden, tools] = process.argv.slice(2)
 const require = createRequire(resolve(tools, 'package.json'))
 const { runSimulation, runUnsafeSimulation } = require('@cloud-copilot/iam-simulate')
-const { validateIdentityPolicy, validateServiceControlPolicy } = require('@cloud-copilot/iam-policy')
+const { validateIdentityPolicy, validateServiceControlPolicy, validateTrustPolicy } = require('@cloud-copilot/iam-policy')
 
 const { calls, cases } = JSON.parse(readFileSync(casesFile, 'utf8'))
 
@@ -61,6 +61,16 @@ function validate() {
     ]
     if (errors.length > 0) problems.push(`${name}: ${JSON.stringify(errors)}`)
   }
+  const files = readdirSync(golden).filter((file) => file.endsWith('.snap'))
+  for (const file of files) {
+    // A snapshot is a header between two lines of dashes, then the text.
+    const document = JSON.parse(readFileSync(join(golden, file), 'utf8').split('\n---\n').slice(1).join('\n---\n'))
+    const validated = file.startsWith('trust-') ? validateTrustPolicy : file.startsWith('organisation-') ? validateServiceControlPolicy : validateIdentityPolicy
+    const errors = validated(document)
+    if (errors.length > 0) problems.push(`${file}: ${JSON.stringify(errors)}`)
+  }
+  console.log(`${files.length} golden documents, ${cases.length} compiled ones: each read by the validator of its kind`)
+  if (files.length === 0) problems.push('no golden document was found')
   return problems
 }
 
