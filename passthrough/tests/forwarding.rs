@@ -1,4 +1,5 @@
 //! The function against a platform on loopback that recomputes every signature by hand.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking, and says at what")]
 
 #[path = "support/platform.rs"]
 mod platform;

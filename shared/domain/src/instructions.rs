@@ -23,6 +23,7 @@ mod drift;
 pub mod map;
 mod revoke;
 mod role;
+pub mod source;
 pub mod template;
 
 #[cfg(test)]
