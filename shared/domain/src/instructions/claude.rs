@@ -9,7 +9,7 @@ use super::command::{Command, account, literal};
 use super::curl::{self, REQUIRE_CREDENTIALS};
 use super::template::{self, function_name};
 use super::{Artifact, Steps, Surroundings, TaskContent, WorkspaceState, role, source, title};
-use crate::aws::{RoleRef, WorkspaceArn};
+use crate::aws::{Region, RoleRef, WorkspaceArn};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
 use crate::platform::ModelAction;
@@ -211,12 +211,20 @@ pub(super) fn files_of_the_function(chain: &Chain, grants: &[Grant]) -> Result<[
     Ok([Artifact::new(TEMPLATE, template), source::checksums()])
 }
 
+/// Prints the function's URL, which ends in a slash.
+pub(crate) fn function_url_command(region: &Region, function: &str) -> String {
+    let read = Command::aws("lambda get-function-url-config")
+        .option("--function-name", function)
+        .option("--region", region.as_str());
+    read.printing("FunctionUrl").into()
+}
+
 /// Reads what was deployed, and tries it: a model that nobody approved, then the approved one.
 fn verify_function(steps: Steps, chain: &Chain, workspace: &WorkspaceArn, function: &str, role: &RoleRef) -> Steps {
     let region = &chain.spec.region;
     let on_function =
         |operation| Command::aws(operation).option("--function-name", function).option("--region", region.as_str());
-    let url = String::from(on_function("lambda get-function-url-config").printing("FunctionUrl"));
+    let url = function_url_command(region, function);
     let call = |path: &str, body: Option<&Value>| {
         with_credentials(&curl::through_function(region, &url, path, &workspace.workspace_id, body))
     };
