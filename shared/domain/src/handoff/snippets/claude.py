@@ -1,13 +1,13 @@
 import os
 
 import boto3
-import httpx
+import httpx2
 from anthropic import Anthropic
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 
-class SignedForTheFunction(httpx.Auth):
+class SignedForTheFunction(httpx2.Auth):
     """Signs each call for the passthrough function's URL, under the role that this code runs under."""
 
     requires_request_body = True
@@ -23,7 +23,7 @@ client = Anthropic(
     base_url=os.environ["CLAUDE_PASSTHROUGH_URL"],
     api_key="none: the function signs under its own role",
     default_headers={"anthropic-workspace-id": os.environ["CLAUDE_WORKSPACE_ID"]},
-    http_client=httpx.Client(auth=SignedForTheFunction(), timeout=600),
+    http_client=httpx2.Client(auth=SignedForTheFunction(), timeout=600),
 )
 with client.messages.stream(
     model=os.environ["CLAUDE_MODEL_ID"],
