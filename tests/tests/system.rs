@@ -9,6 +9,7 @@ mod system {
     mod documents;
     mod ingestion;
     mod money;
+    mod passthrough;
     mod paths;
     mod refusals;
     mod repetition;

@@ -23,6 +23,7 @@ mod drift;
 pub mod map;
 mod revoke;
 mod role;
+pub mod source;
 pub mod template;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) mod fixtures;
 mod tests;
 
 pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};
+pub(crate) use claude::function_url_command;
 pub use claude::{render_claude_create_workspace, render_claude_deploy_lambda, render_claude_register_workspace};
 pub(crate) use curl::endpoint;
 pub use drift::{Drift, render_fix_drift};

@@ -1,6 +1,6 @@
 //! Taking approved access away: the document compiled from what remains on the role, or no document at all.
 
-use super::claude::{archive, delete_stack, deploy, registered};
+use super::claude::{TEMPLATE, archive, delete_stack, deploy, files_of_the_function, registered};
 use super::command::account;
 use super::template::{self, function_name};
 use super::{Artifact, Steps, Surroundings, TaskContent, WorkspaceUse, bedrock, role, title};
@@ -45,12 +45,12 @@ pub fn render_revoke_claude_workspace(chain: &Chain, around: &Surroundings<'_>) 
     let mut steps = check_account(chain);
     // Revoked before its third task, a scope may have neither role nor function nor a registered workspace.
     if chain.workspace_arn.is_some() {
-        steps = if remaining.is_some() {
-            let template = template::render(&role, &chain.spec.region, &chain.approval_id, around.others_on_role);
-            artifacts.push(Artifact::new("template.yaml", template));
-            deploy(take_off(steps, &role.name, remaining.as_ref()), chain, &function)
+        let still_served = around.others_on_role.iter().any(|grant| template::serves(&chain.spec.region, grant));
+        steps = if still_served {
+            artifacts.extend(files_of_the_function(chain, around.others_on_role)?);
+            deploy(take_off(steps, &role.name, remaining.as_ref()), chain, &function, TEMPLATE)
         } else {
-            take_off(delete_stack(steps, chain, &function), &role.name, None)
+            take_off(delete_stack(steps, chain, &function), &role.name, remaining.as_ref())
         };
     }
     match (around.workspace_use, registered(chain)) {
