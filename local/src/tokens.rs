@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -101,6 +102,21 @@ impl Tokens {
                 Self::of(&key).map_err(TokenKeyError::Make)
             }
             Err(error) => Err(file_error(error)),
+        }
+    }
+
+    /// The key of this process, made once: stacks in memory share it, since making one takes a good part of a start.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn of_process() -> Result<Arc<Self>, TokenKeyError> {
+        static MADE: OnceLock<Arc<Tokens>> = OnceLock::new();
+        match MADE.get() {
+            Some(made) => Ok(Arc::clone(made)),
+            None => {
+                let made = Arc::new(Self::open(None)?);
+                Ok(Arc::clone(MADE.get_or_init(|| made)))
+            }
         }
     }
 

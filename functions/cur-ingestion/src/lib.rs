@@ -17,6 +17,7 @@ mod gaps;
 mod ingestions;
 pub mod query;
 mod reattribute;
+mod result_file;
 mod rows;
 mod run;
 mod settle;

@@ -1,8 +1,9 @@
 //! Anchors as people see them: ready to claim, or claimed. One that is still being made shows only as its tasks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::anchor::{Anchor, AnchorRef, NamedAnchor};
+use domain::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspace_arn};
 use domain::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
 use domain::text::Sub;
 use jiff::civil::Date;
@@ -89,6 +90,23 @@ impl App {
             Err(_) => Ok(None),
         }
     }
+
+    /// Other records of the same workspace: the one that the bill made under its id, the one that a chain made under its
+    /// name. Whoever claims one of them goes through only if the others are as they were seen here.
+    pub(crate) async fn twins_of(&self, anchor: &Anchor) -> Result<Vec<Loaded<Anchor>>, StoreError> {
+        let Some(arn) = workspace_arn(anchor) else { return Ok(Vec::new()) };
+        let text = arn.to_string();
+        let listed = self.store.list_anchors().await?.into_iter().filter(|other| other.arn.as_ref() == Some(&text));
+        let in_bill = NamedAnchor::Workspace(arn).key_in_bill().ok();
+        let keys: BTreeSet<AnchorKey> = listed.map(|other| other.key).chain(in_bill).collect();
+        let mut twins = Vec::new();
+        for key in keys.into_iter().filter(|key| *key != anchor.key) {
+            let twin = self.store.load_anchor(&key).await?;
+            twins.extend(twin.filter(|twin| twin.value.arn.as_ref() == Some(&text)));
+        }
+        Ok(twins)
+    }
+
     /// An anchor of the bill as its record names it, if it has one: a role of a Lambda function is one of its own type.
     pub(crate) async fn as_registered(&self, reference: AnchorRef) -> Result<AnchorRef, StoreError> {
         let Ok(named) = reference.named() else { return Ok(reference) };

@@ -83,11 +83,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .query(&["state", "workloadId"])
         .summary("What Leads proposed to owners")
         .post("/v1/proposals/{id}/accept", Action::AnswerProposal, proposals::accept)
-        .summary("Accept a proposal; a proposed claim is made")
+        .summary("Accept a proposal; a proposed claim is made, a proposed request submitted")
         .post("/v1/proposals/{id}/decline", Action::AnswerProposal, proposals::decline)
         .summary("Decline a proposal")
         .get("/v1/workloads/{id}/handoff", Action::ReadHandoff, handoff::read)
         .paged()
         .summary("What a developer needs to call each implemented scope");
-    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose_claim).build())
+    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose).build())
 }
