@@ -63,6 +63,18 @@ impl World {
         self.call(who, "GET", path, None, &[]).await
     }
 
+    /// Downloads a file, byte for byte.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn download(&self, who: Person, path: &str) -> anyhow::Result<Bytes> {
+        let token = self.local.tokens.issue(&who.identity())?;
+        let request = Request::builder().uri(path).header("authorization", format!("Bearer {token}"));
+        let response = self.local.stack.call(request.body(Bytes::new())?).await;
+        anyhow::ensure!(response.status() == 200, "{path}: {}", response.status());
+        Ok(response.into_body())
+    }
+
     /// Creates, or moves a thing on.
     ///
     /// # Errors

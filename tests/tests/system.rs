@@ -14,6 +14,7 @@ mod system {
     mod ingestion;
     mod killed_workflow;
     mod money;
+    mod passthrough;
     mod paths;
     mod refusals;
     mod repetition;

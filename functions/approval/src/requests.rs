@@ -18,22 +18,12 @@ use domain::request::{
 };
 use domain::space::{Space, Workload};
 use domain::text::Note;
-use lambda::{Answer, Call, Page, Problem, list_page};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use lambda::{Answer, Call, Nothing, Page, Problem, Reason, list_page};
 use store::aggregates::estimate::versions;
 use store::aggregates::request::{requests_in, requests_of};
 use store::{Index, Loaded, Order, Step, Transaction};
 
 use crate::App;
-use crate::accounts::Nothing;
-
-/// Why.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Reason {
-    pub(crate) reason: Note,
-}
 
 type Shown = Answer<Versioned<Request>>;
 

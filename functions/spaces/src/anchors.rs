@@ -7,7 +7,7 @@ use domain::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspace_arn};
 use domain::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
 use domain::text::Sub;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::anchors_of;
@@ -43,9 +43,10 @@ pub(crate) struct AnchorView {
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<AnchorView>>, Problem> {
     let wanted: Option<AnchorState> = call.query.one_of("state")?;
-    let sight = app.sight(&call).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
     let everything = vec![keys::all_of(Anchor::KIND)];
-    let (index, partitions) = app.where_listed(&call, &sight, anchors_of, everything).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), anchors_of, everything).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let anchor: Anchor = entry.read()?;

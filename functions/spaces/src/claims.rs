@@ -11,7 +11,7 @@ use domain::outcome::Outcome;
 use domain::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::{ClaimRow, claim_pointer, claims, claims_of};
@@ -89,8 +89,9 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ClaimView>>, Problem> {
-    let sight = app.sight(&call).await?;
-    let (index, partitions) = app.where_listed(&call, &sight, claims_of, vec![claims()]).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), claims_of, vec![claims()]).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let ClaimRow { claim, anchor } = entry.read()?;

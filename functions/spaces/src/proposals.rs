@@ -7,7 +7,7 @@ use contract::answers::Versioned;
 use contract::events::{Event, Place};
 use domain::anchor::{Anchor, AnchorRef, decide_claim_proposed};
 use domain::approval::{Approval, ApprovalState};
-use domain::ids::{ClaimId, ProposalId, RequestId};
+use domain::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
 use domain::model::Model;
 use domain::outcome::Outcome;
 use domain::platform::{ModelKey, Tier};
@@ -15,18 +15,19 @@ use domain::proposal::{Proposal, ProposalState, Proposed, decide_answer};
 use domain::request::{RequestFields, SubmitContext, decide_submit};
 use domain::space::Space;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use store::aggregates::proposal::{proposals_in, proposals_to};
 use store::{Loaded, Order, Step, Transaction};
 
-use crate::{App, Nothing, claims};
+use crate::{App, claims};
 
 type Shown = Answer<Versioned<Proposal>>;
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Proposal>>>, Problem> {
     let wanted: Option<ProposalState> = call.query.one_of("state")?;
-    let sight = app.sight(&call).await?;
-    let (index, partitions) = app.where_listed(&call, &sight, proposals_to, proposals_in(wanted)).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), proposals_to, proposals_in(wanted)).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let proposal: Proposal = entry.read()?;

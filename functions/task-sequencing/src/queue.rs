@@ -9,6 +9,7 @@ use domain::aws::{AccountId, Region};
 use domain::chain::Chain;
 use domain::digest::Digest;
 use domain::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
+use domain::instructions::source::files_beside;
 use domain::space::Space;
 use domain::task::{Task, TaskState};
 use lambda::{Answer, Call, File, Page, Problem, list_page};
@@ -99,12 +100,14 @@ pub(crate) async fn bundle(app: Arc<App>, call: Call<()>) -> Result<File, Proble
     Ok(File { name: format!("{id}.zip"), content_type: "application/zip", bytes })
 }
 
-/// The artefacts as a zip archive: the same task gives the same bytes.
+/// The artefacts, and the source of the function that the task deploys, as a zip archive: the same task gives the same
+/// bytes.
 fn archive(task: &Task) -> zip::result::ZipResult<Vec<u8>> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for artifact in &task.artifacts {
-        archive.start_file(&artifact.name, SimpleFileOptions::default())?;
-        archive.write_all(artifact.content.as_bytes())?;
+    let artifacts = task.artifacts.iter().map(|artifact| (artifact.name.as_str(), artifact.content.as_str()));
+    for (name, content) in artifacts.chain(files_beside(&task.artifacts).iter().copied()) {
+        archive.start_file(name, SimpleFileOptions::default())?;
+        archive.write_all(content.as_bytes())?;
     }
     Ok(archive.finish()?.into_inner())
 }

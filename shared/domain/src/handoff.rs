@@ -1,6 +1,8 @@
 //! What a developer is handed when a scope is implemented: where to call, as whom, with what, and code that works.
 //!
-//! Nothing secret is in it: the caller runs under the role, whose credentials the runtime supplies.
+//! Nothing secret is in it: the caller runs under a role, whose credentials the runtime supplies. On Bedrock that is the
+//! approved role. On Claude Platform the approved role is the passthrough function's, which Lambda alone assumes: the
+//! workload calls the function's URL, under the role that the engineer gave `caller-policy.json`.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +10,16 @@ use serde::Serialize;
 
 use crate::aws::{Region, WorkspaceArn};
 use crate::chain::Chain;
+use crate::instructions::function_url_command;
 use crate::instructions::template::function_name;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::{ModelId, Platform};
+use crate::task::{TaskKind, TaskState};
 
 mod snippets;
+
+/// The evidence by which the engineer tells the function's URL. It is not required: the hand-off then names the command.
+pub(crate) const FUNCTION_URL_EVIDENCE: &str = "functionUrl";
 
 /// The hand-off of one scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -34,9 +41,13 @@ pub struct Handoff {
     pub workspace_id: Option<String>,
     /// The passthrough function, on Claude Platform.
     pub function_name: Option<String>,
+    /// Its URL, which signed calls go to; none if the engineer handed none in.
+    pub function_url: Option<String>,
+    /// The command that prints the URL, for whoever may read the function.
+    pub function_url_command: Option<String>,
     /// From which region.
     pub region: Region,
-    /// Where the calls go.
+    /// Where the platform answers; on Claude Platform the function forwards there.
     pub endpoint: String,
     /// Environment variables that the snippets read.
     pub environment: BTreeMap<String, String>,
@@ -95,6 +106,8 @@ fn on_bedrock(chain: &Chain) -> Handoff {
         workspace_arn: None,
         workspace_id: None,
         function_name: None,
+        function_url: None,
+        function_url_command: None,
         region: region.clone(),
         endpoint: format!("https://bedrock-runtime.{region}.amazonaws.com"),
         environment,
@@ -104,13 +117,14 @@ fn on_bedrock(chain: &Chain) -> Handoff {
 
 fn on_claude_platform(chain: &Chain, workspace: &WorkspaceArn) -> Handoff {
     let region = &chain.spec.region;
-    let endpoint = crate::instructions::endpoint(region);
-    let environment = environment(&[
+    let function = function_name(&chain.role().name);
+    let function_url = function_url(chain);
+    let mut environment = environment(&[
         ("AWS_REGION", region.as_str()),
-        ("ANTHROPIC_AWS_WORKSPACE_ID", &workspace.workspace_id),
+        ("CLAUDE_WORKSPACE_ID", &workspace.workspace_id),
         ("CLAUDE_MODEL_ID", chain.model_id.as_str()),
-        ("CLAUDE_ENDPOINT", &endpoint),
     ]);
+    environment.extend(function_url.iter().map(|url| ("CLAUDE_PASSTHROUGH_URL".to_owned(), url.clone())));
     Handoff {
         platform: chain.platform,
         role_arn: chain.role().arn(),
@@ -119,12 +133,29 @@ fn on_claude_platform(chain: &Chain, workspace: &WorkspaceArn) -> Handoff {
         inference_profile_arn: None,
         workspace_arn: Some(workspace.clone()),
         workspace_id: Some(workspace.workspace_id.clone()),
-        function_name: Some(function_name(&chain.role().name)),
+        function_url_command: Some(function_url_command(region, &function)),
+        function_name: Some(function),
+        function_url,
         region: region.clone(),
-        endpoint,
+        endpoint: crate::instructions::endpoint(region),
         environment,
         snippets: snippets::claude_platform(),
     }
+}
+
+/// The function's URL, as the task that last deployed it was completed with.
+fn function_url(chain: &Chain) -> Option<String> {
+    let deployed = |t: &&crate::task::Task| t.kind == TaskKind::ClaudeDeployLambda && t.state == TaskState::Completed;
+    chain.tasks.iter().rev().filter(deployed).find_map(|t| t.evidence.get(FUNCTION_URL_EVIDENCE).cloned())
+}
+
+/// Whether this is the URL of a function in the region; its name is Lambda's own choice (Lambda developer guide,
+/// "Function URLs").
+pub(crate) fn is_function_url(region: &Region, url: &str) -> bool {
+    let id = url.strip_prefix("https://").and_then(|rest| rest.strip_suffix(&format!(".lambda-url.{region}.on.aws/")));
+    id.is_some_and(|id| {
+        (1..=63).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    })
 }
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -21,8 +21,10 @@ mod command;
 mod curl;
 mod drift;
 pub mod map;
+mod pod_identity;
 mod revoke;
 mod role;
+pub mod source;
 pub mod template;
 
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub(crate) mod fixtures;
 mod tests;
 
 pub use bedrock::{render_bedrock_create_profile, render_bedrock_iam_policy};
+pub(crate) use claude::function_url_command;
 pub use claude::{render_claude_create_workspace, render_claude_deploy_lambda, render_claude_register_workspace};
 pub(crate) use curl::endpoint;
 pub use drift::{Drift, render_fix_drift};
@@ -218,6 +221,14 @@ impl Steps {
     /// Adds the steps that `more` makes, if `wanted`.
     pub(crate) fn when(self, wanted: bool, more: impl FnOnce(Self) -> Self) -> Self {
         if wanted { more(self) } else { self }
+    }
+
+    /// Adds the steps that `more` makes of a value that is there.
+    pub(crate) fn when_some<T>(self, given: Option<T>, more: impl FnOnce(Self, T) -> Self) -> Self {
+        match given {
+            Some(given) => more(self, given),
+            None => self,
+        }
     }
 
     pub(crate) fn done(self) -> Vec<Step> {

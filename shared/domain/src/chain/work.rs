@@ -11,6 +11,7 @@ use crate::aws::{RoleRef, WorkspaceArn};
 use crate::chain::issue::{Render, RoleTurn, make_ready};
 use crate::chain::{Chain, Progress, ScopeState, Stepped, no_such_task};
 use crate::digest::Digest;
+use crate::handoff::{FUNCTION_URL_EVIDENCE, is_function_url};
 use crate::ids::TaskId;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
@@ -271,7 +272,10 @@ fn check_evidence(chain: &Chain, task: &Task, evidence: &Evidence) -> Result<(),
         };
         check_named_evidence(chain, name, given)?;
     }
-    Ok(())
+    match evidence.get(FUNCTION_URL_EVIDENCE).filter(|_| task.kind == TaskKind::ClaudeDeployLambda) {
+        Some(url) => check_named_evidence(chain, FUNCTION_URL_EVIDENCE, url),
+        None => Ok(()),
+    }
 }
 
 fn check_named_evidence(chain: &Chain, name: &str, given: &str) -> Result<(), Refusal> {
@@ -289,6 +293,9 @@ fn check_named_evidence(chain: &Chain, name: &str, given: &str) -> Result<(), Re
             chain.spec.region,
             chain.spec.account_id
         ),
+        FUNCTION_URL_EVIDENCE if !is_function_url(&chain.spec.region, given) => {
+            format!("https://….lambda-url.{}.on.aws/", chain.spec.region)
+        }
         _ => return Ok(()),
     };
     Err(Refusal::new(

@@ -20,11 +20,15 @@ pub(super) fn bedrock() -> Vec<Snippet> {
 
 pub(super) fn claude_platform() -> Vec<Snippet> {
     vec![
-        snippet(Language::Python, "pip install 'anthropic[aws]'", include_str!("snippets/claude.py")),
-        snippet(Language::Typescript, "npm install @anthropic-ai/aws-sdk", include_str!("snippets/claude.ts")),
+        snippet(Language::Python, "pip install anthropic boto3 httpx", include_str!("snippets/claude.py")),
+        snippet(
+            Language::Typescript,
+            "npm install @anthropic-ai/sdk @aws-crypto/sha256-js @aws-sdk/credential-provider-node @smithy/signature-v4",
+            include_str!("snippets/claude.ts"),
+        ),
         snippet(
             Language::Rust,
-            "cargo add aws-config aws-credential-types aws-sigv4 http serde_json && cargo add reqwest --features json && cargo add tokio --features full",
+            "cargo add aws-config aws-credential-types aws-sigv4 http serde_json reqwest && cargo add tokio --features full",
             include_str!("snippets/claude.rs.txt"),
         ),
     ]

@@ -3,19 +3,24 @@
 //! IAM cannot limit the model there, and the third task says so: the function refuses any model but the approved ones,
 //! and ingestion raises a gap for any other that the bill names.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::command::{Command, account, literal};
 use super::curl::{self, REQUIRE_CREDENTIALS};
 use super::template::{self, function_name};
-use super::{Artifact, Steps, Surroundings, TaskContent, WorkspaceState, role, title};
-use crate::aws::WorkspaceArn;
+use super::{Artifact, Steps, Surroundings, TaskContent, WorkspaceState, role, source, title};
+use crate::aws::{Region, RoleRef, WorkspaceArn};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
+use crate::platform::ModelAction;
 use crate::policy::APPROVAL_TAG;
-use crate::policy::claude::engineer_permissions;
+use crate::policy::claude::{caller_permissions, engineer_permissions};
 use crate::policy::grant::Grant;
 use crate::task::TaskKind;
+
+/// The function's template, and that of before where others on the role use the function.
+pub(super) const TEMPLATE: &str = "template.yaml";
+const UNDO_TEMPLATE: &str = "undo-template.yaml";
 
 const WORKSPACES: &str = "/v1/organizations/workspaces";
 
@@ -135,29 +140,32 @@ pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> 
     )));
     let expect = format!("{}, then the workspace {} of the approval", chain.spec.account_id, workspace.workspace_id);
     let steps = work.apply(Steps::default().run("Verify the account and the workspace", read, &expect), None);
-    let steps = deploy(steps, chain, &function)
-        .run(
-            "Verify the function's role",
-            Command::aws("lambda get-function-configuration")
-                .option("--function-name", &function)
-                .option("--region", region)
-                .printing("Role"),
-            &format!("{}: the evidence `lambdaRoleArn`", work.role.arn()),
-        )
+    let steps = verify_function(deploy(steps, chain, &function, TEMPLATE), chain, workspace, &function, &work.role)
         .by_hand(
-            "Know what IAM does not hold",
-            &format!(
-                "IAM cannot name a model on Claude Platform: the policy limits workspace and actions. The function refuses any model but {}; any other that the bill shows becomes a gap",
-                chain.model_id
-            ),
+            "Let the workload call the function: put caller-policy.json on the role that its own code runs under",
+            "calls that are signed under that role are answered at the function's URL, and no others",
         );
+    let steps = steps.by_hand(
+        "Know what IAM does not hold",
+        &format!(
+            "IAM cannot name a model on Claude Platform: the policy limits workspace and actions. The function refuses any \
+             model but {}, which IAM could not; who calls the platform under the role without it can use any model there, \
+             and whatever other model the bill then shows becomes a gap",
+            chain.model_id
+        ),
+    );
     let mut artifacts = work.artifacts();
-    artifacts.push(Artifact::new(
-        "template.yaml",
-        template::render(&work.role, &chain.spec.region, &chain.approval_id, &work.grants),
-    ));
+    artifacts.extend(files_of_the_function(chain, &work.grants)?);
+    let callers = caller_permissions(&work.role, &chain.spec.region, &function)?;
+    artifacts.push(Artifact::document("caller-policy.json", &callers));
     artifacts.push(permissions_of_the_engineer(chain)?);
-    let undo = delete_stack(Steps::default(), chain, &function);
+    let undo = if around.others_on_role.iter().any(|grant| template::serves(&chain.spec.region, grant)) {
+        let [before, _same_source] = files_of_the_function(chain, around.others_on_role)?;
+        artifacts.push(Artifact::new(UNDO_TEMPLATE, before.content));
+        deploy(Steps::default(), chain, &function, UNDO_TEMPLATE)
+    } else {
+        delete_stack(Steps::default(), chain, &function)
+    };
     Ok(TaskContent {
         title: title(TaskKind::ClaudeDeployLambda, &format!("{function} in {} {region}", chain.spec.account_id), chain),
         instructions: steps.done(),
@@ -167,16 +175,101 @@ pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> 
     })
 }
 
-/// Deploys `template.yaml` as the stack of the function's name.
-pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str) -> Steps {
-    let deploy = Command::aws("cloudformation deploy")
-        .file_name("--template-file", "template.yaml")
+/// Builds the function and deploys a template as the stack of the function's name.
+pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str, template: &'static str) -> Steps {
+    let check = format!("sha256sum -c {}", source::CHECKSUMS);
+    let build = Command::sam("build").file_name("--template-file", template);
+    let deploy = Command::sam("deploy")
         .option("--stack-name", function)
         .values("--capabilities", &["CAPABILITY_AUTO_EXPAND".to_owned()])
         .values("--tags", &[format!("{APPROVAL_TAG}={}", chain.approval_id)])
-        .option("--region", chain.spec.region.as_str());
-    let expect = "Successfully created/updated stack; on a role that was just created repeat once if Lambda cannot assume it yet";
-    steps.run("Deploy the passthrough function", deploy, expect)
+        .option("--region", chain.spec.region.as_str())
+        .flag("--resolve-s3")
+        .flag("--no-confirm-changeset")
+        .flag("--no-fail-on-empty-changeset");
+    steps
+        .run(
+            "Check the function's source",
+            check,
+            "OK behind every file of passthrough/; anything else means that the product was renewed since: return this task",
+        )
+        .run(
+            "Build the passthrough function",
+            build,
+            "Build Succeeded; it needs the SAM CLI, Rust and cargo-lambda with zig (pip install aws-sam-cli cargo-lambda ziglang)",
+        )
+        .run(
+            "Deploy the passthrough function",
+            deploy,
+            "Successfully created/updated stack; on a role that was just created repeat once if Lambda cannot assume it yet",
+        )
+}
+
+/// The files that [`deploy`] uses, for these grants; the source itself is added where the task is downloaded.
+pub(super) fn files_of_the_function(chain: &Chain, grants: &[Grant]) -> Result<[Artifact; 2], Refusal> {
+    let template = template::render(&chain.role(), &chain.spec.region, &chain.approval_id, grants)?;
+    Ok([Artifact::new(TEMPLATE, template), source::checksums()])
+}
+
+/// Prints the function's URL, which ends in a slash.
+pub(crate) fn function_url_command(region: &Region, function: &str) -> String {
+    let read = Command::aws("lambda get-function-url-config")
+        .option("--function-name", function)
+        .option("--region", region.as_str());
+    read.printing("FunctionUrl").into()
+}
+
+/// Reads what was deployed, and tries it: a model that nobody approved, then the approved one.
+fn verify_function(steps: Steps, chain: &Chain, workspace: &WorkspaceArn, function: &str, role: &RoleRef) -> Steps {
+    let region = &chain.spec.region;
+    let on_function =
+        |operation| Command::aws(operation).option("--function-name", function).option("--region", region.as_str());
+    let url = function_url_command(region, function);
+    let call = |path: &str, body: Option<&Value>| {
+        with_credentials(&curl::through_function(region, &url, path, &workspace.workspace_id, body))
+    };
+    let message =
+        |model: &str| json!({ "model": model, "max_tokens": 1, "messages": [{ "role": "user", "content": "hi" }] });
+    let counted = json!({ "model": chain.model_id, "messages": [{ "role": "user", "content": "hi" }] });
+    let has = |action| chain.actions.contains(&action);
+    let (approved, answer) = if has(ModelAction::CountTokens) {
+        (Some(call("v1/messages/count_tokens", Some(&counted))), "{\"input_tokens\":8} or another small number")
+    } else if has(ModelAction::Inference) {
+        (Some(call("v1/messages", Some(&message(chain.model_id.as_str())))), "\"type\":\"message\"")
+    } else if has(ModelAction::Batch) {
+        (Some(call("v1/messages/batches", None)), "\"data\":[")
+    } else {
+        (None, "")
+    };
+    let steps = steps
+        .run(
+            "Verify the function's role",
+            on_function("lambda get-function-configuration").printing("Role"),
+            &format!("{}: the evidence `lambdaRoleArn`", role.arn()),
+        )
+        .run(
+            "Read the function's URL",
+            on_function("lambda get-function-url-config").printing("[AuthType, InvokeMode, FunctionUrl]"),
+            &format!(
+                "AWS_IAM, RESPONSE_STREAM and https://(an id).lambda-url.{region}.on.aws/; hand that in as the evidence \
+                 `functionUrl` too, and the developers' hand-off names it"
+            ),
+        )
+        .run(
+            "See that another model is refused",
+            call("v1/messages", Some(&message("a-model-that-nobody-approved"))),
+            "\"type\":\"permission_error\" with `a-model-that-nobody-approved` is not approved, then 403",
+        );
+    match approved {
+        Some(command) => steps.run(
+            "See that what was approved is answered",
+            command,
+            &format!(
+                "{answer}, then 200; on an error of the platform read its message: the call was signed and forwarded"
+            ),
+        ),
+        None => steps,
+    }
 }
 
 /// Deletes the stack of the function.

@@ -12,6 +12,17 @@ impl Command {
         Self(format!("aws {operation}"))
     }
 
+    /// `sam <operation>`: the SAM CLI, of the AWS CLI's credentials and options.
+    pub(super) fn sam(operation: &'static str) -> Self {
+        Self(format!("sam {operation}"))
+    }
+
+    /// `--name`: an option without a value.
+    pub(super) fn flag(mut self, name: &'static str) -> Self {
+        self.0.push_str(&format!(" {name}"));
+        self
+    }
+
     /// `--name 'value'`, or `--name='value'` where the value begins with a dash and would be read as an option.
     pub(super) fn option(mut self, name: &'static str, value: &str) -> Self {
         let separator = if value.starts_with('-') { '=' } else { ' ' };

@@ -1,5 +1,5 @@
-//! SigV4-signed calls of the Claude Platform endpoint: the AWS CLI has no command for its workspaces (AWS user guide,
-//! "Making requests"; the AWS CLI reference lists none).
+//! SigV4-signed calls of the Claude Platform endpoint and of the passthrough function's URL: the AWS CLI has no command
+//! for either (AWS user guide, "Making requests"; the AWS CLI reference lists none).
 
 use serde_json::Value;
 
@@ -32,10 +32,29 @@ pub(super) fn post(region: &Region, path: &str, body: &Value) -> String {
 
 fn signed(region: &Region, path: &str, rest: &str) -> String {
     let url = quote(&format!("{}{path}", endpoint(region)));
-    let scope = quote(&format!("aws:amz:{region}:{SERVICE}"));
+    format!("curl -sS --fail-with-body {} -H 'anthropic-version: 2023-06-01'{rest} {url}", signature(region, SERVICE))
+}
+
+/// A call through the function URL that `url` prints, which ends in a slash. The status is printed behind the answer; a
+/// refusal is no failure, since a check may expect one.
+pub(super) fn through_function(
+    region: &Region,
+    url: &str,
+    path: &str,
+    workspace_id: &str,
+    body: Option<&Value>,
+) -> String {
+    let workspace = quote(&format!("anthropic-workspace-id: {workspace_id}"));
+    let body = body.map(|body| format!(" -H 'content-type: application/json' -d {}", quote(&body.to_string())));
+    let (signature, body) = (signature(region, "lambda"), body.unwrap_or_default());
+    format!("curl -sS -w '\\n%{{http_code}}\\n' {signature} -H {workspace}{body} \"$({url}){path}\"")
+}
+
+fn signature(region: &Region, service: &str) -> String {
+    let scope = quote(&format!("aws:amz:{region}:{service}"));
     // curl drops a header without value, so a missing session token sends none.
     format!(
-        "curl -sS --fail-with-body --aws-sigv4 {scope} --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \
-         -H \"x-amz-security-token:${{AWS_SESSION_TOKEN:+ $AWS_SESSION_TOKEN}}\" -H 'anthropic-version: 2023-06-01'{rest} {url}"
+        "--aws-sigv4 {scope} --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \
+         -H \"x-amz-security-token:${{AWS_SESSION_TOKEN:+ $AWS_SESSION_TOKEN}}\""
     )
 }

@@ -1,21 +1,24 @@
-//! The passthrough function's SAM template: one function per execution role, named after it.
+//! The passthrough function's SAM template: one function per execution role and region, named after the role.
 //!
 //! The function signs and forwards calls to the approved workspaces and refuses every model that is not approved, which
-//! IAM cannot do on Claude Platform. Its code stands in the template, so that deploying needs no build.
+//! IAM cannot do on Claude Platform. It is built where it is deployed, from the files of [`super::source`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::curl::endpoint;
 use crate::aws::{Region, RoleName, RoleRef};
 use crate::digest::Digest;
 use crate::ids::ApprovalId;
+use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::{ModelAction, Platform};
 use crate::policy::grant::Grant;
 
 const TEMPLATE: &str = include_str!("template.yaml");
-const CODE: &str = include_str!("passthrough.py");
+
+/// All of a function's variables, names and values (Lambda quotas: 4 KB).
+const VARIABLES_BYTES_MAX: usize = 4_096;
 
 /// The function's name: the role's, where Lambda accepts it; else its accepted characters and a digest of the role's name,
 /// so that two roles never share a function (Lambda: 64 characters of `[A-Za-z0-9_-]`).
@@ -33,53 +36,69 @@ pub fn function_name(role: &RoleName) -> String {
     format!("fn-{safe}-{digest}")
 }
 
-/// The template for all grants on the role.
-#[must_use]
-pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants: &[Grant]) -> String {
-    let code: String =
-        CODE.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("        {line}\n") }).collect();
+/// The template for all grants on the role in the region.
+///
+/// # Errors
+/// [`RefusalKind::PolicyImpossible`] when so much is approved on the role that the function cannot be told of it.
+pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants: &[Grant]) -> Result<String, Refusal> {
     let description = format!("FinOps Center: Claude Platform passthrough of role {}", role.name);
-    [
+    let (endpoint, approved) = (endpoint(region), approved(region, grants).to_string());
+    let size = ["ENDPOINT", &endpoint, "APPROVED", &approved].into_iter().map(str::len).sum::<usize>();
+    if size > VARIABLES_BYTES_MAX {
+        return Err(Refusal::new(
+            RefusalKind::PolicyImpossible,
+            format!(
+                "what is approved on role `{}` in {region} takes {size} bytes of the passthrough function's variables, \
+                 more than the {VARIABLES_BYTES_MAX} that Lambda has room for; approve further models on another role",
+                role.name
+            ),
+        ));
+    }
+    Ok([
         ("@DESCRIPTION@", description.as_str()),
         ("@FUNCTION@", &function_name(&role.name)),
         ("@ROLE@", &role.arn()),
         ("@APPROVAL@", approval_id.as_str()),
-        ("@ENDPOINT@", &endpoint(region)),
-        ("@ALLOWED@", &allowed(grants).to_string()),
+        ("@ENDPOINT@", &endpoint),
+        ("@APPROVED@", &approved),
     ]
     .into_iter()
     // A JSON string is a YAML string, so no value can become syntax.
-    .fold(TEMPLATE.to_owned(), |text, (place, value)| text.replace(place, &Value::from(value).to_string()))
-    .replace("@CODE@\n", &code)
+    .fold(TEMPLATE.to_owned(), |text, (place, value)| text.replace(place, &Value::from(value).to_string())))
 }
 
-/// Which model may be called in which workspace on which path: the grants, word for word.
-fn allowed(grants: &[Grant]) -> Value {
-    let mut rows = BTreeSet::new();
-    for grant in grants.iter().filter(|g| g.platform == Platform::ClaudePlatform) {
+/// Whether a grant is one that the function of its role serves in the region.
+pub(super) fn serves(region: &Region, grant: &Grant) -> bool {
+    grant.platform == Platform::ClaudePlatform && grant.region == *region && grant.workspace.is_some()
+}
+
+/// What the function is told: workspace id, then model id, then the approved actions that it forwards. Agents are not
+/// among them: their calls name no model, and each of their actions stands in the policy by its own name.
+fn approved(region: &Region, grants: &[Grant]) -> Value {
+    let mut approved: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    for grant in grants.iter().filter(|grant| serves(region, grant)) {
         let Some(workspace) = &grant.workspace else { continue };
-        for path in grant.actions.iter().filter_map(|a| path(*a)) {
-            rows.insert((workspace.workspace_id.as_str(), grant.model_id.as_str(), path));
-        }
+        let models = approved.entry(&workspace.workspace_id).or_default();
+        models.entry(grant.model_id.as_str()).or_default().extend(grant.actions.iter().filter_map(|a| forwarded(*a)));
     }
-    rows.into_iter()
-        .map(|(workspace, model, path)| json!({ "workspace": workspace, "model": model, "path": path }))
-        .collect()
+    serde_json::json!(approved)
 }
 
-/// The path that the function forwards for an action; files and agents name no model and are called directly.
-const fn path(action: ModelAction) -> Option<&'static str> {
+/// The function's own word for an action that it forwards.
+const fn forwarded(action: ModelAction) -> Option<&'static str> {
     match action {
-        ModelAction::Inference => Some("/v1/messages"),
-        ModelAction::CountTokens => Some("/v1/messages/count_tokens"),
-        ModelAction::Batch => Some("/v1/messages/batches"),
-        ModelAction::Files | ModelAction::Agents | ModelAction::Invoke | ModelAction::Stream => None,
+        ModelAction::Inference => Some("inference"),
+        ModelAction::CountTokens => Some("count-tokens"),
+        ModelAction::Batch => Some("batch"),
+        ModelAction::Files => Some("files"),
+        ModelAction::Agents | ModelAction::Invoke | ModelAction::Stream => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::fixtures;
 
     #[test]
     fn function_names_are_accepted_by_lambda_and_cloudformation_and_never_shared()
@@ -95,6 +114,24 @@ mod tests {
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
             assert!(seen.insert(name), "{role}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_function_is_told_of_its_own_region_and_of_no_more_than_it_has_room_for() -> anyhow::Result<()> {
+        let grants = |count: u32| -> anyhow::Result<Vec<Grant>> {
+            let one = |n| fixtures::claude(&format!("wrkspc_{n}"), &[ModelAction::Inference, ModelAction::Agents]);
+            (0..count).map(one).collect()
+        };
+        let (here, elsewhere): (Region, Region) = ("us-west-2".parse()?, "eu-west-1".parse()?);
+        let approved = approved(&here, &grants(2)?);
+        assert_eq!(approved["wrkspc_1"]["claude-sonnet-4-6"], serde_json::json!(["inference"]));
+        assert_eq!(super::approved(&elsewhere, &grants(2)?), serde_json::json!({}));
+        let role = grants(1)?.remove(0).role;
+        let render = |grants: &[Grant]| render(&role, &here, &ApprovalId::derived("01K3B2"), grants);
+        assert!(render(&grants(40)?).is_ok());
+        let refused = render(&grants(200)?).map_err(|refusal| refusal.kind);
+        assert_eq!(refused, Err(RefusalKind::PolicyImpossible));
         Ok(())
     }
 }

@@ -32,7 +32,14 @@ fn transcript(content: &TaskContent) -> String {
         };
         steps.iter().map(line).collect::<String>()
     };
-    let files: String = content.artifacts.iter().map(|a| format!("--- {}\n{}", a.name, a.content)).collect();
+    // The checksums follow every change of the function's source, which is no change of the task.
+    let shown = |a: &Artifact| match a.name.as_str() {
+        source::CHECKSUMS => {
+            a.content.lines().filter_map(|l| Some(format!("... {}\n", l.split_once("  ")?.1))).collect()
+        }
+        _ => a.content.clone(),
+    };
+    let files: String = content.artifacts.iter().map(|a| format!("--- {}\n{}", a.name, shown(a))).collect();
     let (todo, undo) = (steps(&content.instructions), steps(&content.undo));
     format!("{}\nevidence: {:?}\n\n{todo}\nundo\n{undo}\n{files}", content.title, content.evidence_required)
 }
@@ -43,8 +50,8 @@ fn check(content: &TaskContent) -> anyhow::Result<()> {
         let Some(command) = &step.command else { continue };
         let parsed = Command::new("bash").args(["-n", "-c", command]).output()?;
         assert!(parsed.status.success(), "{command}: {}", String::from_utf8_lossy(&parsed.stderr));
-        let files = command.split("file://").skip(1).filter_map(|rest| rest.split(' ').next());
-        for file in files {
+        let of_option = |option| command.split(option).skip(1).filter_map(|rest: &str| rest.split([' ', '\'']).next());
+        for file in of_option("file://").chain(of_option("--template-file ")).chain(of_option("sha256sum -c ")) {
             assert!(content.artifacts.iter().any(|a| a.name == file), "{command}: no artefact {file}");
         }
     }
@@ -107,6 +114,9 @@ fn tasks_on_claude_platform() -> anyhow::Result<()> {
     golden("claude-create-workspace-registered", TaskKind::ClaudeCreateWorkspace, &on_claude(false)?, &verify)?;
     golden("claude-register-workspace", TaskKind::ClaudeRegisterWorkspace, &on_claude(false)?, &fresh)?;
     golden("claude-deploy-lambda", TaskKind::ClaudeDeployLambda, &registered, &fresh)?;
+    let beside = [fixtures::claude("wrkspc_02Cd", &[ModelAction::Batch])?];
+    let second = around(RoleState::Created(LAMBDA), &beside);
+    golden("claude-deploy-lambda-second-workspace", TaskKind::ClaudeDeployLambda, &registered, &second)?;
     golden("revoke-claude-workspace-last", TaskKind::RevokeClaudeWorkspace, &registered, &fresh)?;
     let others = [fixtures::claude("wrkspc_02Cd", &[ModelAction::Inference])?];
     let shared = Surroundings { workspace_use: WorkspaceUse::Shared, ..around(RoleState::Created(LAMBDA), &others) };

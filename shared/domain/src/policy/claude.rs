@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::Conditions;
+use super::condition::{Comparison, Conditions, Operator};
 use super::document::{Action, Actions, Document, Effect, Resources, Sid, Statement};
 use super::grant::{Grant, Permission};
 use super::linter::{self, DocumentKind};
@@ -119,7 +119,10 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
     let transform = format!("arn:{partition}:cloudformation:{region}:aws:transform/Serverless-2016-10-31");
     let function = format!("arn:{partition}:lambda:{region}:{account}:function:{function_name}");
     let to_lambda = Conditions::none().and_equals("iam:PassedToService", "lambda.amazonaws.com");
-    let document = Document::new(vec![
+    let sam = "aws-sam-cli-managed-default";
+    let sam_stack = format!("arn:{partition}:cloudformation:{region}:{account}:stack/{sam}/*");
+    let sam_bucket = format!("arn:{partition}:s3:::{sam}-samclisourcebucket-*");
+    let mut statements = vec![
         // These two have no resource: a workspace ARN would silently allow nothing.
         allow(
             "CreateAndListWorkspaces",
@@ -151,6 +154,7 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
                 "iam:ListRolePolicies",
                 "iam:PutRolePolicy",
                 "iam:TagRole",
+                "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
             ],
             &[&role.arn()],
@@ -167,7 +171,8 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
                 "cloudformation:DescribeStacks",
                 "cloudformation:ExecuteChangeSet",
             ],
-            &[&stack, &transform],
+            // The SAM CLI keeps what it uploads in a bucket of its own, in a stack that it makes once per region.
+            &[&stack, &sam_stack, &transform],
             Conditions::none(),
         ),
         allow("ValidateTemplate", &["cloudformation:GetTemplateSummary"], &["*"], in_region()),
@@ -175,20 +180,66 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
             "ManageFunction",
             &[
                 "lambda:CreateFunction",
+                "lambda:CreateFunctionUrlConfig",
                 "lambda:DeleteFunction",
+                "lambda:DeleteFunctionUrlConfig",
                 "lambda:GetFunction",
                 "lambda:GetFunctionConfiguration",
+                "lambda:GetFunctionUrlConfig",
                 "lambda:ListTags",
                 "lambda:TagResource",
                 "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
+                "lambda:UpdateFunctionUrlConfig",
             ],
             &[&function],
             Conditions::none(),
         ),
-    ]);
+        allow(
+            "UploadFunction",
+            &[
+                "s3:CreateBucket",
+                "s3:GetBucketPolicy",
+                "s3:GetObject",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutBucketVersioning",
+                "s3:PutEncryptionConfiguration",
+                "s3:PutObject",
+            ],
+            &[&sam_bucket],
+            Conditions::none(),
+        ),
+    ];
+    statements.extend(call_function(&function));
+    let document = Document::new(statements);
     linter::require_clean(&document, DocumentKind::Identity)?;
     Ok(document)
+}
+
+/// What the workload's own role must be allowed in order to call the models through the function, and nothing else.
+///
+/// # Errors
+/// [`crate::outcome::RefusalKind::PolicyImpossible`] if the document breaks a limit of IAM.
+pub fn caller_permissions(role: &RoleRef, region: &Region, function_name: &str) -> Result<Document, Refusal> {
+    let (partition, account) = (role.partition.as_str(), &role.account_id);
+    let function = format!("arn:{partition}:lambda:{region}:{account}:function:{function_name}");
+    let document = Document::new(call_function(&function).into());
+    linter::require_clean(&document, DocumentKind::Identity)?;
+    Ok(document)
+}
+
+/// A function URL asks for both actions (Lambda developer guide, "Control access to Lambda function URLs", since October
+/// 2025); the conditions keep them to signed calls of the URL.
+fn call_function(function: &str) -> [Statement; 2] {
+    let signed = Conditions::none().and_equals("lambda:FunctionUrlAuthType", "AWS_IAM");
+    let through_url =
+        Conditions::none().and(Operator::plain(Comparison::Bool), "lambda:InvokedViaFunctionUrl", ["true"]);
+    [
+        allow("CallFunctionUrl", &["lambda:InvokeFunctionUrl"], &[function], signed),
+        allow("CallOnlyThroughUrl", &["lambda:InvokeFunction"], &[function], through_url),
+    ]
 }
 
 fn allow(sid: &'static str, actions: &[&'static str], resources: &[&str], conditions: Conditions) -> Statement {

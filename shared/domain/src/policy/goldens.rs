@@ -75,6 +75,8 @@ fn claude_and_merged_policies() -> anyhow::Result<()> {
     let engineer =
         super::claude::engineer_permissions(&role()?, &"us-west-2".parse()?, "finops-ai-checkout-assistant")?;
     golden("claude-engineer-permissions", &engineer, DocumentKind::Identity);
+    let caller = super::claude::caller_permissions(&role()?, &"us-west-2".parse()?, "finops-ai-checkout-assistant")?;
+    golden("claude-caller-permissions", &caller, DocumentKind::Identity);
     Ok(())
 }
 
