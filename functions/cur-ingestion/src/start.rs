@@ -21,9 +21,8 @@ use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::finish::finish;
 use crate::ingestions::{RunView, location};
-use crate::query::{control_parameters, control_sql, facts_parameters, facts_sql};
+use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql};
 use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
-use crate::terms::terms_of;
 
 /// Why a run could not be started or finished now. It may be later.
 #[derive(Debug, thiserror::Error)]
@@ -181,22 +180,19 @@ async fn submit(
         );
         return Ok(Err(FailureKind::ExportMisconfigured.because(detail)));
     }
-    let unusable = |why: String| Ok(Err(FailureKind::SettingsUnusable.because(why)));
-    let terms = match terms_of(&settings.bill) {
-        Ok(terms) => terms,
-        Err(error) => return unusable(error.to_string()),
-    };
-    let sql = match facts_sql(&settings.bill.workspace_tag_key) {
+    let portion = Portion { month, execution: delivery.execution.clone() };
+    let bill = &settings.bill;
+    let sql = match facts_sql(&portion, &bill.workspace_tag_key) {
         Ok(sql) => sql,
-        Err(error) => return unusable(error.to_string()),
+        Err(error) => return Ok(Err(FailureKind::SettingsUnusable.because(error.to_string()))),
     };
     let token = |sql: &str, parameters: &[String]| token_of(sql, parameters, &delivery.manifest, month, attempt);
-    let parameters = facts_parameters(month, &terms);
+    let parameters = facts_parameters(&portion, bill);
     let facts_token = token(&sql, &parameters);
     let facts = app.athena.submit(&sql, parameters, &facts_token).await?;
-    let parameters = control_parameters(month, &terms);
-    let control_token = token(control_sql(), &parameters);
-    let control = app.athena.submit(control_sql(), parameters, &control_token).await?;
+    let (sql, parameters) = (control_sql(&portion), control_parameters(&portion, bill));
+    let control_token = token(&sql, &parameters);
+    let control = app.athena.submit(&sql, parameters, &control_token).await?;
     Ok(Ok(Queries { facts, control }))
 }
 
