@@ -208,10 +208,7 @@ async fn held_together(
 /// Asks in which slices facts and bill differ; the run ends when that is known.
 async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) -> Result<(), IngestError> {
     let (settings, _) = app.store.settings_in_force().await?;
-    let query = match submit_slices(app, run, delivery, &settings).await? {
-        Ok(query) => query,
-        Err(failure) => return end(app, run, End::Failed(failure), cause).await,
-    };
+    let query = submit_slices(app, run, delivery, &settings).await?;
     let written: Result<(), StoreError> = app
         .store
         .decide(|| async {
