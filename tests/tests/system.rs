@@ -7,6 +7,7 @@ mod system {
     mod authorisation;
     mod contract;
     mod documents;
+    mod findings;
     mod ingestion;
     mod money;
     mod paths;

@@ -230,7 +230,7 @@ mod tests {
                 assert_eq!(census.matches('?').count(), census_parameters(&portion, &bill).len());
             }
             assert!(!facts.contains(['{', '}']) && !control.contains(['{', '}']) && !census.contains(['{', '}']));
-            assert_eq!(facts.contains("execution"), portion.execution.is_some());
+            assert_eq!(facts.contains("AND execution = ?"), portion.execution.is_some());
         }
         Ok(())
     }
