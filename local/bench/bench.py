@@ -135,7 +135,7 @@ def main(binary, export, work, report, made, workloads, workloads_made):
 def count_rows(path):
     import duckdb
 
-    return duckdb.sql(f"SELECT count(*) FROM read_csv('{path}', all_varchar = true, parallel = false)").fetchone()[0]
+    return duckdb.sql(f"SELECT count(*) FROM read_csv('{path}', all_varchar = true, parallel = false)").fetchall()[0][0]
 
 
 def cpu():

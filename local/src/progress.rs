@@ -32,17 +32,21 @@ impl Progress {
             };
             // The units that were done when the work that runs now began, and when that was.
             let mut running: Option<(u64, Instant)> = None;
+            let mut was_told = false;
             loop {
                 let ended = stopped.recv_timeout(pace) != Err(RecvTimeoutError::Timeout);
                 let (done, total) = so_far();
                 match running {
                     Some((before, began)) if done >= total || ended => {
-                        say(done.saturating_sub(before), total.saturating_sub(before), began, "\n");
-                        running = None;
+                        if was_told {
+                            say(done.saturating_sub(before), total.saturating_sub(before), began, "\n");
+                        }
+                        (running, was_told) = (None, false);
                     }
                     Some((before, began)) => {
                         let end = if is_terminal { "" } else { "\n" };
                         say(done.saturating_sub(before), total.saturating_sub(before), began, end);
+                        was_told = true;
                     }
                     None if done < total => running = Some((done, Instant::now())),
                     None => {}

@@ -10,6 +10,7 @@ mod system {
     mod crashes;
     mod deliveries;
     mod documents;
+    mod findings;
     mod gap_actions;
     mod ingestion;
     mod killed_workflow;

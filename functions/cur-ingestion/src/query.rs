@@ -245,7 +245,7 @@ mod tests {
             }
             assert!(!facts.contains(['{', '}']) && !control.contains(['{', '}']) && !census.contains(['{', '}']));
             assert!(!slices.contains(['{', '}']));
-            assert_eq!(facts.contains("execution"), portion.execution.is_some());
+            assert_eq!(facts.contains("AND execution = ?"), portion.execution.is_some());
         }
         Ok(())
     }
