@@ -38,8 +38,9 @@ fn unpack(archive: &[u8], folder: &Path) -> anyhow::Result<Vec<String>> {
         let mut file = archive.by_index(index)?;
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
-        names.push(file.name().to_owned());
-        let path = folder.join(file.name());
+        let name = file.name()?.into_owned();
+        let path = folder.join(&name);
+        names.push(name);
         std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         std::fs::write(path, content)?;
     }
