@@ -53,10 +53,10 @@ pub use self::s3::CUR_BUCKET;
 pub use self::sns::Sent;
 pub use self::state::StateError;
 
+pub(crate) use self::answer::{Fault, Protocol, json_answer};
 pub(crate) use self::events::Rule;
 pub(crate) use self::sqs::md5_hex;
 
-use self::answer::{Fault, Protocol};
 use self::bedrock::Bedrock;
 use self::dynamodb::DynamoDb;
 use self::events::Events;
@@ -259,8 +259,11 @@ impl Cloud {
     /// The HTTP client that SDK clients of this process use: no sockets.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
-        let connector = SharedHttpConnector::new(Connector(self.clone()));
-        http_client_fn(move |_settings, _components| connector.clone())
+        let cloud = self.clone();
+        http_client_over(Arc::new(move |request| {
+            let cloud = cloud.clone();
+            Box::pin(async move { Ok(cloud.call(request).await) })
+        }))
     }
 
     /// Serves the AWS CLI until the listener fails.
@@ -371,9 +374,18 @@ impl Cloud {
     }
 }
 
-/// The connector that ends in [`Cloud::call`].
+/// Answers one signed request, or breaks the connection.
+pub(crate) type Answerer =
+    Arc<dyn Fn(Request<Bytes>) -> BoxFuture<Result<Response<Bytes>, ConnectorError>> + Send + Sync>;
+
+/// An HTTP client whose every request ends in `answer`.
+pub(crate) fn http_client_over(answer: Answerer) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector(answer));
+    http_client_fn(move |_settings, _components| connector.clone())
+}
+
 #[derive(Clone)]
-struct Connector(Cloud);
+struct Connector(Answerer);
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -383,12 +395,12 @@ impl std::fmt::Debug for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self(cloud) = self.clone();
+        let answer = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-            let response = cloud.call(Request::from_parts(parts, body)).await.map(SdkBody::from);
+            let response = answer(Request::from_parts(parts, body)).await?.map(SdkBody::from);
             HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }

@@ -16,6 +16,7 @@ use lambda::{Function, RouteSpec, find_route};
 
 use self::event::{Arrival, DecodedPath};
 use crate::clock::ProductClock;
+use crate::seam;
 use crate::tokens::Tokens;
 
 /// Largest request of an HTTP API (API Gateway quota).
@@ -133,13 +134,14 @@ impl Gateway {
 /// Invokes the function as the gateway does. The invocation goes on when the caller has gone or the time is over.
 async fn invoke(function: Arc<Function>, event: serde_json::Value) -> Response<Bytes> {
     let name = function.name;
-    let work = tokio::spawn(async move { function.handle(&event).await });
+    let work = tokio::spawn(async move { seam::invoke(name, function.handle(&event)).await });
     match tokio::time::timeout(INTEGRATION_TIMEOUT, work).await {
-        Ok(Ok(Ok(answer))) => reply::of_integration(&answer),
-        Ok(Ok(Err(failure))) => {
+        Ok(Ok(Some(Ok(answer)))) => reply::of_integration(&answer),
+        Ok(Ok(Some(Err(failure)))) => {
             tracing::error!(function = name, error = %failure, "the integration failed");
             reply::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
+        Ok(Ok(None)) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         Ok(Err(ended)) => {
             tracing::error!(function = name, error = %ended, "the integration ended without an answer");
             reply::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod documents;
 pub mod gateway;
 pub mod sample;
+pub mod seam;
 pub mod server;
 pub mod stack;
 pub mod tokens;

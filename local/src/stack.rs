@@ -20,6 +20,7 @@ use crate::bus::{Bus, Deliveries, Deployment, Handler, Wiring};
 use crate::clock::ProductClock;
 use crate::cloud::{Cloud, CloudConfig, Now, Running, Sent};
 use crate::gateway::Gateway;
+use crate::seam::{self, Seam};
 use crate::server::{ControlError, Controls, Handle, Stack};
 use crate::tokens::Tokens;
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub deliveries: Deliveries,
     /// Where the emulated AWS services answer the AWS CLI, for `/_local/endpoints`.
     pub aws_url: String,
+    /// What becomes of the functions' calls of AWS.
+    pub seam: Seam,
 }
 
 /// A running stack. Dropping it stops every worker at once, as a kill would.
@@ -81,10 +84,13 @@ impl Local {
     /// # Errors
     /// With what to do about it: an unwritable folder, one that another process uses, a folder that is no export.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { data, cur, empty, deliveries, aws_url } = options;
+        let Options { data, cur, empty, deliveries, aws_url, seam } = options;
         let lock = data.as_deref().map(claim_folder).transpose()?;
         let clock = ProductClock::open(data.as_deref())?;
-        let tokens = Arc::new(Tokens::open(data.as_deref())?);
+        let tokens = match data.as_deref() {
+            None => Tokens::of_process()?,
+            folder => Arc::new(Tokens::open(folder)?),
+        };
         let hands = clock.clone();
         let now: Now = Arc::new(move || hands.now());
         let cloud = Cloud::start(CloudConfig { data: data.clone(), clock: now, ..CloudConfig::default() })?;
@@ -100,8 +106,11 @@ impl Local {
             let athena = shared.clone();
             Box::pin(async move { athena.call(request).await })
         }));
-        let aws =
-            Aws::in_process_at(cloud.http_client(), cloud.region(), (!aws_url.is_empty()).then(|| aws_url.clone()));
+        let aws = Aws::in_process_at(
+            seam.http_client(&cloud),
+            cloud.region(),
+            (!aws_url.is_empty()).then(|| aws_url.clone()),
+        );
         let functions = start_functions(&aws, &clock, &environment).await?;
         let handlers = functions.iter().map(|f| (f.name.to_owned(), handler(f))).collect();
         let bus = Arc::new(Bus::start(&wiring, &cloud, handlers, deliveries)?);
@@ -248,7 +257,12 @@ fn handler(function: &Arc<Function>) -> Handler {
     let function = Arc::clone(function);
     Arc::new(move |event| {
         let function = Arc::clone(&function);
-        Box::pin(async move { function.handle(&event).await.map_err(|failure| failure.to_string()) })
+        Box::pin(async move {
+            match seam::invoke(function.name, function.handle(&event)).await {
+                Some(outcome) => outcome.map_err(|failure| failure.to_string()),
+                None => Err(format!("the process of `{}` was killed", function.name)),
+            }
+        })
     })
 }
 

@@ -7,12 +7,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _, LineEnding};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Who issues: what Cognito's issuer is on AWS.
@@ -29,7 +30,7 @@ const KEY_ID: &str = "local-1";
 const KEY_FILE: &str = "token-key.pem";
 
 /// Somebody to issue a token for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The subject.
@@ -101,6 +102,21 @@ impl Tokens {
                 Self::of(&key).map_err(TokenKeyError::Make)
             }
             Err(error) => Err(file_error(error)),
+        }
+    }
+
+    /// The key of this process, made once: stacks in memory share it, since making one takes a good part of a start.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn of_process() -> Result<Arc<Self>, TokenKeyError> {
+        static MADE: OnceLock<Arc<Tokens>> = OnceLock::new();
+        match MADE.get() {
+            Some(made) => Ok(Arc::clone(made)),
+            None => {
+                let made = Arc::new(Self::open(None)?);
+                Ok(Arc::clone(MADE.get_or_init(|| made)))
+            }
         }
     }
 

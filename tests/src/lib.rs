@@ -3,9 +3,12 @@
 //! Nothing here reaches into the product; what it asserts, a client could see. The one exception is [`World::written`],
 //! which looks at the tables to say that nothing was written at all.
 
+pub mod bill;
 mod caller;
 mod governance;
+pub mod ledger;
 mod people;
+mod striker;
 mod world;
 
 pub use caller::{Reply, fields, number, text, texts};
@@ -14,4 +17,5 @@ pub use governance::{
     model_key, nova_places, place, places, request,
 };
 pub use people::{ADA, CHEN, DORA, EMIL, LENA, OMAR, PETRA, Person, SAMIR};
-pub use world::World;
+pub use striker::{Strike, Striker};
+pub use world::{GOVERNANCE_TABLE, SPEND_TABLE, World};

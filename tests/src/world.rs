@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use domain::digest::Digest;
 use http::{Request, Response};
@@ -17,7 +18,9 @@ use crate::{Person, Reply};
 /// When the tests begin.
 const MONDAY: &str = "2026-08-24T07:00:00Z";
 /// The table of the workflow, as the template names it.
-const GOVERNANCE_TABLE: &str = "finops-center-governance";
+pub const GOVERNANCE_TABLE: &str = "finops-center-governance";
+/// The table of the bill's facts, as the template names it.
+pub const SPEND_TABLE: &str = "finops-center-spend";
 
 /// A running stack.
 pub struct World {
@@ -42,7 +45,11 @@ impl World {
         Self::start(Options { deliveries, ..Options::default() }).await
     }
 
-    async fn start(options: Options) -> anyhow::Result<Self> {
+    /// With a bill of the test's own, and a seam.
+    ///
+    /// # Errors
+    /// When the stack does not start.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
         let local = Local::start(options).await?;
         local.clock.set(MONDAY.parse()?)?;
         Ok(Self { local })
@@ -192,6 +199,15 @@ impl World {
     /// # Errors
     /// When the table cannot be read.
     pub async fn written(&self) -> anyhow::Result<BTreeMap<String, Digest>> {
+        let items = self.items(GOVERNANCE_TABLE).await?;
+        Ok(items.into_iter().map(|(key, item)| (key, Digest::of(&item))).collect())
+    }
+
+    /// Every item of a table, by key, as JSON: numbers as they are written, documents parsed.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn items(&self, table: &str) -> anyhow::Result<BTreeMap<String, Value>> {
         let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
         let client = Client::new(&aws.config());
         let mut items = BTreeMap::new();
@@ -201,13 +217,12 @@ impl World {
                 clippy::disallowed_methods,
                 reason = "a test compares the whole table, which the product never reads"
             )]
-            let scan = client.scan().table_name(GOVERNANCE_TABLE).consistent_read(true).set_exclusive_start_key(start);
+            let scan = client.scan().table_name(table).consistent_read(true).set_exclusive_start_key(start);
             let page = scan.send().await?;
             for item in page.items.into_iter().flatten() {
-                let held: BTreeMap<String, String> =
-                    item.iter().map(|(name, value)| (name.clone(), format!("{value:?}"))).collect();
                 let key = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-                items.insert(format!("{} {}", key("PK"), key("SK")), Digest::of(&held));
+                let name = format!("{} {}", key("PK"), key("SK"));
+                items.insert(name, item.iter().map(|(name, value)| (name.clone(), json_of(value))).collect());
             }
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -228,6 +243,14 @@ impl World {
             }
         }
         Ok(counts)
+    }
+}
+
+fn json_of(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        AttributeValue::N(number) => json!(number),
+        other => json!(format!("{other:?}")),
     }
 }
 

@@ -5,8 +5,12 @@
 mod system {
     mod audit;
     mod authorisation;
+    mod bad_bills;
     mod contract;
+    mod crashes;
+    mod deliveries;
     mod documents;
+    mod gap_actions;
     mod ingestion;
     mod money;
     mod passthrough;

@@ -8,7 +8,7 @@ use domain::account::{self, Account, AccountState};
 use domain::aws::{AccountId, Region};
 use domain::outcome::Outcome;
 use domain::text::Name;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -25,11 +25,6 @@ pub(crate) struct AccountFields {
     /// Regions in which its models are governed.
     regions: BTreeSet<Region>,
 }
-
-/// No fields.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Account>>>, Problem> {
     let partitions = [keys::all_of(Account::KIND)];

@@ -10,7 +10,7 @@ use domain::outcome::Outcome;
 use domain::platform::ModelKey;
 use domain::space::Space;
 use domain::text::Note;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Reason, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use store::aggregates::approval::{approvals_in, approvals_of};
 use store::{Index, Loaded, Order, Step};
 
 use crate::App;
-use crate::requests::{Reason, own_spaces};
+use crate::requests::own_spaces;
 use crate::views::{ApprovalView, approval_view};
 
 /// What a reviewing Lead finds.

@@ -23,7 +23,7 @@ use store::{Index, Step, Transaction};
 
 use crate::App;
 use crate::approvals::place;
-use crate::requests::{count, ended_event};
+use crate::requests::ended_event;
 
 pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let event = Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
@@ -92,7 +92,7 @@ async fn reject(app: &App, delivery: &Delivery<AuditEvent>, id: &RequestId, reas
                     let mut tx =
                         Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
                     tx.update(&found, &request, &ended_event(&request));
-                    count(&mut tx, Some(&found.value), Some(&request));
+                    tx.count_request(Some(&found.value), Some(&request));
                     Ok(Step::Commit(tx, ()))
                 }
                 Outcome::AlreadyDone | Outcome::Refused(_) => Ok(Step::Done(())),

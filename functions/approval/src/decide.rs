@@ -29,7 +29,6 @@ use store::aggregates::estimate::versions;
 use store::{Loaded, Step, Transaction};
 
 use crate::App;
-use crate::requests::count;
 use crate::views::ApprovalView;
 
 /// A decision without a request: an approval body, the workload, and for break-glass its terms.
@@ -220,7 +219,7 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
             approval_id: approval.id.clone(),
         };
         tx.update(before, after, &event);
-        count(tx, Some(&before.value), Some(after));
+        tx.count_request(Some(&before.value), Some(after));
     }
     if let (Some(before), Some(after)) = (seen.replaced(), &decided.replaced) {
         let event = Event::ApprovalSuperseded { place, approval_id: after.id.clone(), by: approval.id.clone() };

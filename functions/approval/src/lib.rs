@@ -61,6 +61,7 @@ fn organisation(builder: Builder<App>) -> Builder<App> {
         .put("/v1/settings", Action::WriteSettings, settings::write)
         .summary("Replace the settings")
         .get("/v1/accounts", Action::ReadAccounts, accounts::list)
+        .paged()
         .summary("The accounts in governance")
         .put("/v1/accounts/{accountId}", Action::WriteAccount, accounts::put)
         .summary("Register an account, or change it")
@@ -71,11 +72,13 @@ fn organisation(builder: Builder<App>) -> Builder<App> {
 fn models(builder: Builder<App>) -> Builder<App> {
     builder
         .get("/v1/models", Action::ReadModels, models::list)
+        .paged()
         .query(&["vendor", "platform", "decision"])
         .summary("The AI Models table")
         .get("/v1/models/{modelKey}", Action::ReadModels, models::read)
         .summary("A model with its regions, profiles and history")
         .get("/v1/models/{modelKey}/scopes", Action::ReadScopes, models::scopes)
+        .paged()
         .summary("A model's scopes")
         .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::decide)
         .summary("Approve, restrict or block a model")
@@ -89,6 +92,7 @@ fn decisions(builder: Builder<App>) -> Builder<App> {
         .answers(201)
         .summary("Ask for access to a model")
         .get("/v1/requests", Action::ReadRequests, requests::list)
+        .paged()
         .query(&["state", "workloadId"])
         .summary("Requests")
         .get("/v1/requests/{id}", Action::ReadRequests, requests::read)
@@ -106,6 +110,7 @@ fn decisions(builder: Builder<App>) -> Builder<App> {
         .post("/v1/approvals/{id}/review", Action::ReviewBreakGlass, approvals::review)
         .summary("Review a break-glass decision")
         .get("/v1/approvals", Action::ReadApprovals, approvals::list)
+        .paged()
         .query(&["state", "workloadId", "modelKey"])
         .summary("Approvals")
         .get("/v1/approvals/{id}", Action::ReadApprovals, approvals::read)
@@ -117,6 +122,7 @@ fn decisions(builder: Builder<App>) -> Builder<App> {
 fn audit_log(builder: Builder<App>) -> Builder<App> {
     builder
         .get("/v1/audit", Action::ReadAudit, audit::read)
+        .paged()
         .query(&["aggregate", "day"])
         .summary("The audit log of a thing or a day")
         .post("/v1/audit/verifications", Action::VerifyAudit, audit::verify)

@@ -18,22 +18,12 @@ use domain::request::{
 };
 use domain::space::{Space, Workload};
 use domain::text::Note;
-use lambda::{Answer, Call, Page, Problem, list_page};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use lambda::{Answer, Call, Nothing, Page, Problem, Reason, list_page};
 use store::aggregates::estimate::versions;
-use store::aggregates::request::{presences, requests_in, requests_of};
+use store::aggregates::request::{requests_in, requests_of};
 use store::{Index, Loaded, Order, Step, Transaction};
 
 use crate::App;
-use crate::accounts::Nothing;
-
-/// Why.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Reason {
-    pub(crate) reason: Note,
-}
 
 type Shown = Answer<Versioned<Request>>;
 
@@ -68,7 +58,7 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
                     };
                     tx.create(&request, &event);
                     tx.unless_changed(&workload);
-                    count(&mut tx, None, Some(&request));
+                    tx.count_request(None, Some(&request));
                     set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
                     let location = format!("/v1/requests/{}", request.id);
                     Ok(call
@@ -168,7 +158,7 @@ async fn end<B: Sync>(
                         tx = tx.because(reason.as_str());
                     }
                     tx.update(&found, &request, &ended_event(&request));
-                    count(&mut tx, Some(&found.value), Some(&request));
+                    tx.count_request(Some(&found.value), Some(&request));
                     Ok(call.commit(tx, shown(found.version + 1, request)))
                 }
                 Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
@@ -184,17 +174,6 @@ pub(crate) fn ended_event(request: &Request) -> Event {
     match request.end.as_ref().and_then(|e| e.reason.as_ref()) {
         Some(reason) => Event::RequestRejected { place, request_id, reason: reason.as_str().to_owned() },
         None => Event::RequestWithdrawn { place, request_id },
-    }
-}
-
-/// Moves what a request's rows add to their model's row.
-pub(crate) fn count(tx: &mut Transaction, before: Option<&Request>, after: Option<&Request>) {
-    for (request, is_after) in before.map(|r| (r, false)).into_iter().chain(after.map(|r| (r, true))) {
-        let Some(model) = &request.model_key else { continue };
-        for presence in presences(request) {
-            let (gone, come) = if is_after { (None, Some(&presence)) } else { (Some(&presence), None) };
-            tx.count(model, gone, come);
-        }
     }
 }
 

@@ -1,12 +1,17 @@
-//! Athena: submitting a query, asking how it stands, paging its result. Nothing here waits.
+//! Athena: submitting a query, asking how it stands, reading its result. Nothing here waits.
 
 use aws_sdk_athena::Client;
 use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
 use lambda::{Aws, Environment, EnvironmentError};
 
+use crate::result_file::Records;
+
 /// Most rows that a page of results holds (GetQueryResults).
 const PAGE_ROWS_MAX: i32 = 1000;
+
+/// Pages that are asked for one by one before the result's file is read instead.
+const PAGES_MAX: usize = 3;
 
 /// How both queries name their table.
 const TABLE_IN_SQL: &str = "FROM cur\n";
@@ -15,6 +20,7 @@ const TABLE_IN_SQL: &str = "FROM cur\n";
 #[derive(Debug)]
 pub(crate) struct Athena {
     client: Client,
+    objects: aws_sdk_s3::Client,
     database: String,
     table: String,
     workgroup: String,
@@ -57,6 +63,10 @@ impl Athena {
         }
         Ok(Self {
             client: Client::new(&aws.config()),
+            // The bucket's name may hold dots, which no certificate covers below the endpoint's own name.
+            objects: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&aws.config()).force_path_style(true).build(),
+            ),
             database: env.require("CUR_DATABASE")?.to_owned(),
             table,
             workgroup: env.require("ATHENA_WORKGROUP")?.to_owned(),
@@ -103,33 +113,71 @@ impl Athena {
         })
     }
 
-    /// Every row of a result, page by page, without the row of names with which the first page begins.
-    pub(crate) async fn rows(&self, query: &str, columns: &[&str]) -> Result<Vec<Row>, AthenaError> {
+    /// Hands on every row of a result without the row of names with which it begins: a small one page by page, a large one
+    /// from its file in S3, where each thousand rows would be a call of its own.
+    pub(crate) async fn rows(
+        &self,
+        query: &str,
+        columns: &[&str],
+        each: &mut (dyn FnMut(&Row) + Send),
+    ) -> Result<(), AthenaError> {
         let mut rows: Vec<Row> = Vec::new();
         let mut next = None;
-        let mut is_first = true;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self.client.get_query_results().query_execution_id(query).max_results(PAGE_ROWS_MAX);
             let page = page.set_next_token(next).send().await.map_err(|e| failed("GetQueryResults", &e))?;
             let read = page.result_set.and_then(|set| set.rows).unwrap_or_default().into_iter().map(|row| {
                 let data = row.data.unwrap_or_default();
                 data.into_iter().map(|datum| datum.var_char_value).collect::<Row>()
             });
-            let mut read = read.peekable();
-            if is_first {
-                let names: Vec<String> = read.next().unwrap_or_default().into_iter().flatten().collect();
-                if names != columns {
-                    return Err(AthenaError::Columns { query: query.to_owned(), found: names.join(", ") });
-                }
-                is_first = false;
-            }
             rows.extend(read);
             next = page.next_token;
             if next.is_none() {
-                return Ok(rows);
+                check_names(query, rows.first(), columns)?;
+                rows.iter().skip(1).for_each(&mut *each);
+                return Ok(());
             }
         }
+        drop(rows);
+        self.rows_of_file(query, columns, each).await
     }
+
+    async fn rows_of_file(
+        &self,
+        query: &str,
+        columns: &[&str],
+        each: &mut (dyn FnMut(&Row) + Send),
+    ) -> Result<(), AthenaError> {
+        let unread = |why: String| AthenaError::Call { operation: "GetObject of a result", why };
+        let answer = self.client.get_query_execution().query_execution_id(query).send().await;
+        let execution = answer.map_err(|e| failed("GetQueryExecution", &e))?.query_execution;
+        let location = execution.and_then(|execution| execution.result_configuration?.output_location);
+        let place = location.as_deref().and_then(|place| place.strip_prefix("s3://")?.split_once('/'));
+        let (bucket, key) = place.ok_or_else(|| unread(format!("query `{query}` names no file: {location:?}")))?;
+        let object = self.objects.get_object().bucket(bucket).key(key).send().await;
+        let mut body = object.map_err(|e| failed("GetObject", &e))?.body;
+        let mut records = Records::default();
+        let mut names: Option<Result<(), AthenaError>> = None;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|e| unread(e.to_string()))?;
+            let taken = records.take(&chunk, |row| match &names {
+                None => names = Some(check_names(query, Some(&row), columns)),
+                Some(_) => each(&row),
+            });
+            taken.map_err(|e| unread(e.to_string()))?;
+            if let Some(Err(_)) = &names {
+                break;
+            }
+        }
+        names.unwrap_or_else(|| check_names(query, None, columns))?;
+        records.finish().map_err(|e| unread(e.to_string()))
+    }
+}
+
+fn check_names(query: &str, names: Option<&Row>, columns: &[&str]) -> Result<(), AthenaError> {
+    let names: Vec<&str> = names.into_iter().flatten().flatten().map(String::as_str).collect();
+    let found = || names.join(", ");
+    if names == columns { Ok(()) } else { Err(AthenaError::Columns { query: query.to_owned(), found: found() }) }
 }
 
 fn failed<E>(operation: &'static str, error: &SdkError<E>) -> AthenaError

@@ -33,6 +33,9 @@ pub(crate) struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) manifest: Manifest,
+    /// What the month's data files are, in one digest. AWS replaces them before it writes the manifest, so a reading under
+    /// one manifest may be torn all the same.
+    pub(crate) data_files: Digest,
     /// Lower-case column names, where the manifest lists them.
     columns: Option<Vec<String>>,
     files: Vec<(String, u64)>,
@@ -77,11 +80,15 @@ impl Bucket {
         let folder = format!("{}metadata/BILLING_PERIOD={month}/", self.prefix);
         let written = self.list(&folder).await?;
         if let Some(found) = newest_manifest(&written, month) {
-            return self.described_by(found).await.map(Some);
+            let data = self.list(&format!("{}data/BILLING_PERIOD={month}/", self.prefix)).await?;
+            return self.described_by(found, listing(&data)).await.map(Some);
         }
         let all = self.list(&self.prefix).await?;
         match newest_manifest(&all, month) {
-            Some(found) => self.described_by(found).await.map(Some),
+            Some(found) => {
+                let of_month = |object: &&Object| object.key().is_some_and(|key| month_of(key) == Some(month));
+                self.described_by(found, listing(all.iter().filter(of_month))).await.map(Some)
+            }
             None => Ok(of_files(&all, month)),
         }
     }
@@ -121,7 +128,7 @@ impl Bucket {
         Ok(footer_names_principal(&footer))
     }
 
-    async fn described_by(&self, found: &Object) -> Result<Delivery, DeliveryError> {
+    async fn described_by(&self, found: &Object, data_files: Digest) -> Result<Delivery, DeliveryError> {
         let key = found.key().unwrap_or_default();
         let bytes = self.get(key, None).await?;
         let malformed = |why: serde_json::Error| DeliveryError::Malformed { key: key.to_owned(), why: why.to_string() };
@@ -133,7 +140,7 @@ impl Bucket {
             key: Some(key.to_owned()),
             delivered_at: delivered_at(found),
         };
-        Ok(Delivery { manifest, columns: Some(columns), files: Vec::new() })
+        Ok(Delivery { manifest, data_files, columns: Some(columns), files: Vec::new() })
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, DeliveryError> {
@@ -207,11 +214,17 @@ fn of_files(objects: &[Object], month: Month) -> Option<Delivery> {
     let of_month = |object: &&&Object| is_flat || object.key().is_some_and(|key| month_of(key) == Some(month));
     let files: Vec<&Object> = data.iter().filter(of_month).copied().collect();
     let delivered = files.iter().map(|object| delivered_at(object)).max()?;
-    let listed: Vec<_> = files.iter().map(|o| (o.key(), o.size(), o.e_tag(), delivered_at(o))).collect();
+    let data_files = listing(files.iter().copied());
     let named = |object: &&Object| Some((object.key()?.to_owned(), u64::try_from(object.size()?).ok()?));
-    let id = Digest::of(&(month, listed)).hex().to_owned();
+    let id = Digest::of(&(month, &data_files)).hex().to_owned();
     let manifest = Manifest { id, key: None, delivered_at: delivered };
-    Some(Delivery { manifest, columns: None, files: files.iter().filter_map(named).collect() })
+    Some(Delivery { manifest, data_files, columns: None, files: files.iter().filter_map(named).collect() })
+}
+
+/// What objects are, by all that the bucket says of them without opening them.
+fn listing<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Digest {
+    let files = objects.into_iter().filter(|object| is_data(object));
+    Digest::of(&files.map(|o| (o.key(), o.size(), o.e_tag(), delivered_at(o))).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Why spend is where it is: each fact with its verdict, the rules that decided, and the run that read it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::authorization::not_found;
 use domain::bill::anchor::SpendAnchor;
 use domain::bill::attribution::{Attribution, AttributionLevel, Finding, Verdict};
 use domain::bill::facts::Fact;
-use domain::bill::rule::Rule;
+use domain::bill::rule::{Question, Rule};
 use domain::bill::usage::UsageKind;
 use domain::calendar::Month;
 use domain::gap::Gap;
@@ -20,8 +21,9 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use store::Loaded;
+use store::aggregates::run::Run;
 use store::spend::Head;
+use store::{Loaded, StoreError};
 
 use crate::App;
 use crate::spend::Sight;
@@ -82,6 +84,9 @@ pub(crate) struct ExplainedFact {
     findings: Vec<Finding>,
     /// Which rules decided, in order.
     rules: Vec<Rule>,
+    /// The same rules by what they decided: the platform, the model, the usage kind, the tokens or CCU, the anchor, and
+    /// either the owner or the exclusion.
+    decided_by: BTreeMap<Question, Vec<Rule>>,
     approval_id: Option<ApprovalId>,
 }
 
@@ -115,7 +120,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|(f, a)| explained(f, a, &filter.sight)).collect();
     let page =
         if found.next().is_some() { Page::new(items, Some(&Value::from(from + limit))) } else { Page::only(items) };
-    let run = Some(run_ref(&app, head));
+    let run = Some(run_ref(&app, head).await?);
     Ok(Answer::ok(Explanation { billing_period: month, run, page }))
 }
 
@@ -141,6 +146,10 @@ fn is_of_gap(gap: &Gap, fact: &Fact, attribution: &Attribution) -> bool {
 }
 
 fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> ExplainedFact {
+    let mut decided_by: BTreeMap<Question, Vec<Rule>> = BTreeMap::new();
+    for rule in &attribution.because {
+        decided_by.entry(rule.decides()).or_default().push(*rule);
+    }
     let (key, attribution) = (fact.key.clone(), attribution.clone());
     ExplainedFact {
         day: key.day,
@@ -162,17 +171,21 @@ fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> Explained
         attribution_level: attribution.level,
         findings: attribution.findings,
         rules: attribution.because,
+        decided_by,
         // The approval behind an anchor may be another workload's.
         approval_id: attribution.approval_id.filter(|_| sight.sees_organisation),
     }
 }
 
-fn run_ref(app: &App, head: Head) -> RunRef {
-    RunRef {
+/// The run, and the rules that it read by: those of today may be newer.
+async fn run_ref(app: &App, head: Head) -> Result<RunRef, StoreError> {
+    let run: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+    let aliases_version = run.map_or_else(|| app.aliases.version().to_owned(), |run| run.value.rules.aliases_version);
+    Ok(RunRef {
         id: head.run_id,
         as_of: head.as_of,
         manifest_id: head.manifest_id,
         settings_version: head.settings_version,
-        aliases_version: app.aliases.version().to_owned(),
-    }
+        aliases_version,
+    })
 }

@@ -9,21 +9,23 @@ use contract::events::Event;
 use domain::authorization::{Action, Relations, authorize};
 use domain::bill::facts::AnchorDay;
 use domain::bill::reconciliation::{Control, reconcile};
+use domain::bill::slice::diff_slices;
 use domain::ids::RunId;
 use lambda::{AwsEvent, Failure, Tick};
 use serde::{Deserialize, Serialize};
-use store::aggregates::run::{Queries, Run, RunResult, RunState, runs_in};
-use store::spend::{Head, Reading};
+use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer, runs_in};
+use store::spend::{Head, Reading as ToShow};
 use store::{Index, Loaded, Step, StoreError};
 
 use crate::App;
-use crate::athena::{AthenaError, QueryState};
+use crate::athena::{AthenaError, QueryState, Row};
 use crate::cause::Cause;
-use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS};
-use crate::rows::{UnreadableResult, read_control, read_facts};
-use crate::run::{End, FailureKind, decide_end, not_reconciled};
+use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
+use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
+use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, located, not_reconciled};
 use crate::settle::settle;
-use crate::start::{IngestError, start};
+use crate::start::{IngestError, start, submit_slices};
+use crate::terms::terms_of;
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -46,7 +48,7 @@ pub(crate) struct Sweep {
     ended: usize,
 }
 
-/// Finishes the run of a query, if its other query has ended too.
+/// Finishes the run of a query, if its other queries have ended too.
 ///
 /// Done: a query of no run: somebody else's in the workgroup, or one whose run asks for itself once it is written.
 /// Retry: Athena, S3 or a table does not answer.
@@ -81,28 +83,36 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
         return Ok(());
     };
     let Some(queries) = &run.queries else { return Ok(()) };
-    match both(app, queries).await? {
+    let outcome = match all(app, queries).await? {
         QueryState::Running => return Ok(()),
-        QueryState::Failed(why) => {
-            return end(app, &run, End::Failed(FailureKind::QueryFailed.because(why)), cause).await;
-        }
-        QueryState::Succeeded => {}
-    }
-    let read = match read(app, &run, queries).await? {
-        Ok(read) => read,
-        Err(failure) => return end(app, &run, End::Failed(failure), cause).await,
+        QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
+        QueryState::Succeeded => read(app, &run, queries).await?,
     };
-    // AWS may have replaced the files while Athena read them: then these rows are of no delivery.
-    let current = app.bucket.find(run.billing_period).await?;
-    if current.is_none_or(|current| current.manifest.id != run.manifest.id) {
+    // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
+    // not, and even a query that failed says nothing about the delivery that there is now.
+    if !is_current(app, &run).await? {
         end(app, &run, End::Superseded, cause).await?;
         Box::pin(start(app, run.billing_period, &cause.as_job())).await?;
         return Ok(());
     }
-    show(app, &run, read, cause).await
+    match outcome {
+        Ok(Reading::Whole(read)) => show(app, &run, read, cause).await,
+        Ok(Reading::Disagrees) => ask_by_slice(app, &run, cause).await,
+        Err(failure) => end(app, &run, End::Failed(failure), cause).await,
+    }
 }
 
-async fn both(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
+/// Whether the delivery that the run is bound to is still the one in the bucket, data files included.
+async fn is_current(app: &App, run: &Run) -> Result<bool, IngestError> {
+    let current = app.bucket.find(run.billing_period).await?;
+    Ok(current.is_some_and(|current| {
+        current.manifest.id == run.manifest.id
+            && run.data_files.as_ref().is_none_or(|when_begun| *when_begun == current.data_files)
+    }))
+}
+
+/// How the queries of a run stand together. The one by slices only adds to a failure, so its own failure is no other.
+async fn all(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
     let mut running = false;
     for query in [&queries.facts, &queries.control] {
         match app.athena.state_of(query).await? {
@@ -110,6 +120,9 @@ async fn both(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
             QueryState::Running => running = true,
             QueryState::Succeeded => {}
         }
+    }
+    if let Some(slices) = &queries.slices {
+        running |= app.athena.state_of(slices).await? == QueryState::Running;
     }
     Ok(if running { QueryState::Running } else { QueryState::Succeeded })
 }
@@ -121,29 +134,61 @@ struct Read {
     groups: u64,
 }
 
+/// What became of reading the results.
+enum Reading {
+    /// They agree.
+    Whole(Read),
+    /// They do not, and nobody has asked yet in which slices.
+    Disagrees,
+}
+
 /// Reads both results and holds them against each other, or says why they cannot be shown.
-async fn read(
-    app: &App,
-    run: &Run,
-    queries: &Queries,
-) -> Result<Result<Read, store::aggregates::run::Failure>, IngestError> {
+async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading, RunFailure>, IngestError> {
+    let (settings, _) = app.store.settings_in_force().await?;
+    let mut facts = FactsReader::new(&settings.bill, &app.aliases);
+    let mut control: Vec<Row> = Vec::new();
     let rows = async {
-        Ok((
-            app.athena.rows(&queries.facts, &FACTS_COLUMNS).await?,
-            app.athena.rows(&queries.control, &CONTROL_COLUMNS).await?,
-        ))
+        app.athena.rows(&queries.facts, &FACTS_COLUMNS, &mut |row| facts.read(row)).await?;
+        app.athena.rows(&queries.control, &CONTROL_COLUMNS, &mut |row| control.push(row.clone())).await
     };
-    let (facts, control) = match rows.await {
-        Ok(rows) => rows,
+    match rows.await {
+        Ok(()) => {}
         Err(error @ AthenaError::Columns { .. }) => {
             return Ok(Err(FailureKind::UnreadableRows.because(error.to_string())));
         }
         Err(error) => return Err(error.into()),
+    }
+    let found = facts.slices();
+    let failure = match held_together(app, run, facts, &control).await? {
+        Ok(read) => return Ok(Ok(Reading::Whole(read))),
+        Err(failure) => failure,
     };
-    let (settings, _) = app.store.settings_in_force().await?;
+    let is_about_sums = failure.kind == FailureKind::NotReconciled.as_str() || read_control(&control).is_err();
+    match &queries.slices {
+        _ if !is_about_sums => Ok(Err(failure)),
+        None => Ok(Ok(Reading::Disagrees)),
+        Some(slices) => Ok(Err(match app.athena.state_of(slices).await? {
+            QueryState::Succeeded => {
+                let mut rows: Vec<Row> = Vec::new();
+                app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await?;
+                located(failure, diff_slices(&found, &read_slices(&rows)))
+            }
+            _ => failure,
+        })),
+    }
+}
+
+/// The facts, if they are whole and add up to what the control query counted.
+async fn held_together(
+    app: &App,
+    run: &Run,
+    facts: FactsReader<'_>,
+    control: &[Row],
+) -> Result<Result<Read, RunFailure>, IngestError> {
     let read = || -> Result<Read, UnreadableResult> {
-        let days = read_facts(&facts, &settings.bill, &app.aliases)?;
-        Ok(Read { days, control: read_control(&control)?, groups: u64::try_from(facts.len()).unwrap_or(u64::MAX) })
+        let control = read_control(control)?;
+        let (days, groups) = facts.finish()?;
+        Ok(Read { days, control, groups: u64::try_from(groups).unwrap_or(u64::MAX) })
     };
     let read = match read() {
         Ok(read) => read,
@@ -158,6 +203,37 @@ async fn read(
         Ok(()) => Ok(read),
         Err(mismatches) => Err(not_reconciled(&mismatches)),
     })
+}
+
+/// Asks in which slices facts and bill differ; the run ends when that is known.
+async fn ask_by_slice(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+    let (settings, _) = app.store.settings_in_force().await?;
+    let terms = match terms_of(&settings.bill) {
+        Ok(terms) => terms,
+        Err(error) => {
+            let failure = FailureKind::SettingsUnusable.because(error.to_string());
+            return end(app, run, End::Failed(failure), cause).await;
+        }
+    };
+    let query = submit_slices(app, run, &terms).await?;
+    let written: Result<(), StoreError> = app
+        .store
+        .decide(|| async {
+            let Some(loaded) = app.store.load::<Run>(run.id.as_str()).await? else { return Ok(Step::Done(())) };
+            match decide_ask_by_slice(&loaded.value, run.attempt, &query) {
+                None => Ok(Step::Done(())),
+                Some(asking) => {
+                    let mut tx = cause.transaction();
+                    tx.update_under(&loaded, &asking);
+                    tx.point(&query_pointer(&query), None, run.id.as_str());
+                    Ok(Step::Commit(tx, ()))
+                }
+            }
+        })
+        .await;
+    written?;
+    // The query may have ended before its run was written, and its event found no run.
+    Box::pin(finish(app, &run.id, cause)).await
 }
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
@@ -194,7 +270,7 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
         if head.as_ref().is_some_and(is_newer) {
             return Ok(None);
         }
-        let reading = Reading {
+        let reading = ToShow {
             billing_period: run.billing_period,
             run_id: run.id.clone(),
             attempt: run.attempt,

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use contract::events::Event;
+use domain::bill::matching::BillSettings;
 use domain::calendar::Month;
-use domain::gap::{Act, Gap, GapAction, GapKind, GapState, Target, decide_act, decide_recall, decide_resolve};
+use domain::gap::{
+    Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, decide_act, decide_recall,
+    decide_resolve,
+};
 use domain::ids::GapId;
+use domain::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
 use domain::outcome::Outcome;
 use domain::text::Note;
 use lambda::{Answer, Call, Page, Problem, list_page};
@@ -13,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::aggregates::gap::{gaps_in, gaps_of};
-use store::{Index, Loaded, Order, Step};
+use store::{Index, Loaded, Order, Step, Transaction};
 
 use crate::App;
 use crate::settle::gap_ref;
@@ -28,6 +33,8 @@ pub(crate) struct GapView {
     label: String,
     /// The actions that fit its kind, the suggested one first.
     actions: Vec<GapAction>,
+    /// What each of them starts, and what is left for people to do.
+    advice: Vec<Advice>,
 }
 
 /// What is started about a gap.
@@ -48,8 +55,9 @@ pub(crate) struct Rationale {
 }
 
 impl GapView {
-    fn of(gap: Gap) -> Self {
-        Self { label: gap.about.anchor.label(), actions: gap.kind.actions().to_vec(), gap }
+    fn of(gap: Gap, settings: &BillSettings) -> Self {
+        let (label, actions) = (gap.about.anchor.label(), gap.kind.actions().to_vec());
+        Self { label, actions, advice: advise(&gap, &settings.workspace_tag_key), gap }
     }
 }
 
@@ -61,10 +69,11 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ga
         None => (Index::List, gaps_in(state)),
     };
     let asked = call.page()?;
+    let (settings, _) = app.store.settings_in_force().await?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let gap: Gap = entry.read()?;
         let is_wanted = state.is_none_or(|state| gap.state == state) && kind.is_none_or(|kind| gap.kind == kind);
-        Ok(is_wanted.then(|| GapView::of(gap)))
+        Ok(is_wanted.then(|| GapView::of(gap, &settings.bill)))
     });
     Ok(Answer::ok(page.await?))
 }
@@ -72,26 +81,59 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ga
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<GapView>, Problem> {
     let id: GapId = call.path.parse("id")?;
     let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    Ok(shown(found.value))
+    let (settings, _) = app.store.settings_in_force().await?;
+    Ok(shown(found.value, &settings.bill))
 }
 
+/// Starts something about a gap. A block is a decision about the model, by the same Lead in the same transaction; what is
+/// put to an owner, or told to one, is done by whoever consumes the event.
 pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<GapView>, Problem> {
-    let ActFields { action, target, rationale } = call.body.clone();
-    let target_told = target.as_ref().map_or(Value::Null, |target| json!(target));
-    change(
-        &app,
-        &call,
-        &rationale,
-        |gap| {
-            let act = Act { action, target: target.clone(), rationale: rationale.clone() };
-            decide_act(gap, act, &call.actor, call.now)
-        },
-        |gap| {
-            let gap = gap_ref(gap, Some(action.as_str().to_owned()));
-            Event::GapActioned { gap, target: target_told.clone() }
-        },
-    )
-    .await
+    let id: GapId = call.path.parse("id")?;
+    let ActFields { action, target, rationale } = &call.body;
+    let (settings, _) = app.store.settings_in_force().await?;
+    app.store
+        .decide(|| async {
+            let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+            let act = Act { action: *action, target: target.clone(), rationale: rationale.clone() };
+            match decide_act(&found.value, act, &call.actor, call.now) {
+                Outcome::Changed(gap) => {
+                    call.check_version(found.version)?;
+                    let mut tx = call.transaction().because(rationale.as_str());
+                    let told = target.as_ref().map_or(Value::Null, |target| json!(target));
+                    let named = gap_ref(&gap, Some(action.as_str().to_owned()));
+                    tx.update(&found, &gap, &Event::GapActioned { gap: named, target: told });
+                    if *action == GapAction::Block {
+                        block(&app, &call, &mut tx, &gap).await?;
+                    }
+                    Ok(call.commit(tx, shown(gap, &settings.bill)))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value, &settings.bill))),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
+}
+
+/// Adds the decision that blocks the gap's model; a model that is blocked already stays so.
+async fn block(app: &App, call: &Call<ActFields>, tx: &mut Transaction, gap: &Gap) -> Result<(), Problem> {
+    let named = call.body.target.as_ref().and_then(|target| target.model_key.as_ref());
+    let unknown = || Problem::invalid("the catalog has no such model; name one of GET /v1/models in `target.modelKey`");
+    let key = asked_model(gap, named).ok_or_else(unknown)?;
+    let found: Loaded<Model> = app.store.load(key.as_str()).await?.ok_or_else(unknown)?;
+    if found.value.decision == ModelDecision::Blocked {
+        return Ok(());
+    }
+    let reason = call.body.rationale.clone();
+    let command = DecisionCommand { decision: Verdict::Blocked, reason: reason.clone(), restriction: None };
+    match decide_decision(&found.value, command, &call.actor, call.now) {
+        Outcome::Changed(model) => {
+            let decision = model.decision;
+            tx.update(&found, &model, &Event::ModelDecided { model_key: key, decision, reason: reason.into() });
+            Ok(())
+        }
+        Outcome::AlreadyDone => Ok(()),
+        Outcome::Refused(refusal) => Err(refusal.into()),
+    }
 }
 
 pub(crate) async fn resolve(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
@@ -115,6 +157,7 @@ async fn change<B: Sync>(
 ) -> Result<Answer<GapView>, Problem> {
     let id: GapId = call.path.parse("id")?;
     let (decide, told) = (&decide, &told);
+    let (settings, _) = app.store.settings_in_force().await?;
     app.store
         .decide(|| async {
             let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
@@ -123,9 +166,9 @@ async fn change<B: Sync>(
                     call.check_version(found.version)?;
                     let mut tx = call.transaction().because(why.as_str());
                     tx.update(&found, &gap, &told(&gap));
-                    Ok(call.commit(tx, shown(gap)))
+                    Ok(call.commit(tx, shown(gap, &settings.bill)))
                 }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
+                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value, &settings.bill))),
                 Outcome::Refused(refusal) => Err(refusal.into()),
             }
         })
@@ -133,7 +176,7 @@ async fn change<B: Sync>(
 }
 
 /// The version of a gap counts its writes, as the store's does.
-fn shown(gap: Gap) -> Answer<GapView> {
+fn shown(gap: Gap, settings: &BillSettings) -> Answer<GapView> {
     let version = gap.version;
-    Answer::ok(GapView::of(gap)).versioned(version)
+    Answer::ok(GapView::of(gap, settings)).versioned(version)
 }

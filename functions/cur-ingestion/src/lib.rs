@@ -17,6 +17,7 @@ mod gaps;
 mod ingestions;
 pub mod query;
 mod reattribute;
+mod result_file;
 mod rows;
 mod run;
 mod settle;
@@ -64,9 +65,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .query(&["billingPeriod", "workloadId", "groupBy"])
         .summary("A month's spend: attributed, gap and excluded, which add up to the bill")
         .get("/v1/spend/explain", Action::ReadSpend, explain::read)
+        .paged()
         .query(&["billingPeriod", "workloadId", "gapId", "day"])
         .summary("Which facts, which rules, which run")
         .get("/v1/ingestions", Action::ReadIngestions, ingestions::list)
+        .paged()
         .query(&["billingPeriod"])
         .summary("Ingestion runs, newest first")
         .get("/v1/ingestions/{id}", Action::ReadIngestions, ingestions::read)
@@ -75,6 +78,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .answers(202)
         .summary("Read a month's delivery")
         .get("/v1/gaps", Action::ReadGaps, gaps::list)
+        .paged()
         .query(&["state", "kind", "billingPeriod"])
         .summary("Spend nobody answers for")
         .get("/v1/gaps/{id}", Action::ReadGaps, gaps::read)

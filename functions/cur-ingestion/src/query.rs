@@ -12,6 +12,13 @@ const FACTS: &str = include_str!("sql/facts.sql");
 /// The ungrouped query.
 const CONTROL: &str = include_str!("sql/control.sql");
 
+/// The query by slices.
+const SLICES: &str = include_str!("sql/slices.sql");
+
+/// The columns of the query by slices, in order; one row per currency, day, account and line-item type.
+pub const SLICES_COLUMNS: [&str; 7] =
+    ["currency", "usage_day", "account_id", "line_item_type", "cost", "row_count", "unreadable_rows"];
+
 /// The columns of the control query, in order; one row per currency.
 pub const CONTROL_COLUMNS: [&str; 10] = [
     "currency",
@@ -98,6 +105,12 @@ pub fn control_sql() -> &'static str {
     CONTROL
 }
 
+/// The query by slices, asked when the other two do not agree; its parameters are those of the grouped query.
+#[must_use]
+pub fn slices_sql() -> &'static str {
+    SLICES
+}
+
 /// The parameters of the grouped query, in order.
 #[must_use]
 pub fn facts_parameters(month: Month, terms: &AiTerms) -> Vec<String> {
@@ -147,15 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn both_queries_hold_the_same_terms() {
+    fn all_queries_hold_the_same_terms() {
         assert!(terms_of(FACTS).is_some());
         assert_eq!(terms_of(FACTS), terms_of(CONTROL));
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(terms_of(FACTS).is_some_and(|terms| words(SLICES).contains(&words(terms))));
     }
 
     #[test]
     fn every_question_mark_has_its_parameter() -> Result<(), Box<dyn std::error::Error>> {
         let (month, terms) = ("2026-08".parse::<Month>()?, AiTerms::default());
         assert_eq!(FACTS.matches('?').count(), facts_parameters(month, &terms).len());
+        assert_eq!(SLICES.matches('?').count(), facts_parameters(month, &terms).len());
         assert_eq!(CONTROL.matches('?').count(), control_parameters(month, &terms).len());
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! Results of the two queries as facts and control totals. Pure; what cannot be read is counted and named, never guessed.
 
+use std::collections::BTreeMap;
 use std::num::ParseIntError;
 
 use domain::bill::alias::Aliases;
-use domain::bill::facts::{AnchorDay, fold, merge, read_group};
-use domain::bill::line::LineGroup;
+use domain::bill::facts::{AnchorDay, Folding, read_group};
+use domain::bill::line::{LineGroup, LineItemType, UnreadableRow};
 use domain::bill::matching::BillSettings;
 use domain::bill::number::{MalformedNumber, parse_decimal};
 use domain::bill::reconciliation::{Control, ControlTotal};
+use domain::bill::slice::{Slice, SliceTotal, slices_of};
 use domain::money::Currency;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -31,26 +33,67 @@ pub(crate) enum UnreadableResult {
     Control { column: &'static str, text: String },
 }
 
-/// The facts of a result.
-pub(crate) fn read_facts(
-    rows: &[Row],
-    settings: &BillSettings,
-    aliases: &Aliases,
-) -> Result<Vec<AnchorDay>, UnreadableResult> {
-    let mut facts = Vec::with_capacity(rows.len());
-    let mut unreadable = Vec::new();
-    for row in rows {
+/// Reads the groups of a result one by one.
+pub(crate) struct FactsReader<'r> {
+    settings: &'r BillSettings,
+    aliases: &'r Aliases,
+    folding: Folding,
+    groups: usize,
+    unreadable: usize,
+    first_unreadable: Option<UnreadableRow>,
+}
+
+impl<'r> FactsReader<'r> {
+    pub(crate) fn new(settings: &'r BillSettings, aliases: &'r Aliases) -> Self {
+        let folding = Folding::default();
+        Self { settings, aliases, folding, groups: 0, unreadable: 0, first_unreadable: None }
+    }
+
+    pub(crate) fn read(&mut self, row: &Row) {
+        self.groups += 1;
         match LineGroup::parse(row) {
-            Ok(group) => facts.push(read_group(&group, settings, aliases).fact),
-            Err(error) => unreadable.push(error),
+            Ok(group) => self.folding.add(read_group(&group, self.settings, self.aliases).fact),
+            Err(error) => {
+                self.unreadable += 1;
+                self.first_unreadable.get_or_insert(error);
+            }
         }
     }
-    match unreadable.first() {
-        None => Ok(fold(merge(facts))),
-        Some(first) => {
-            Err(UnreadableResult::Groups { count: unreadable.len(), of: rows.len(), first: first.to_string() })
+
+    /// The facts, and how many groups of rows they were.
+    pub(crate) fn finish(self) -> Result<(Vec<AnchorDay>, usize), UnreadableResult> {
+        match self.first_unreadable {
+            None => Ok((self.folding.into_days(), self.groups)),
+            Some(first) => {
+                let (count, of) = (self.unreadable, self.groups);
+                Err(UnreadableResult::Groups { count, of, first: first.to_string() })
+            }
         }
     }
+
+    /// The slices of all that can be read.
+    pub(crate) fn slices(&self) -> BTreeMap<Slice, SliceTotal> {
+        slices_of(self.folding.facts())
+    }
+}
+
+/// The slices of a result. A row that cannot be read is a slice of a day or currency that cannot: it is left out here, for
+/// the facts name it.
+pub(crate) fn read_slices(rows: &[Row]) -> BTreeMap<Slice, SliceTotal> {
+    let mut slices: BTreeMap<Slice, SliceTotal> = BTreeMap::new();
+    for row in rows {
+        let text = |at: usize| row.get(at).and_then(Option::as_deref).unwrap_or_default().trim();
+        let currency = if text(0).is_empty() { Ok(Currency::usd()) } else { text(0).parse() };
+        let (Ok(currency), Ok(day), Ok(cost)) = (currency, text(1).parse::<Date>(), parse_decimal(text(4))) else {
+            continue;
+        };
+        let line_item_type = LineItemType::from(text(3).to_owned());
+        let total = slices.entry(Slice { currency, day, account_id: text(2).to_owned(), line_item_type }).or_default();
+        total.cost += cost;
+        total.rows = total.rows.saturating_add(text(5).parse().unwrap_or_default());
+        total.unreadable_rows = total.unreadable_rows.saturating_add(text(6).parse().unwrap_or_default());
+    }
+    slices
 }
 
 /// The control totals of a result: one row per currency, a blank one being US dollars as in the facts.
@@ -142,8 +185,12 @@ mod tests {
         assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3"]).starts_with("3 AI rows"));
         assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0"]).contains("ai_cost"));
         assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0"]).contains("currency"));
-        let aliases = Aliases::shipped();
-        let facts = aliases.map(|aliases| read_facts(&[vec![None; 3]], &BillSettings::default(), &aliases));
+        let facts = Aliases::shipped().map(|aliases| {
+            let settings = BillSettings::default();
+            let mut reader = FactsReader::new(&settings, &aliases);
+            reader.read(&vec![None; 3]);
+            reader.finish()
+        });
         assert!(matches!(facts, Ok(Err(UnreadableResult::Groups { count: 1, of: 1, .. }))));
     }
 }

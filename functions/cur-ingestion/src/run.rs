@@ -1,6 +1,7 @@
 //! A run's life, decided: whether a delivery is to be read, and how an attempt ends. Pure.
 
 use domain::bill::reconciliation::Mismatch;
+use domain::bill::slice::SliceMismatch;
 use domain::calendar::Month;
 use domain::digest::Digest;
 use domain::ids::RunId;
@@ -34,7 +35,7 @@ pub(crate) enum FailureKind {
 }
 
 impl FailureKind {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ExportMisconfigured => "export-misconfigured",
             Self::SettingsUnusable => "settings-unusable",
@@ -46,7 +47,7 @@ impl FailureKind {
     }
 
     pub(crate) fn because(self, detail: impl Into<String>) -> Failure {
-        Failure { kind: self.as_str().to_owned(), detail: detail.into() }
+        Failure { kind: self.as_str().to_owned(), detail: detail.into(), slices: Vec::new() }
     }
 }
 
@@ -54,6 +55,23 @@ impl FailureKind {
 pub(crate) fn not_reconciled(mismatches: &[Mismatch]) -> Failure {
     let listed: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
     FailureKind::NotReconciled.because(listed.join("; "))
+}
+
+/// Slices that a failed run keeps, and those that its sentence names: enough to see the pattern.
+const SLICES_KEPT_MAX: usize = 50;
+const SLICES_NAMED_MAX: usize = 3;
+
+/// A failure with the slices that it is about; that there are none is told too.
+pub(crate) fn located(failure: Failure, mut slices: Vec<SliceMismatch>) -> Failure {
+    let named: Vec<String> = slices.iter().take(SLICES_NAMED_MAX).map(ToString::to_string).collect();
+    let detail = match slices.len() {
+        0 => {
+            format!("{}; asked again by slice, bill and facts agree: the bill moved while it was read", failure.detail)
+        }
+        count => format!("{}; in {count} slices, such as {}", failure.detail, named.join("; ")),
+    };
+    slices.truncate(SLICES_KEPT_MAX);
+    Failure { detail, slices, ..failure }
 }
 
 /// What to do about a delivery.
@@ -121,6 +139,7 @@ pub(crate) fn attempted(
         id: run_id(month, manifest),
         billing_period: month,
         manifest: manifest.clone(),
+        data_files: None,
         state: RunState::Submitted,
         attempt,
         submitted_at: now,
@@ -141,9 +160,19 @@ pub(crate) fn refused(
     failure: Failure,
     now: Timestamp,
 ) -> Run {
-    let queries = Queries { facts: String::new(), control: String::new() };
+    let queries = Queries { facts: String::new(), control: String::new(), slices: None };
     let run = attempted(month, manifest, rules, attempt, queries, now);
     Run { state: RunState::Failed, ended_at: Some(now), queries: None, failure: Some(failure), ..run }
+}
+
+/// The attempt with its query by slices, unless it ended or has one.
+pub(crate) fn decide_ask_by_slice(run: &Run, attempt: u32, query: &str) -> Option<Run> {
+    let queries = run.queries.as_ref().filter(|queries| queries.slices.is_none())?;
+    if run.state != RunState::Submitted || run.attempt != attempt {
+        return None;
+    }
+    let queries = Queries { slices: Some(query.to_owned()), ..queries.clone() };
+    Some(Run { queries: Some(queries), ..run.clone() })
 }
 
 /// How an attempt ends.
@@ -184,7 +213,7 @@ mod tests {
     }
 
     fn run(state: RunState, attempt: u32, failure: Option<Failure>) -> Run {
-        let queries = Queries { facts: "f".to_owned(), control: "c".to_owned() };
+        let queries = Queries { facts: "f".to_owned(), control: "c".to_owned(), slices: None };
         let at = domain::calendar::start_of_day(AUGUST);
         let submitted = attempted(Month::of(AUGUST), &manifest("m", 5), rules(1), attempt, queries, at);
         Run { state, failure, ..submitted }

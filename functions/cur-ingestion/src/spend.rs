@@ -142,9 +142,9 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
     Ok(Answer::ok(view))
 }
 
-/// Whether the month's newest run failed. Its details may hold totals, which are the organisation's.
+/// Whether the last run of the month that came to its end failed. Its details may hold totals, which are the organisation's.
 async fn staleness(app: &App, month: Month, sight: &Sight) -> Result<(bool, Option<String>), Problem> {
-    let newest = app.store.newest_run_of(month).await?.filter(|run| run.state == RunState::Failed);
+    let newest = app.store.newest_ended_run_of(month).await?.filter(|run| run.state == RunState::Failed);
     let told = newest.and_then(|run| run.failure).map(|failure| {
         if sight.sees_organisation { format!("{}: {}", failure.kind, failure.detail) } else { failure.kind }
     });

@@ -21,7 +21,7 @@ use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::finish::finish;
 use crate::ingestions::{RunView, location};
-use crate::query::{control_parameters, control_sql, facts_parameters, facts_sql};
+use crate::query::{AiTerms, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
 use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
 use crate::terms::terms_of;
 
@@ -154,7 +154,8 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
         Err(failure) => refused(month, &delivery.manifest, rules, attempt, failure, cause.now),
     };
     // What it found last stays, for as long as that is shown.
-    let run = Run { result: known.and_then(|known| known.result.clone()), ..run };
+    let data_files = Some(delivery.data_files.clone());
+    let run = Run { result: known.and_then(|known| known.result.clone()), data_files, ..run };
     write(app, existing.as_ref(), &run, cause).await?;
     if run.queries.is_none() {
         tracing::error!(run.id = %run.id, why = ?run.failure, "the bill cannot be read");
@@ -190,14 +191,27 @@ async fn submit(
         Ok(sql) => sql,
         Err(error) => return unusable(error.to_string()),
     };
-    let token = |sql: &str, parameters: &[String]| token_of(sql, parameters, &delivery.manifest, month, attempt);
-    let parameters = facts_parameters(month, &terms);
-    let facts_token = token(&sql, &parameters);
-    let facts = app.athena.submit(&sql, parameters, &facts_token).await?;
-    let parameters = control_parameters(month, &terms);
-    let control_token = token(control_sql(), &parameters);
-    let control = app.athena.submit(control_sql(), parameters, &control_token).await?;
-    Ok(Ok(Queries { facts, control }))
+    let of = (&delivery.manifest, month, attempt);
+    let facts = submit_query(app, &sql, facts_parameters(month, &terms), of).await?;
+    let control = submit_query(app, control_sql(), control_parameters(month, &terms), of).await?;
+    Ok(Ok(Queries { facts, control, slices: None }))
+}
+
+/// Submits the query by slices of a run whose other two do not agree.
+pub(crate) async fn submit_slices(app: &App, run: &Run, terms: &AiTerms) -> Result<String, IngestError> {
+    let month = run.billing_period;
+    let of = (&run.manifest, month, run.attempt);
+    Ok(submit_query(app, slices_sql(), facts_parameters(month, terms), of).await?)
+}
+
+async fn submit_query(
+    app: &App,
+    sql: &str,
+    parameters: Vec<String>,
+    (manifest, month, attempt): (&Manifest, Month, u32),
+) -> Result<String, AthenaError> {
+    let token = token_of(sql, &parameters, manifest, month, attempt);
+    app.athena.submit(sql, parameters, &token).await
 }
 
 /// The same query of the same attempt has the same token, so that a repetition is the same query and a retry a new one.

@@ -1,12 +1,13 @@
 //! Anchors as people see them: ready to claim, or claimed. One that is still being made shows only as its tasks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::anchor::{Anchor, AnchorRef, NamedAnchor};
+use domain::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspace_arn};
 use domain::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
 use domain::text::Sub;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::anchors_of;
@@ -42,9 +43,10 @@ pub(crate) struct AnchorView {
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<AnchorView>>, Problem> {
     let wanted: Option<AnchorState> = call.query.one_of("state")?;
-    let sight = app.sight(&call).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
     let everything = vec![keys::all_of(Anchor::KIND)];
-    let (index, partitions) = app.where_listed(&call, &sight, anchors_of, everything).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), anchors_of, everything).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let anchor: Anchor = entry.read()?;
@@ -88,6 +90,23 @@ impl App {
             Err(_) => Ok(None),
         }
     }
+
+    /// Other records of the same workspace: the one that the bill made under its id, the one that a chain made under its
+    /// name. Whoever claims one of them goes through only if the others are as they were seen here.
+    pub(crate) async fn twins_of(&self, anchor: &Anchor) -> Result<Vec<Loaded<Anchor>>, StoreError> {
+        let Some(arn) = workspace_arn(anchor) else { return Ok(Vec::new()) };
+        let text = arn.to_string();
+        let listed = self.store.list_anchors().await?.into_iter().filter(|other| other.arn.as_ref() == Some(&text));
+        let in_bill = NamedAnchor::Workspace(arn).key_in_bill().ok();
+        let keys: BTreeSet<AnchorKey> = listed.map(|other| other.key).chain(in_bill).collect();
+        let mut twins = Vec::new();
+        for key in keys.into_iter().filter(|key| *key != anchor.key) {
+            let twin = self.store.load_anchor(&key).await?;
+            twins.extend(twin.filter(|twin| twin.value.arn.as_ref() == Some(&text)));
+        }
+        Ok(twins)
+    }
+
     /// An anchor of the bill as its record names it, if it has one: a role of a Lambda function is one of its own type.
     pub(crate) async fn as_registered(&self, reference: AnchorRef) -> Result<AnchorRef, StoreError> {
         let Ok(named) = reference.named() else { return Ok(reference) };

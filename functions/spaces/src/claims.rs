@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::events::{ClaimRef, Event, Place};
-use domain::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, decide_claim, decide_release_claim};
+use domain::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, check_twins, decide_claim, decide_release_claim};
 use domain::authorization::authorize;
 use domain::calendar::utc_day;
 use domain::ids::{ClaimId, SpaceId, WorkloadId};
@@ -11,7 +11,7 @@ use domain::outcome::Outcome;
 use domain::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::{ClaimRow, claim_pointer, claims, claims_of};
@@ -73,6 +73,7 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
             match decide_claim(&found.value, id.clone(), &workload.value, &space.value, from, &call.actor, call.now) {
                 Outcome::Changed((anchor, claim)) => {
                     let mut tx = call.transaction();
+                    leave_twins_alone(&app, &mut tx, &anchor, &claim).await?;
                     make(&mut tx, Some(&found), &anchor, &claim, wanted);
                     let location = format!("/v1/claims?workloadId={workload_id}");
                     Ok(call.commit(tx, Answer::created(location, view(claim, wanted.clone())).versioned(1)))
@@ -88,8 +89,9 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ClaimView>>, Problem> {
-    let sight = app.sight(&call).await?;
-    let (index, partitions) = app.where_listed(&call, &sight, claims_of, vec![claims()]).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), claims_of, vec![claims()]).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let ClaimRow { claim, anchor } = entry.read()?;
@@ -123,6 +125,20 @@ pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<
             }
         })
         .await
+}
+
+/// Refuses a claim on days on which another record of the same workspace is claimed, and lets it through only while that
+/// stays so.
+pub(crate) async fn leave_twins_alone(
+    app: &App,
+    tx: &mut Transaction,
+    anchor: &Anchor,
+    claim: &Claim,
+) -> Result<(), Problem> {
+    let twins = app.twins_of(anchor).await?;
+    check_twins(twins.iter().map(|twin| &twin.value), claim.from)?;
+    twins.iter().for_each(|twin| tx.unless_changed(twin));
+    Ok(())
 }
 
 /// Writes a claim that was decided: on its anchor, and under its own id.

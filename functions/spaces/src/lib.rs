@@ -19,8 +19,6 @@ use aws_sdk_dynamodb::Client;
 use domain::audit::AuditEvent;
 use domain::authorization::Action;
 use lambda::{Function, Ids, Platform};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use store::Store;
 
 /// What the handlers share.
@@ -29,11 +27,6 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) ids: Ids,
 }
-
-/// The body of a step that says everything by its path.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// The function, with its routes and triggers.
 ///
@@ -45,6 +38,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let app = Arc::new(App { store, ids: platform.ids.clone() });
     let builder = Function::builder("spaces", app, platform)
         .get("/v1/spaces", Action::ReadSpaces, spaces::list)
+        .paged()
         .summary("Spaces")
         .post("/v1/spaces", Action::CreateSpace, spaces::create)
         .answers(201)
@@ -57,6 +51,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .answers(201)
         .summary("Create a workload in a Space")
         .get("/v1/workloads", Action::ReadWorkloads, workloads::list)
+        .paged()
         .query(&["spaceId"])
         .summary("Workloads")
         .get("/v1/workloads/{id}", Action::ReadWorkloads, workloads::read)
@@ -67,27 +62,32 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .answers(201)
         .summary("Set a new version of an estimate")
         .get("/v1/workloads/{id}/estimates", Action::ReadEstimates, estimates::list)
+        .paged()
         .summary("A workload's estimates, every version");
     let builder = builder
         .get("/v1/anchors", Action::ReadAnchors, anchors::list)
+        .paged()
         .query(&["state", "workloadId"])
         .summary("Roles and workspaces that are claimed or ready to be")
         .post("/v1/workloads/{id}/claims", Action::ClaimAnchor, claims::claim)
         .answers(201)
         .summary("Claim an anchor for a workload")
         .get("/v1/claims", Action::ReadClaims, claims::list)
+        .paged()
         .query(&["workloadId"])
         .summary("Claims, ended ones included")
         .post("/v1/claims/{id}/release", Action::ReleaseClaim, claims::release)
         .summary("End a claim")
         .get("/v1/proposals", Action::ReadProposals, proposals::list)
+        .paged()
         .query(&["state", "workloadId"])
         .summary("What Leads proposed to owners")
         .post("/v1/proposals/{id}/accept", Action::AnswerProposal, proposals::accept)
-        .summary("Accept a proposal; a proposed claim is made")
+        .summary("Accept a proposal; a proposed claim is made, a proposed request submitted")
         .post("/v1/proposals/{id}/decline", Action::AnswerProposal, proposals::decline)
         .summary("Decline a proposal")
         .get("/v1/workloads/{id}/handoff", Action::ReadHandoff, handoff::read)
+        .paged()
         .summary("What a developer needs to call each implemented scope");
-    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose_claim).build())
+    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose).build())
 }

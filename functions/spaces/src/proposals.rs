@@ -1,28 +1,33 @@
-//! Proposals: a Lead proposes, an owner answers. Accepting a proposed claim makes it in the same transaction; what an
-//! accepted re-attribution moves is for the cards' function, which hears of it.
+//! Proposals: a Lead proposes, an owner answers. Accepting a proposed claim makes it, and accepting a proposed request
+//! submits it as the owner's own, in the same transaction; what an accepted re-attribution moves is for the cards' function, which hears of it.
 
 use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
 use domain::anchor::{Anchor, AnchorRef, decide_claim_proposed};
-use domain::ids::{ClaimId, ProposalId};
+use domain::approval::{Approval, ApprovalState};
+use domain::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
+use domain::model::Model;
 use domain::outcome::Outcome;
+use domain::platform::{ModelKey, Tier};
 use domain::proposal::{Proposal, ProposalState, Proposed, decide_answer};
+use domain::request::{RequestFields, SubmitContext, decide_submit};
 use domain::space::Space;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use store::aggregates::proposal::{proposals_in, proposals_to};
 use store::{Loaded, Order, Step, Transaction};
 
-use crate::{App, Nothing, claims};
+use crate::{App, claims};
 
 type Shown = Answer<Versioned<Proposal>>;
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Proposal>>>, Problem> {
     let wanted: Option<ProposalState> = call.query.one_of("state")?;
-    let sight = app.sight(&call).await?;
-    let (index, partitions) = app.where_listed(&call, &sight, proposals_to, proposals_in(wanted)).await?;
+    let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), proposals_to, proposals_in(wanted)).await?;
     let asked = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
         let proposal: Proposal = entry.read()?;
@@ -35,6 +40,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 
 pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
     let claim_id = ClaimId::new(call.now, app.ids.entropy());
+    let request_id = RequestId::new(call.now, app.ids.entropy());
     app.store
         .decide(|| async {
             let (found, space) = proposal(&app, &call).await?;
@@ -42,9 +48,17 @@ pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, 
                 Outcome::Changed(accepted) => {
                     call.check_version(found.version)?;
                     let mut tx = call.transaction();
-                    if let Proposed::Claim { anchor, effective_from, .. } = &accepted.proposed {
-                        let proposed = (&accepted, anchor, *effective_from);
-                        claim_proposed(&app, &call, &mut tx, claim_id.clone(), &space, proposed).await?;
+                    match &accepted.proposed {
+                        Proposed::Claim { anchor, effective_from, .. } => {
+                            let proposed = (&accepted, anchor, *effective_from);
+                            claim_proposed(&app, &call, &mut tx, claim_id.clone(), &space, proposed).await?;
+                        }
+                        Proposed::Request { request, .. } => {
+                            let asked = (request_id.clone(), request.as_ref().clone());
+                            submit_proposed(&app, &call, &mut tx, &space, asked).await?;
+                        }
+                        // The cards' function hears of it.
+                        Proposed::ReAttribute { .. } => {}
                     }
                     let event =
                         Event::ProposalAccepted { place: place_of(&accepted), proposal_id: accepted.id.clone() };
@@ -96,11 +110,54 @@ async fn claim_proposed(
     };
     let reference = anchor.reference().ok_or_else(Problem::not_found)?;
     match decide_claim_proposed(&anchor, id, &workload.value, space, from, &call.actor, call.now) {
-        Outcome::Changed((anchor, claim)) => claims::make(tx, found.as_ref(), &anchor, &claim, &reference),
+        Outcome::Changed((anchor, claim)) => {
+            claims::leave_twins_alone(app, tx, &anchor, &claim).await?;
+            claims::make(tx, found.as_ref(), &anchor, &claim, &reference);
+        }
         Outcome::AlreadyDone => {}
         Outcome::Refused(refusal) => return Err(refusal.into()),
     }
     Ok(())
+}
+
+/// Adds the request that was proposed, submitted by the owner who accepts it.
+async fn submit_proposed(
+    app: &App,
+    call: &Call<Nothing>,
+    tx: &mut Transaction,
+    space: &Space,
+    (id, fields): (RequestId, RequestFields),
+) -> Result<(), Problem> {
+    let (workload, _) = app.workload(&fields.workload_id).await?;
+    let key = fields.platform.zip(fields.model_id.as_ref()).map(|(platform, id)| ModelKey::of(platform, &id.base()));
+    let model = match &key {
+        Some(key) => app.store.load::<Model>(key.as_str()).await?.map(|loaded| loaded.value),
+        None => None,
+    };
+    let has_approval = match &key {
+        Some(key) => {
+            let of = Approval::key(&workload.value.id, key, Tier::Standard);
+            let last = app.store.load_last_approval(&of).await?;
+            last.is_some_and(|approval| approval.value.state == ApprovalState::Active)
+        }
+        None => false,
+    };
+    let context = SubmitContext { space, workload: &workload.value, model: model.as_ref(), has_approval };
+    match decide_submit(id, fields, &context, &call.actor, call.now) {
+        Outcome::Changed(request) => {
+            let event = Event::RequestSubmitted {
+                place: Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() },
+                request_id: request.id.clone(),
+                model_key: request.model_key.clone(),
+            };
+            tx.create(&request, &event);
+            tx.unless_changed(&workload);
+            tx.count_request(None, Some(&request));
+            Ok(())
+        }
+        Outcome::AlreadyDone => Ok(()),
+        Outcome::Refused(refusal) => Err(refusal.into()),
+    }
 }
 
 /// The proposal that the path names, with its Space; whether the caller owns that is for the decision to check.

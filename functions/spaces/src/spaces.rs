@@ -9,17 +9,16 @@ use domain::authorization::authorize;
 use domain::ids::SpaceId;
 use domain::outcome::Outcome;
 use domain::space::{Space, SpaceFields, decide_create_space, decide_update_space};
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use store::aggregates::space::spaces_of;
 use store::{Aggregate as _, Index, Order, Step, keys};
 
 use crate::App;
-use crate::access::Sight;
 
 type Shown = Answer<Versioned<Space>>;
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Space>>>, Problem> {
-    let (index, partitions) = match app.sight(&call).await? {
+    let (index, partitions) = match Sight::of(&app.store, &call).await? {
         Sight::Everything => (Index::List, [keys::all_of(Space::KIND)]),
         Sight::Own(_) => (Index::Parent, [spaces_of(&call.actor.sub)]),
     };

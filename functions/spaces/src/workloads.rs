@@ -8,14 +8,14 @@ use domain::ids::{SpaceId, WorkloadId};
 use domain::money::Money;
 use domain::outcome::Outcome;
 use domain::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::space::workloads_of;
 use store::{Aggregate as _, Index, Order, Step, keys};
 
-use crate::access::{Sight, place_of};
-use crate::{App, Nothing};
+use crate::App;
+use crate::access::place_of;
 
 /// A workload with what follows from its business case.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub(crate) struct WorkloadView {
 type Shown = Answer<Versioned<WorkloadView>>;
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<WorkloadView>>>, Problem> {
-    let sight = app.sight(&call).await?;
+    let sight = Sight::of(&app.store, &call).await?;
     let (index, partitions) = match (call.query.maybe::<SpaceId>("spaceId")?, &sight) {
         (Some(space), _) => (Index::Parent, vec![workloads_of(&space)]),
         (None, Sight::Everything) => (Index::List, vec![keys::all_of(Workload::KIND)]),

@@ -9,10 +9,10 @@ use domain::ids::WorkloadId;
 use domain::outcome::Outcome;
 use domain::text::Note;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::aggregates::card::cards_from;
+use store::aggregates::card::{cards_from, cards_in, cards_of};
 use store::{Order, Step};
 
 use crate::App;
@@ -49,8 +49,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Sp
     let state: Option<CardState> = call.query.one_of("state")?;
     let from: Option<Date> = call.query.maybe("from")?;
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
-    let sight = app.sight(&call).await?;
-    let (index, partitions) = app.where_listed(workload.as_ref(), state, &sight).await?;
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), cards_of, cards_in(state)).await?;
     let mut asked = call.page()?;
     asked.after = asked.after.or_else(|| from.map(|day| cards_from(day).into()));
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {

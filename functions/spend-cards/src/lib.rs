@@ -51,6 +51,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     });
     let builder = Function::builder("spend-cards", app, platform)
         .get("/v1/spend-cards", Action::ReadCards, cards::list)
+        .paged()
         .query(&["state", "from", "workloadId"])
         .summary("Spend cards, oldest period first")
         .get("/v1/spend-cards/{id}", Action::ReadCards, cards::read)

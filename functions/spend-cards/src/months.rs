@@ -12,19 +12,14 @@ use domain::month::{Completeness, MonthClose, decide_close};
 use domain::outcome::Outcome;
 use domain::portfolio::open_gaps;
 use jiff::Timestamp;
-use lambda::{Answer, Call, Problem};
+use lambda::{Answer, Call, Nothing, Problem};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::aggregates::gap::gaps_of;
 use store::{Entry, Index, Loaded, Step, StoreError};
 
 use crate::App;
 use crate::bill::Claims;
-
-/// A close says everything by its path.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// A month as it stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

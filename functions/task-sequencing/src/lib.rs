@@ -33,6 +33,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let app = Arc::new(App { store: platform.store()?, platform: platform.clone() });
     let builder = Function::builder("task-sequencing", app, platform)
         .get("/v1/tasks", Action::ReadTasks, queue::list)
+        .paged()
         .query(&["state", "accountId", "priority", "approvalId"])
         .summary("The queue: high priority first, then oldest")
         .get("/v1/tasks/{id}", Action::ReadTasks, queue::read)
@@ -52,6 +53,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .get_file("/v1/tasks/{id}/bundle", Action::ReadTasks, queue::bundle)
         .summary("All artefacts as one archive")
         .get("/v1/drift", Action::ReadDrift, drift::list)
+        .paged()
         .query(&["state"])
         .summary("Live roles that are not what was approved");
     Ok(builder

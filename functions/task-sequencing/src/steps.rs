@@ -10,7 +10,7 @@ use domain::ids::TaskId;
 use domain::outcome::Outcome;
 use domain::task::{Evidence, Task};
 use domain::text::Note;
-use lambda::{Answer, Call, Problem};
+use lambda::{Answer, Call, Nothing, Problem, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::Step;
@@ -19,18 +19,6 @@ use crate::App;
 use crate::queue::TaskView;
 use crate::scene::{Scene, place, ready, task_ref};
 use crate::verify::verify;
-
-/// No fields.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
-
-/// Why.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Reason {
-    reason: Note,
-}
 
 /// What an engineer presents on completion.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

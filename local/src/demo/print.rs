@@ -40,13 +40,11 @@ pub(super) async fn epilogue(player: &Player<'_>, api_url: &str, took: Duration)
     say(&gaps(player.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?));
     say(&format!("Played in {:.1} s. It serves now; Ctrl-C ends.", took.as_secs_f32()));
     say(&format!("  API     {api_url}/v1, document {api_url}/v1/openapi.json"));
+    say("  Act as one of them: paste their line, then");
+    say(&format!("          curl -sS -H \"authorization: Bearer $lena\" '{api_url}/v1/gaps?billingPeriod=2026-08'"));
     for person in CAST {
-        let token = player.local.tokens.issue(&person.identity())?;
-        say(&format!(
-            "  {:<6}  ({}) curl -H 'authorization: Bearer {token}' {api_url}/v1/me",
-            person.name,
-            person.role()
-        ));
+        let identity = serde_json::to_string(&person.identity())?;
+        say(&format!("  {}=$(curl -sS {api_url}/_local/tokens -d '{identity}' | cut -d'\"' -f4)", person.sub));
     }
     Ok(())
 }
@@ -84,7 +82,7 @@ fn cards(cards: &[Value], workloads: &[Value]) -> String {
     let rows = cards.iter().filter(|c| pick(c, &["period", "from"]) == "2026-08-16").map(|card| {
         vec![
             name(card),
-            amount(card, "actual").parse::<Decimal>().map_or_else(|_| "–".to_owned(), |d| d.round_dp(2).to_string()),
+            amount(card, "actual").parse::<Decimal>().map_or_else(|_| "–".to_owned(), cents),
             amount(card, "estimateShare"),
             pick(card, &["variance", "percent"]),
             pick(card, &["variance", "band"]),
@@ -100,13 +98,7 @@ fn gaps(mut gaps: Vec<Value>) -> String {
     gaps.sort_by_key(|gap| (!counted(gap), -amount(gap)));
     let rows = gaps.iter().map(|gap| {
         let counts = if counted(gap) { "yes" } else { "no" };
-        vec![
-            pick(gap, &["kind"]),
-            pick(gap, &["label"]),
-            amount(gap).round_dp(2).to_string(),
-            counts.to_owned(),
-            pick(gap, &["state"]),
-        ]
+        vec![pick(gap, &["kind"]), pick(gap, &["label"]), cents(amount(gap)), counts.to_owned(), pick(gap, &["state"])]
     });
     table(&["Kind", "About", "USD", "Counted", "State"], rows)
 }
@@ -120,18 +112,29 @@ fn pick(value: &Value, path: &[&str]) -> String {
     }
 }
 
-/// A table with its columns aligned.
+/// An amount for the eye: to the cent, where the answers of the API hold every digit.
+fn cents(amount: Decimal) -> String {
+    let mut amount = amount.round_dp(2);
+    amount.rescale(2);
+    amount.to_string()
+}
+
+/// A table with its columns aligned, numbers to the right.
 fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = rows.collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count());
         cells.chain(heads.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
     };
+    let numeric = |column: usize| {
+        let mut cells = rows.iter().filter_map(|r| r.get(column)).filter(|c| *c != "–").peekable();
+        cells.peek().is_some() && cells.all(|c| c.parse::<Decimal>().is_ok())
+    };
     let line = |cells: &[String]| {
-        let padded = cells
-            .iter()
-            .enumerate()
-            .map(|(i, cell)| format!("{cell}{}", " ".repeat(width(i).saturating_sub(cell.chars().count()))));
+        let padded = cells.iter().enumerate().map(|(i, cell)| {
+            let space = " ".repeat(width(i).saturating_sub(cell.chars().count()));
+            if numeric(i) { format!("{space}{cell}") } else { format!("{cell}{space}") }
+        });
         format!("  {}", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     let heads: Vec<String> = heads.iter().map(|h| (*h).to_owned()).collect();

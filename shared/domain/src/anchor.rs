@@ -23,6 +23,9 @@ use crate::space::{Space, Workload};
 use crate::text::{Note, Sub};
 
 pub mod follow;
+mod twins;
+
+pub use twins::check_twins;
 
 /// Days ahead that a claim may begin: a claim is about spend that is about to come, not a plan.
 const CLAIM_DAYS_AHEAD_MAX: i32 = 31;

@@ -17,6 +17,7 @@ pub mod matching;
 pub mod number;
 pub mod reconciliation;
 pub mod rule;
+pub mod slice;
 pub mod summary;
 pub mod usage;
 

@@ -3,20 +3,25 @@
 //! A gap is a finding of attribution over one billing period. Its dollars follow the bill, up and down; its state follows
 //! people. The dollars of all gaps in totals are exactly the totals' `gap`: nothing is dropped to look clean.
 
+mod advice;
 mod detection;
 mod kind;
+mod prefill;
 #[cfg(test)]
 mod tests;
 mod transition;
 
+pub use advice::{Advice, AdviceStep, advise};
 pub use detection::{GapChange, detect};
 pub use kind::{About, GapKind};
+pub use prefill::{asked_model, prefilled};
 pub use transition::{Act, Target, decide_act, decide_recall, decide_resolve};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::bill::alias::ModelName;
 use crate::calendar::Month;
 use crate::ids::{ApprovalId, GapId, WorkloadId};
 use crate::money::Money;
@@ -120,6 +125,9 @@ pub struct Gap {
     pub vanished: bool,
     /// How many rows of the bill stand behind it.
     pub rows: u64,
+    /// Which models were used where, the most expensive first: what a request for access would name.
+    #[serde(default)]
+    pub usage: Vec<GapUsage>,
     /// Where it stands.
     pub state: GapState,
     /// What is best done about it.
@@ -132,6 +140,22 @@ pub struct Gap {
     pub previous: Option<GapId>,
     /// Everything that was done about it, in order.
     pub history: Vec<GapEntry>,
+}
+
+/// Uses of one model in one place, as the bill shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GapUsage {
+    /// The model.
+    pub model: ModelName,
+    /// The account of the usage, as the bill writes it.
+    pub account_id: String,
+    /// The region; blank on some Marketplace rows.
+    pub region: String,
+    /// What it cost.
+    pub amount: Money,
+    /// Rows of the bill behind it.
+    pub rows: u64,
 }
 
 /// One thing that was done about a gap.

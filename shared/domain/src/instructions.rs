@@ -21,6 +21,7 @@ mod command;
 mod curl;
 mod drift;
 pub mod map;
+mod pod_identity;
 mod revoke;
 mod role;
 pub mod source;
@@ -220,6 +221,14 @@ impl Steps {
     /// Adds the steps that `more` makes, if `wanted`.
     pub(crate) fn when(self, wanted: bool, more: impl FnOnce(Self) -> Self) -> Self {
         if wanted { more(self) } else { self }
+    }
+
+    /// Adds the steps that `more` makes of a value that is there.
+    pub(crate) fn when_some<T>(self, given: Option<T>, more: impl FnOnce(Self, T) -> Self) -> Self {
+        match given {
+            Some(given) => more(self, given),
+            None => self,
+        }
     }
 
     pub(crate) fn done(self) -> Vec<Step> {

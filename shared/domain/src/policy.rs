@@ -20,8 +20,6 @@ pub mod parse;
 pub mod trust;
 
 #[cfg(test)]
-mod enumeration;
-#[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod goldens;

@@ -1,4 +1,5 @@
-//! A Lead's proposal to an owner: to claim an anchor, or to take over spend that another workload disputes.
+//! A Lead's proposal to an owner: to claim an anchor, to ask for access to what the bill shows is used, or to take over
+//! spend that another workload disputes.
 //! Nothing moves before the owner accepts.
 
 use jiff::Timestamp;
@@ -9,10 +10,12 @@ use crate::anchor::{AnchorRef, AnchorType, first_claimable_day};
 use crate::authorization::{Action, Relations, authorize};
 use crate::bill::anchor::SpendAnchor;
 use crate::calendar::utc_day;
-use crate::gap::{Gap, GapEntry};
+use crate::gap::{Gap, GapEntry, prefilled};
 use crate::ids::{CardId, GapId, ProposalId, SpaceId, WorkloadId};
+use crate::model::Model;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
+use crate::request::RequestFields;
 use crate::space::{Space, Workload};
 use crate::text::{Note, Sub};
 
@@ -28,6 +31,13 @@ pub enum Proposed {
         effective_from: Date,
         /// The gap that it would close, if it came from one.
         gap_id: Option<GapId>,
+    },
+    /// Ask for access to what the bill shows is used.
+    Request {
+        /// The request, prefilled.
+        request: Box<RequestFields>,
+        /// The gap that it answers for.
+        gap_id: GapId,
     },
     /// Take over lines of a disputed card.
     ReAttribute {
@@ -120,18 +130,45 @@ pub fn decide_propose_claim(
     };
     let wanted = deed.target.as_ref().and_then(|target| target.from).unwrap_or(gap.first_seen);
     let effective_from = wanted.max(first_claimable_day(utc_day(now)));
-    Outcome::Changed(Proposal {
+    let proposed = Proposed::Claim { anchor, effective_from, gap_id: Some(gap.id.clone()) };
+    Outcome::Changed(proposal(id, proposed, deed, note, workload))
+}
+
+/// Puts to a workload's owners the request that a Lead's action on a gap asks them to make: prefilled with what the bill
+/// shows, of this model if the catalog has it.
+pub fn decide_propose_request(
+    id: ProposalId,
+    gap: &Gap,
+    deed: &GapEntry,
+    workload: &Workload,
+    model: Option<&Model>,
+    actor: &Actor,
+) -> Outcome<Proposal> {
+    if let Err(refusal) = authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str()) {
+        return refusal.into();
+    }
+    let request = prefilled(gap, deed, workload, model);
+    let (Some(request), Some(note)) = (request, deed.rationale.clone()) else {
+        let detail = format!("`{}` is of no platform that access can be asked for", gap.about.anchor.label());
+        return Refusal::new(RefusalKind::InvalidValue, detail).into();
+    };
+    let proposed = Proposed::Request { request: Box::new(request), gap_id: gap.id.clone() };
+    Outcome::Changed(proposal(id, proposed, deed, note, workload))
+}
+
+fn proposal(id: ProposalId, proposed: Proposed, deed: &GapEntry, note: Note, workload: &Workload) -> Proposal {
+    Proposal {
         id,
         space_id: workload.space_id.clone(),
         workload_id: workload.id.clone(),
-        proposed: Proposed::Claim { anchor, effective_from, gap_id: Some(gap.id.clone()) },
+        proposed,
         proposed_by: deed.by.clone(),
         proposed_at: deed.at,
         note,
         state: ProposalState::Proposed,
         answered_by: None,
         answered_at: None,
-    })
+    }
 }
 
 /// Accepts or declines; only an owner of the workload's Space.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod aws;
+mod bodies;
 mod call;
 mod clock;
 mod command;
@@ -20,9 +21,11 @@ mod platform;
 mod problem;
 mod routes;
 mod run;
+mod sight;
 
 pub use answer::{Answer, File};
 pub use aws::{Aws, AwsStartError};
+pub use bodies::{Nothing, Reason};
 pub use call::{Call, Path, Person, Query};
 pub use clock::{Clock, SetClock};
 pub use command::{list_page, stale_version};
@@ -34,3 +37,4 @@ pub use platform::{Environment, EnvironmentError, Platform};
 pub use problem::Problem;
 pub use routes::{AnswerSpec, Method, RouteMatch, RouteSpec, SchemaOf, find_route};
 pub use run::run;
+pub use sight::Sight;

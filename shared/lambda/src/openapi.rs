@@ -88,13 +88,15 @@ fn parameters(route: &RouteSpec) -> Vec<Value> {
         route.parameter_names().map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
     let in_query = route.query.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}));
     let mut parameters: Vec<Value> = in_path.chain(in_query).collect();
-    match route.method {
-        Method::Get if matches!(route.answer, AnswerSpec::Json(_)) => parameters.extend([
-            json!({"name": "limit", "in": "query", "description": "lists only",
+    if route.is_paged {
+        parameters.extend([
+            json!({"name": "limit", "in": "query",
                    "schema": {"type": "integer", "minimum": 1, "maximum": crate::page::LIMIT_MAX}}),
-            json!({"name": "cursor", "in": "query", "description": "lists only: `next` of the page before",
+            json!({"name": "cursor", "in": "query", "description": "`next` of the page before",
                    "schema": {"type": "string"}}),
-        ]),
+        ]);
+    }
+    match route.method {
         Method::Get => {}
         Method::Post | Method::Put => parameters.extend([
             json!({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
@@ -127,7 +129,14 @@ fn responses(route: &RouteSpec, generator: &mut SchemaGenerator) -> Value {
         }
         responses
             .insert("403".to_owned(), json!({"description": "no role of the caller may do this", "content": problem}));
-        responses.insert("401".to_owned(), json!({"description": "no valid token; the gateway's own answer"}));
+        let gateway = json!({"type": "object", "properties": {"message": {"type": "string"}}});
+        let own = json!({"description": "no valid token; the gateway's own answer",
+                         "content": {"application/json": {"schema": gateway}}});
+        responses.insert("401".to_owned(), own);
+        // A path that cannot be decoded reaches no function: the gateway answers by itself.
+        if let Some(content) = responses.get_mut("404").and_then(|answer| answer.pointer_mut("/content")) {
+            content["application/json"] = json!({ "schema": gateway });
+        }
     }
     Value::Object(responses)
 }

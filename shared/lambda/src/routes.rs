@@ -58,8 +58,10 @@ pub struct RouteSpec {
     pub action: Option<Action>,
     /// One line for the document.
     pub summary: &'static str,
-    /// The query parameters it knows besides `limit` and `cursor`.
+    /// The query parameters it knows.
     pub query: &'static [&'static str],
+    /// Whether it answers by pages, and so knows `limit` and `cursor` as well.
+    pub is_paged: bool,
     /// The body's schema; `None` where it takes none.
     pub body: Option<SchemaOf>,
     /// The answer.
@@ -133,6 +135,7 @@ mod tests {
             action: Some(Action::ReadMe),
             summary: "",
             query: &[],
+            is_paged: false,
             body: None,
             answer: AnswerSpec::File,
             success: 200,

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use aws_smithy_types::error::operation::BuildError;
-use rand::Rng as _;
+use rand::RngExt as _;
 
 use crate::Store;
 use crate::error::StoreError;

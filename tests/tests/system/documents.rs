@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use contract::events::Event;
 use domain::audit::AuditEvent;
+use serde_json::Value;
 
 const BEGIN: &str = "<!-- authorisation table -->\n";
 const END: &str = "<!-- end -->";
@@ -39,6 +40,26 @@ fn the_authorisation_table_in_the_architecture_page_is_the_code() -> anyhow::Res
 #[tokio::test]
 async fn the_openapi_document_that_is_deployed_is_the_functions() -> anyhow::Result<()> {
     check("functions/approval/openapi.json", &local::documents::openapi().await?)
+}
+
+#[tokio::test]
+async fn exactly_what_answers_by_pages_takes_a_limit_and_a_cursor() -> anyhow::Result<()> {
+    let document: Value = serde_json::from_str(&local::documents::openapi().await?)?;
+    let paths = document["paths"].as_object().context("paths")?;
+    let mut paged = 0;
+    for (path, operations) in paths {
+        let Some(read) = operations.get("get") else { continue };
+        let schema = &read["responses"]["200"]["content"]["application/json"]["schema"];
+        let named = schema["$ref"].as_str().and_then(|name| document.pointer(name.trim_start_matches('#')));
+        let fields = &named.unwrap_or(schema)["properties"];
+        let has_pages = ["items", "next"].iter().all(|field| fields.get(field).is_some());
+        let parameters = read["parameters"].as_array().context("parameters")?;
+        let takes = ["limit", "cursor"].map(|name| parameters.iter().any(|parameter| parameter["name"] == name));
+        assert_eq!(takes, [has_pages; 2], "{path}");
+        paged += usize::from(has_pages);
+    }
+    assert!(paged > 10, "{paged}");
+    Ok(())
 }
 
 #[test]

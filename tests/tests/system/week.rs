@@ -92,7 +92,7 @@ async fn checkout(world: &World, space: &str) -> anyhow::Result<Granted> {
 }
 
 /// Claude Sonnet 4.6 in a workspace: three tasks, in their order.
-async fn desk(world: &World, space: &str) -> anyhow::Result<Granted> {
+pub(super) async fn desk(world: &World, space: &str) -> anyhow::Result<Granted> {
     let workload = world.workload(SAMIR, space, "Support desk").await?;
     world.estimate(SAMIR, &workload, "claude-platform", "900.00").await?;
     let body = json!({
@@ -141,7 +141,13 @@ async fn rest(world: &World, commerce: &str, support: &str) -> anyhow::Result<()
     world.settle().await.map(drop)
 }
 
-async fn claim(world: &World, owner: Person, workload: &str, kind: &str, arn: &str) -> anyhow::Result<Value> {
+pub(super) async fn claim(
+    world: &World,
+    owner: Person,
+    workload: &str,
+    kind: &str,
+    arn: &str,
+) -> anyhow::Result<Value> {
     let body = json!({ "anchor": { "type": kind, "arn": arn }, "effectiveFrom": "2026-07-01" });
     world.post(owner, &format!("/v1/workloads/{workload}/claims"), &body).await?.ok()
 }

@@ -11,37 +11,45 @@ use super::allocation::{Allocations, Owner, allocation_of};
 use super::{Document, cell, csv_of};
 use crate::bill::Attributed;
 
-const HEADER: [&str; 30] = [
-    "BilledCost",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "ChargeCategory",
-    "ChargeFrequency",
-    "ChargePeriodEnd",
-    "ChargePeriodStart",
-    "ConsumedQuantity",
-    "ConsumedUnit",
-    "EffectiveCost",
-    "ProviderName",
-    "RegionId",
-    "ServiceCategory",
-    "ServiceName",
-    "SubAccountId",
-    "x_Allocation",
-    "x_AttributionAnchor",
-    "x_BusinessUnit",
-    "x_Department",
-    "x_Invoiced",
-    "x_LineItemType",
-    "x_Model",
-    "x_Portfolio",
-    "x_Product",
-    "x_SpaceId",
-    "x_SpaceName",
-    "x_UsageKind",
-    "x_WorkloadId",
-    "x_WorkloadName",
+/// The columns in FOCUS's order, own ones last, and what each means here. `focus.md` beside the crate's manifest is made of
+/// it; a test holds the two together.
+pub(crate) const COLUMNS: [(&str, &str); 30] = [
+    (
+        "BilledCost",
+        "what AWS charges for the row, unblended and before discounts that are rows of their own; exact, to ten places",
+    ),
+    ("BillingCurrency", "the currency of the bill; rows of different currencies are never added up"),
+    ("BillingPeriodEnd", "the first moment after the month of the bill, UTC"),
+    ("BillingPeriodStart", "the first moment of the month of the bill, UTC"),
+    ("ChargeCategory", "Usage, Purchase, Tax, Credit or Adjustment, from CUR's line-item type"),
+    ("ChargeFrequency", "Usage-Based for usage; blank where CUR does not say how often the charge recurs"),
+    ("ChargePeriodEnd", "the first moment after the day of usage, UTC"),
+    ("ChargePeriodStart", "the first moment of the day of usage, UTC"),
+    ("ConsumedQuantity", "how much was used, in ConsumedUnit; blank for what is no usage"),
+    ("ConsumedUnit", "tokens, CCU, hours, or the bill's own unit where it is not understood"),
+    (
+        "EffectiveCost",
+        "equal to BilledCost: neither Reserved Instances nor Savings Plans cover these services, so nothing is amortised into them",
+    ),
+    ("ProviderName", "AWS, which provides both platforms"),
+    ("RegionId", "the region of the usage; blank on some AWS Marketplace rows"),
+    ("ServiceCategory", "AI and Machine Learning"),
+    ("ServiceName", "Amazon Bedrock or Claude Platform on AWS; blank where no term told the platform"),
+    ("SubAccountId", "the AWS account of the usage"),
+    ("x_Allocation", "attributed, gap:<kind> or excluded:<why>: the three add up to the bill"),
+    ("x_AttributionAnchor", "the role, workspace or caller that the spend hangs on"),
+    ("x_BusinessUnit", "the Space's business unit"),
+    ("x_Department", "the Space's department"),
+    ("x_Invoiced", "whether the rows carry an invoice, after which they are final"),
+    ("x_LineItemType", "CUR's line-item type, as AWS writes it"),
+    ("x_Model", "the model's id, or its name in the bill where the alias table does not hold it"),
+    ("x_Portfolio", "the Space's portfolio"),
+    ("x_Product", "the Space's product"),
+    ("x_SpaceId", "the Space of the workload that answers for it; blank for gaps and exclusions"),
+    ("x_SpaceName", "its name"),
+    ("x_UsageKind", "input, output, cache and batch tokens apart, provisioned hours, CCU, AgentCore, other"),
+    ("x_WorkloadId", "the workload that answers for it; blank for gaps and exclusions"),
+    ("x_WorkloadName", "its name"),
 ];
 
 /// The file.
@@ -50,7 +58,7 @@ const HEADER: [&str; 30] = [
 /// None that memory does not have.
 pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
     let rows = allocations.facts().map(|attributed| row(attributed, allocations.owners.of(&attributed.verdict)));
-    let (bytes, rows) = csv_of(&HEADER, rows)?;
+    let (bytes, rows) = csv_of(&COLUMNS.map(|(name, _)| name), rows)?;
     let control_totals = allocations.control_totals();
     Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
 }
@@ -131,6 +139,17 @@ const fn charge_category(kind: &LineItemType) -> &'static str {
 mod tests {
     use super::*;
     use crate::render::samples;
+
+    #[test]
+    fn every_column_is_explained_where_people_read_it() {
+        let row = |(name, meaning): (&str, &str)| format!("| `{name}` | {meaning} |\n");
+        let table: String = COLUMNS.into_iter().map(row).collect();
+        assert!(
+            include_str!("../../focus.md").ends_with(&format!("| Column | Meaning |\n|---|---|\n{table}")),
+            "{table}"
+        );
+        assert!(COLUMNS.iter().all(|(_, meaning)| !meaning.is_empty() && !meaning.contains('|')));
+    }
 
     #[test]
     fn each_fact_is_a_row_and_the_columns_are_in_focus_order() -> anyhow::Result<()> {

@@ -140,7 +140,7 @@ impl SpendAnchor {
             (Self::NoWorkspace { account_id }, Rule::AnchorMissing)
         } else {
             let (region, tag) = (group.region.clone(), group.workspace_tag.clone());
-            (Self::WorkspaceTag { account_id, region, tag }, Rule::AnchorByWorkspaceTag)
+            (Self::WorkspaceTag { account_id, region, tag }, Rule::AnchorTagged)
         }
     }
 

@@ -20,6 +20,7 @@ use super::line::LineGroup;
 use super::matching::BillSettings;
 use super::rule::Rule;
 use super::usage::UsageKind;
+use crate::aws::Partition;
 use crate::gap::{About, GapKind};
 use crate::ids::{ApprovalId, ClaimId, WorkloadId};
 use crate::platform::Platform;
@@ -140,21 +141,21 @@ pub struct Attribution {
     pub approval_id: Option<ApprovalId>,
 }
 
-/// Reads and attributes a group of rows: [`read_group`], then [`attribute_fact`], the rules of both in order.
+/// Reads and attributes a group of rows: [`read_group`], then [`attribute_fact`].
 #[must_use]
 pub fn attribute(group: &LineGroup, context: &Context<'_>) -> (Fact, Attribution) {
-    let ReadGroup { fact, because, .. } = read_group(group, context.settings, context.aliases);
-    let mut attribution = attribute_fact(&fact, context);
-    attribution.because.splice(0..0, because);
+    let ReadGroup { fact, .. } = read_group(group, context.settings, context.aliases);
+    let attribution = attribute_fact(&fact, context);
     (fact, attribution)
 }
 
-/// Says who answers for a fact. Run again whenever a claim, scope or workspace changes: the fact stays the same.
+/// Says who answers for a fact, and names the rules that read its rows and then attributed it, in order. Run again whenever
+/// a claim, scope or workspace changes: the fact stays the same.
 #[must_use]
 pub fn attribute_fact(fact: &Fact, context: &Context<'_>) -> Attribution {
     let key = &fact.key;
     let mut findings = Vec::new();
-    let mut because = Vec::new();
+    let mut because = key.read_by.clone();
     let anchor = resolve_anchor(&key.anchor, context, &mut findings, &mut because);
     let model = resolve_model(fact, context, &mut findings);
     if key.usage_kind.is_tokens() && key.unit != super::usage::TOKENS {
@@ -288,8 +289,16 @@ fn standing(scopes: &[&LiveScope], attribution: &Attribution, fact: &Fact, conte
     if of_model.peek().is_none() {
         return Standing::NotApproved;
     }
-    let is_here =
-        |s: &&LiveScope| s.account_id.as_str() == account && (region.is_empty() || s.region.as_str() == region);
+    // A role of the same name in another account or partition is another role, wherever it calls from.
+    let is_approved_role = |s: &LiveScope| match &attribution.anchor {
+        SpendAnchor::Role { role } => {
+            role.account_id == s.account_id && role.partition == Partition::of_region(&s.region)
+        }
+        _ => true,
+    };
+    let is_here = |s: &&LiveScope| {
+        s.account_id.as_str() == account && (region.is_empty() || s.region.as_str() == region) && is_approved_role(s)
+    };
     if of_model.any(is_here) { Standing::Approved } else { Standing::OutsideScope }
 }
 

@@ -47,6 +47,10 @@ pub struct FactKey {
     pub currency: Currency,
     /// Whether the rows carry an invoice: then they are final.
     pub invoiced: bool,
+    /// Which rules read the rows, in order: rows that were read otherwise are another fact, so that an explanation holds
+    /// for every row behind it. Facts of earlier versions name none.
+    #[serde(default)]
+    pub read_by: Vec<Rule>,
 }
 
 /// A spend fact.
@@ -71,15 +75,13 @@ impl Fact {
     }
 }
 
-/// A group of rows as a fact, with the rules that read it.
+/// A group of rows as a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadGroup {
     /// The fact.
     pub fact: Fact,
     /// How requests were served, where that moves the price; not part of the fact.
     pub serving: Vec<Serving>,
-    /// Which rules read it, in order.
-    pub because: Vec<Rule>,
 }
 
 /// Reads one group of rows.
@@ -89,9 +91,9 @@ pub fn read_group(group: &LineGroup, settings: &BillSettings, aliases: &Aliases)
     let (anchor, anchor_rule) = SpendAnchor::of(group, platform);
     let (model, model_rule) = aliases.read_model(group, platform.unwrap_or(Platform::Bedrock));
     let usage = read_usage(group, platform);
-    let mut because = vec![platform_rule, model_rule];
-    because.extend(usage.because);
-    because.push(anchor_rule);
+    let mut read_by = vec![platform_rule, model_rule];
+    read_by.extend(usage.because);
+    read_by.push(anchor_rule);
     let key = FactKey {
         day: group.usage_day,
         anchor,
@@ -105,9 +107,10 @@ pub fn read_group(group: &LineGroup, settings: &BillSettings, aliases: &Aliases)
         line_item_type: group.line_item_type.clone(),
         currency: group.currency.clone(),
         invoiced: group.invoiced,
+        read_by,
     };
     let fact = Fact { key, quantity: usage.quantity, amount: group.cost, rows: group.rows };
-    ReadGroup { fact, serving: usage.serving, because }
+    ReadGroup { fact, serving: usage.serving }
 }
 
 /// The facts of one anchor and day: what is stored in one item, and rewritten only when its digest moves.
@@ -124,29 +127,55 @@ pub struct AnchorDay {
     pub digest: Digest,
 }
 
+/// Facts being added up one by one, so that a large result is never held as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Folding(BTreeMap<FactKey, Fact>);
+
+impl Folding {
+    /// Adds a fact to the one with its key.
+    pub fn add(&mut self, fact: Fact) {
+        match self.0.get_mut(&fact.key) {
+            Some(sum) => sum.absorb(&fact),
+            None => {
+                self.0.insert(fact.key.clone(), fact);
+            }
+        }
+    }
+
+    /// The facts, in key order.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.0.values()
+    }
+
+    /// The anchor days, ordered by anchor and day.
+    #[must_use]
+    pub fn into_days(self) -> Vec<AnchorDay> {
+        let mut days: BTreeMap<(SpendAnchor, Date), Vec<Fact>> = BTreeMap::new();
+        for (key, fact) in self.0 {
+            days.entry((key.anchor, key.day)).or_default().push(fact);
+        }
+        let day = |((anchor, day), facts): ((SpendAnchor, Date), Vec<Fact>)| AnchorDay {
+            digest: Digest::of(&facts),
+            anchor,
+            day,
+            facts,
+        };
+        days.into_iter().map(day).collect()
+    }
+}
+
 /// Folds facts into anchor days, ordered by anchor and day. Facts with one key become one.
 #[must_use]
 pub fn fold(facts: impl IntoIterator<Item = Fact>) -> Vec<AnchorDay> {
-    let mut days: BTreeMap<(SpendAnchor, Date), Vec<Fact>> = BTreeMap::new();
-    for fact in merge(facts) {
-        days.entry((fact.key.anchor.clone(), fact.key.day)).or_default().push(fact);
-    }
-    days.into_iter()
-        .map(|((anchor, day), facts)| AnchorDay { digest: Digest::of(&facts), anchor, day, facts })
-        .collect()
+    let mut folding = Folding::default();
+    facts.into_iter().for_each(|fact| folding.add(fact));
+    folding.into_days()
 }
 
 /// Adds up facts with the same key; the answer is in key order.
 #[must_use]
 pub fn merge(facts: impl IntoIterator<Item = Fact>) -> Vec<Fact> {
-    let mut merged: BTreeMap<FactKey, Fact> = BTreeMap::new();
-    for fact in facts {
-        match merged.get_mut(&fact.key) {
-            Some(sum) => sum.absorb(&fact),
-            None => {
-                merged.insert(fact.key.clone(), fact);
-            }
-        }
-    }
-    merged.into_values().collect()
+    let mut folding = Folding::default();
+    facts.into_iter().for_each(|fact| folding.add(fact));
+    folding.0.into_values().collect()
 }

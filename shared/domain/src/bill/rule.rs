@@ -62,6 +62,8 @@ pub enum Rule {
     AnchorMissing,
     /// The resource id is the workspace.
     AnchorByWorkspaceResource,
+    /// The row carries a workspace tag; which workspace it names follows.
+    AnchorTagged,
     /// The workspace tag names one registered workspace.
     AnchorByWorkspaceTag,
     /// The workspace tag names no registered workspace, or several.
@@ -74,4 +76,63 @@ pub enum Rule {
     OwnerMissing,
     /// Not usage: a named exclusion.
     ExcludedByLineItemType,
+}
+
+/// What a rule decides about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// Which platform it is of.
+    Platform,
+    /// Which model it means.
+    Model,
+    /// What was consumed.
+    UsageKind,
+    /// How many tokens or CCU that is.
+    Quantity,
+    /// What the spend hangs on.
+    Anchor,
+    /// Who answers for it.
+    Owner,
+    /// Why it is not spend.
+    Exclusion,
+}
+
+impl Rule {
+    /// What it decides.
+    #[must_use]
+    pub const fn decides(self) -> Question {
+        match self {
+            Self::PlatformByWorkspaceResource
+            | Self::PlatformByProductCode
+            | Self::PlatformByProductFamily
+            | Self::PlatformByPrincipal
+            | Self::PlatformByOperation
+            | Self::PlatformByEdition
+            | Self::PlatformByClaudeTerm
+            | Self::PlatformUnknown => Question::Platform,
+            Self::ModelByResource
+            | Self::ModelByProductModel
+            | Self::ModelByProductName
+            | Self::ModelByUsageType
+            | Self::ModelByApplicationProfile
+            | Self::ModelUnmapped
+            | Self::ModelUnnamed => Question::Model,
+            Self::KindByAgentCore
+            | Self::KindByClaudePlatform
+            | Self::KindByInferenceType
+            | Self::KindByUsageType
+            | Self::KindUnknown => Question::UsageKind,
+            Self::TokensByUnit | Self::TokensUnknown | Self::CcuByRate | Self::CcuByCost => Question::Quantity,
+            Self::AnchorByRole
+            | Self::AnchorByCaller
+            | Self::AnchorMissing
+            | Self::AnchorByWorkspaceResource
+            | Self::AnchorTagged
+            | Self::AnchorByWorkspaceTag
+            | Self::AnchorTagUnusable => Question::Anchor,
+            Self::OwnerByClaim | Self::OwnerByResolution | Self::OwnerMissing => Question::Owner,
+            Self::ExcludedByLineItemType => Question::Exclusion,
+        }
+    }
 }

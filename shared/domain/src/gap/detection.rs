@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{About, Deed, Gap, GapKind, GapState};
+use super::{About, Deed, Gap, GapKind, GapState, GapUsage};
+use crate::bill::alias::ModelName;
 use crate::bill::anchor::SpendAnchor;
 use crate::bill::attribution::{Attribution, Finding, Verdict};
 use crate::bill::facts::Fact;
@@ -50,10 +51,18 @@ struct Subject {
     currency: Currency,
 }
 
+/// Uses of a gap that are kept; a request holds as many scopes.
+const USAGE_MAX: usize = 20;
+
+/// A model and the account and region of its use.
+type Use<'a> = (&'a ModelName, &'a str, &'a str);
+/// The cost and the rows of each.
+type Uses<'a> = BTreeMap<Use<'a>, (Decimal, u64)>;
+
 /// The spend of a subject, by day.
 #[derive(Debug, Default)]
-struct Spend {
-    days: BTreeMap<Date, (Decimal, u64)>,
+struct Spend<'a> {
+    days: BTreeMap<Date, Uses<'a>>,
     suggested_workload: Option<WorkloadId>,
     approval_id: Option<ApprovalId>,
 }
@@ -67,15 +76,16 @@ pub fn detect<'a>(
     job: &Actor,
     now: Timestamp,
 ) -> Vec<GapChange> {
-    let mut found: BTreeMap<Subject, Spend> = BTreeMap::new();
+    let mut found: BTreeMap<Subject, Spend<'a>> = BTreeMap::new();
     let mut seen: BTreeSet<SpendAnchor> = BTreeSet::new();
     for (fact, attribution) in attributed {
         seen.insert(attribution.anchor.clone());
         seen.insert(fact.key.anchor.clone());
         for subject in subjects_of(fact, attribution) {
             let spend = found.entry(subject).or_default();
-            let day = spend.days.entry(fact.key.day).or_default();
-            *day = (day.0 + fact.amount, day.1.saturating_add(fact.rows));
+            let used = (&attribution.model, fact.key.account_id.as_str(), fact.key.region.as_str());
+            let uses = spend.days.entry(fact.key.day).or_default().entry(used).or_default();
+            *uses = (uses.0 + fact.amount, uses.1.saturating_add(fact.rows));
             spend.suggested_workload = attribution.suggested_workload.clone().or(spend.suggested_workload.take());
             spend.approval_id = attribution.approval_id.clone().or(spend.approval_id.take());
         }
@@ -124,17 +134,63 @@ fn subject_of(gap: &Gap) -> Subject {
     }
 }
 
+/// What some of a subject's days add up to.
+struct Sum<'a> {
+    amount: Decimal,
+    rows: u64,
+    days: Option<(Date, Date)>,
+    uses: Uses<'a>,
+}
+
+impl<'a> Spend<'a> {
+    fn on_days(&self, wanted: impl Fn(Date) -> bool) -> Sum<'a> {
+        let mut sum = Sum { amount: Decimal::ZERO, rows: 0, days: None, uses: Uses::new() };
+        for (day, uses) in self.days.iter().filter(|(day, _)| wanted(**day)) {
+            sum.days = Some((sum.days.map_or(*day, |(first, _)| first), *day));
+            for (used, (amount, rows)) in uses {
+                let all = sum.uses.entry(*used).or_default();
+                *all = (all.0 + amount, all.1.saturating_add(*rows));
+                sum.amount += amount;
+                sum.rows = sum.rows.saturating_add(*rows);
+            }
+        }
+        sum.amount = sum.amount.normalize();
+        sum
+    }
+}
+
+impl Sum<'_> {
+    fn usage(&self, currency: &Currency) -> Vec<GapUsage> {
+        let mut usage: Vec<GapUsage> = self
+            .uses
+            .iter()
+            .map(|((model, account_id, region), (amount, rows))| GapUsage {
+                model: (*model).clone(),
+                account_id: (*account_id).to_owned(),
+                region: (*region).to_owned(),
+                amount: Money { amount: amount.normalize(), currency: currency.clone() },
+                rows: *rows,
+            })
+            .collect();
+        // Stable: what costs the same stays in the order of its names.
+        usage.sort_by_key(|used| std::cmp::Reverse(used.amount.amount));
+        usage.truncate(USAGE_MAX);
+        usage
+    }
+}
+
 /// A known gap against the spend of the days it answers for.
-fn follow(gap: &Gap, spend: &Spend, is_answered_for: bool, job: &Actor, now: Timestamp) -> Option<GapChange> {
+fn follow(gap: &Gap, spend: &Spend<'_>, is_answered_for: bool, job: &Actor, now: Timestamp) -> Option<GapChange> {
     if gap.vanished {
         return None;
     }
     let mut next = gap.clone();
-    let covered: Vec<(&Date, &(Decimal, u64))> = spend.days.iter().filter(|(day, _)| gap.covers(**day)).collect();
-    next.amount.amount = covered.iter().map(|(_, (amount, _))| *amount).sum::<Decimal>().normalize();
-    next.rows = covered.iter().map(|(_, (_, rows))| *rows).fold(0, u64::saturating_add);
-    match (covered.first(), covered.last()) {
-        (Some((first, _)), Some((last, _))) => (next.first_seen, next.last_seen) = (**first, **last),
+    let covered = spend.on_days(|day| gap.covers(day));
+    next.amount.amount = covered.amount;
+    next.rows = covered.rows;
+    next.usage = covered.usage(&gap.amount.currency);
+    match covered.days {
+        Some((first, last)) => (next.first_seen, next.last_seen) = (first, last),
         // What somebody closed keeps its days, so that spend restated into them again is still theirs.
         _ if gap.state.is_closed() => {}
         _ => {
@@ -142,7 +198,8 @@ fn follow(gap: &Gap, spend: &Spend, is_answered_for: bool, job: &Actor, now: Tim
             // The entry holds the dollars that there were.
             let mut closed = gap.clone();
             closed.record(job, now, Deed { state, action: None, target: None, rationale: None });
-            return Some(GapChange::Closed(Gap { vanished: true, amount: next.amount, rows: 0, ..closed }));
+            let (amount, usage) = (next.amount, Vec::new());
+            return Some(GapChange::Closed(Gap { vanished: true, amount, usage, rows: 0, ..closed }));
         }
     }
     if next == *gap {
@@ -157,15 +214,13 @@ fn open(
     month: Month,
     subject: &Subject,
     chain: &[&Gap],
-    spend: &Spend,
+    spend: &Spend<'_>,
     job: &Actor,
     now: Timestamp,
 ) -> Option<GapChange> {
-    let uncovered: Vec<(&Date, &(Decimal, u64))> =
-        spend.days.iter().filter(|(day, _)| !chain.iter().any(|gap| gap.covers(**day))).collect();
-    let amount = uncovered.iter().map(|(_, (amount, _))| *amount).sum::<Decimal>().normalize();
-    let (Some((first, _)), Some((last, _))) = (uncovered.first(), uncovered.last()) else { return None };
-    if amount.is_zero() {
+    let uncovered = spend.on_days(|day| !chain.iter().any(|gap| gap.covers(day)));
+    let (first_seen, last_seen) = uncovered.days?;
+    if uncovered.amount.is_zero() {
         return None;
     }
     // INVARIANT: the days of closed gaps, and those after the last of them, belong to exactly one gap that has not vanished.
@@ -179,14 +234,15 @@ fn open(
         kind: subject.kind,
         billing_period: month,
         about: subject.about.clone(),
-        amount: Money { amount, currency: subject.currency.clone() },
+        amount: Money { amount: uncovered.amount, currency: subject.currency.clone() },
         in_totals: subject.in_totals,
-        first_seen: **first,
-        last_seen: **last,
+        first_seen,
+        last_seen,
         from,
         to: None,
         vanished: false,
-        rows: uncovered.iter().map(|(_, (_, rows))| *rows).fold(0, u64::saturating_add),
+        rows: uncovered.rows,
+        usage: uncovered.usage(&subject.currency),
         state: GapState::Active,
         suggested_action: subject.kind.actions().first().copied().unwrap_or(super::GapAction::FixExport),
         suggested_workload: spend.suggested_workload.clone(),

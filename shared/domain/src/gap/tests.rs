@@ -70,7 +70,8 @@ fn lead() -> Result<Actor, Failure> {
 }
 
 fn act(action: GapAction) -> Result<Act, Failure> {
-    Ok(Act { action, target: None, rationale: "seen".parse()? })
+    let target = Some(Target { workload_id: Some("wkl_1".parse()?), ..Target::default() });
+    Ok(Act { action, target, rationale: "seen".parse()? })
 }
 
 fn changed(outcome: Outcome<Gap>) -> Result<Gap, Failure> {

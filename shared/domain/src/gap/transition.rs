@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Deed, Gap, GapAction, GapEntry, GapState};
+use super::{Deed, Gap, GapAction, GapEntry, GapState, asked_model};
 use crate::authorization::{Action, Relations, authorize};
 use crate::ids::{ApprovalId, WorkloadId};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
@@ -123,10 +123,12 @@ fn check_fit(gap: &Gap, action: GapAction, target: Option<&Target>) -> Result<()
         ));
     }
     let names_workload = gap.suggested_workload.is_some() || target.is_some_and(|t| t.workload_id.is_some());
-    let names_model =
-        target.is_some_and(|t| t.model_key.is_some()) || gap.about.model.as_ref().is_some_and(|m| m.id().is_some());
+    let names_model = asked_model(gap, target.and_then(|t| t.model_key.as_ref())).is_some();
     match action {
         GapAction::ProposeClaim if !names_workload => invalid("name the workload in `target.workloadId`".to_owned()),
+        GapAction::Approve | GapAction::AddScope if !names_workload => {
+            invalid("name the workload whose owner is to ask for it in `target.workloadId`".to_owned())
+        }
         GapAction::Block if !names_model => invalid("name the model to block in `target.modelKey`".to_owned()),
         _ => Ok(()),
     }

@@ -2,7 +2,6 @@
 
 use super::command::{Command, account, literal};
 use super::{Steps, Surroundings, TaskContent, map, role, title};
-use crate::approval::MapMethod;
 use crate::chain::Chain;
 use crate::digest::Digest;
 use crate::outcome::Refusal;
@@ -17,8 +16,7 @@ use crate::task::TaskKind;
 /// As the policy generator says.
 pub fn render_bedrock_iam_policy(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
     let work = role::plan(chain, around)?;
-    let role_tag = chain.map.as_ref().filter(|m| m.methods.contains(&MapMethod::RoleTag)).map(|m| m.value.as_str());
-    let steps = work.apply(verify_access(Steps::default(), chain), role_tag);
+    let steps = work.apply(verify_access(Steps::default(), chain), role::map_role_tag(chain));
     let what =
         format!("{} on role {} in {} {}", chain.model_id, work.role.name, work.role.account_id, chain.spec.region);
     Ok(TaskContent {
@@ -109,12 +107,14 @@ fn find_profile(chain: &Chain, name: &str, field: &str) -> Command {
         .printing(&format!("inferenceProfileSummaries[?inferenceProfileName=={}].{field}", literal(name)))
 }
 
-/// A name that only this scope's profile has. Bedrock takes 64 characters of `[0-9a-zA-Z:.]` with single separators.
+/// A name that only this scope's profile has. Bedrock takes 64 letters and digits with single separators of ` _-` between
+/// them (Bedrock API reference, `CreateInferenceProfile`).
 fn profile_name(chain: &Chain) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '.' };
-    let model: String = chain.model_id.as_str().chars().map(safe).take(40).collect();
+    let words: Vec<&str> =
+        chain.model_id.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let model: String = words.join("-").chars().take(40).collect();
     let digest: String = Digest::of_bytes(chain.id.as_str().as_bytes()).hex().chars().take(8).collect();
-    format!("finops.{model}.{digest}")
+    format!("finops-{}-{digest}", model.trim_end_matches('-'))
 }
 
 fn verify_access(steps: Steps, chain: &Chain) -> Steps {

@@ -72,7 +72,7 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
     steps = role::put(steps, name, "Apply the approved policy", "policy.json");
     steps = role::read_back(steps, name, &work.document);
     if work.trust.is_some() && !drift.trust.is_empty() {
-        steps = role::put_trust(steps, name);
+        steps = role::put_trust(steps, name, "trust-policy.json");
     }
     for policy in &drift.inline_policies {
         let delete = Command::aws("iam delete-role-policy").option("--role-name", name).option("--policy-name", policy);

@@ -20,7 +20,7 @@ pub fn render_revoke_bedrock_policy(chain: &Chain, around: &Surroundings<'_>) ->
     let remaining = role::without(&role, around.others_on_role)?;
     let own_profile = chain.map.as_ref().is_some_and(|m| m.methods.contains(&MapMethod::InferenceProfile))
         && chain.profile_arn.as_deref().and_then(ProfileKind::of_arn) == Some(ProfileKind::Application);
-    let steps = take_off(check_account(chain), &role.name, remaining.as_ref())
+    let steps = take_off(check_account(chain), chain, remaining.as_ref())
         .when(own_profile, |steps| bedrock::delete_profile(steps, chain));
     let what = format!("{} on role {} in {} {}", chain.model_id, role.name, role.account_id, chain.spec.region);
     Ok(TaskContent {
@@ -48,9 +48,9 @@ pub fn render_revoke_claude_workspace(chain: &Chain, around: &Surroundings<'_>) 
         let still_served = around.others_on_role.iter().any(|grant| template::serves(&chain.spec.region, grant));
         steps = if still_served {
             artifacts.extend(files_of_the_function(chain, around.others_on_role)?);
-            deploy(take_off(steps, &role.name, remaining.as_ref()), chain, &function, TEMPLATE)
+            deploy(take_off(steps, chain, remaining.as_ref()), chain, &function, TEMPLATE)
         } else {
-            take_off(delete_stack(steps, chain, &function), &role.name, remaining.as_ref())
+            take_off(delete_stack(steps, chain, &function), chain, remaining.as_ref())
         };
     }
     match (around.workspace_use, registered(chain)) {
@@ -85,14 +85,14 @@ fn check_account(chain: &Chain) -> Steps {
     Steps::default().run("Check the account", account(), &expect)
 }
 
-fn take_off(steps: Steps, role_name: &crate::aws::RoleName, remaining: Option<&Document>) -> Steps {
-    let name = role_name.as_str();
+fn take_off(steps: Steps, chain: &Chain, remaining: Option<&Document>) -> Steps {
+    let name = chain.spec.iam_role.as_str();
     match remaining {
         Some(document) => {
             let steps = role::put(steps, name, "Apply the document of what remains approved", "policy.json");
             role::read_back(steps, name, document)
         }
-        None => role::delete_policy(steps, name),
+        None => role::untag(role::delete_policy(steps, name), chain),
     }
 }
 

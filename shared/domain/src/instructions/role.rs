@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 
 use super::command::Command;
-use super::{Artifact, RoleState, Steps, Surroundings, Trust};
+use super::{Artifact, RoleState, Steps, Surroundings, Trust, pod_identity};
+use crate::approval::MapMethod;
 use crate::aws::{Region, RoleRef};
 use crate::chain::Chain;
 use crate::outcome::Refusal;
 use crate::platform::{ModelAction, Platform};
 use crate::policy::document::Document;
 use crate::policy::grant::Grant;
-use crate::policy::trust::{KubernetesName, Runtime, RuntimeDetail, Trusted, trust};
+use crate::policy::trust::{Runtime, Trusted, trust};
 use crate::policy::{APPROVAL_TAG, POLICY_NAME, compile};
 
 /// What is to be done to a role for one scope.
@@ -26,6 +27,8 @@ pub(super) struct RoleWork<'a> {
     pub(super) trust: Option<Document>,
     /// What the role had before: compiled from the other grants.
     before: Option<Document>,
+    /// The trust of before, of a role that this product created for the other grants.
+    trust_before: Option<Document>,
     state: RoleState<'a>,
     chain: &'a Chain,
 }
@@ -38,7 +41,11 @@ pub(super) fn plan<'a>(chain: &'a Chain, around: &Surroundings<'a>) -> Result<Ro
     let document = compile(&role, &grants)?;
     let before = without(&role, around.others_on_role)?;
     let trust = around.role.trust().map(|given| trust_of(chain, &grants, given)).transpose()?;
-    Ok(RoleWork { role, grants, document, trust, before, state: around.role, chain })
+    let trust_before = match around.role {
+        RoleState::Created(given) if before.is_some() => Some(trust_of(chain, around.others_on_role, given)?),
+        RoleState::Created(_) | RoleState::ToCreate(_) | RoleState::Adopted => None,
+    };
+    Ok(RoleWork { role, grants, document, trust, before, trust_before, state: around.role, chain })
 }
 
 fn trust_of(chain: &Chain, grants: &[Grant], given: Trust<'_>) -> Result<Document, Refusal> {
@@ -69,6 +76,8 @@ impl RoleWork<'_> {
         let mut artifacts = vec![Artifact::document("policy.json", &self.document)];
         artifacts.extend(self.trust.as_ref().map(|trust| Artifact::document("trust-policy.json", trust)));
         artifacts.extend(self.before.as_ref().map(|before| Artifact::document("undo-policy.json", before)));
+        let trust_before = self.trust_before.as_ref();
+        artifacts.extend(trust_before.map(|before| Artifact::document("undo-trust-policy.json", before)));
         artifacts
     }
 
@@ -79,7 +88,7 @@ impl RoleWork<'_> {
         tags.extend(map_value.map(|value| format!("Key={},Value={value}", super::map::KEY)));
         let steps = match self.state {
             RoleState::ToCreate(trust) => self.create(steps, &tags, trust),
-            RoleState::Created(_) => put_trust(self.verify(steps, &tags), self.role.name.as_str()),
+            RoleState::Created(_) => put_trust(self.verify(steps, &tags), name, "trust-policy.json"),
             RoleState::Adopted => self.adopt(steps, &tags),
         };
         let steps = put(steps, name, "Apply the policy", "policy.json");
@@ -121,18 +130,11 @@ impl RoleWork<'_> {
                     .then(&in_instance_profile("iam add-role-to-instance-profile", name));
                 steps.run("Create the instance profile of the same name", profile, "the instance profile's ARN")
             }
-            (Runtime::Eks, Some(RuntimeDetail { cluster: Some(cluster), namespace, service_account, .. }))
-                if bedrock =>
-            {
-                let text = |name: &Option<KubernetesName>| name.as_ref().map(ToString::to_string).unwrap_or_default();
-                let associate = Command::aws("eks create-pod-identity-association")
-                    .option("--cluster-name", cluster.as_str())
-                    .option("--namespace", &text(namespace))
-                    .option("--service-account", &text(service_account))
-                    .option("--role-arn", &arn)
-                    .option("--region", self.chain.spec.region.as_str())
-                    .printing("association.associationId");
-                steps.run("Associate the role with the service account", associate, "an association id: a-...")
+            (Runtime::Eks, Some(detail)) if bedrock => {
+                let create = pod_identity::create(detail, &arn, &self.chain.spec.region);
+                steps.when_some(create, |steps, create| {
+                    steps.run("Associate the role with the service account", create, pod_identity::EXPECT)
+                })
             }
             _ => steps,
         }
@@ -161,22 +163,28 @@ impl RoleWork<'_> {
         })
     }
 
-    /// Takes the task back: the document of before, or no document and, if the task created it, no role.
+    /// Takes the task back: the documents of before, or no document and no tag and, if the task created it, no role.
     pub(super) fn undo(&self, steps: Steps) -> Steps {
         let name = self.role.name.as_str();
         if self.before.is_some() {
-            return put(steps, name, "Put the document of before", "undo-policy.json");
+            let steps = put(steps, name, "Put the document of before", "undo-policy.json");
+            return steps.when(self.trust_before.is_some(), |steps| put_trust(steps, name, "undo-trust-policy.json"));
         }
         let steps = delete_policy(steps, name);
-        let RoleState::ToCreate(trust) = self.state else { return steps };
-        let ec2 = trust.runtime == Runtime::Ec2 && self.chain.platform == Platform::Bedrock;
+        let RoleState::ToCreate(trust) = self.state else { return untag(steps, self.chain) };
+        let bedrock = self.chain.platform == Platform::Bedrock;
         let delete_profile = in_instance_profile("iam remove-role-from-instance-profile", name)
             .then(&Command::aws("iam delete-instance-profile").option("--instance-profile-name", name));
-        steps.when(ec2, |steps| steps.run("Delete the instance profile", delete_profile, "no output")).run(
-            "Delete the role",
-            Command::aws("iam delete-role").option("--role-name", name),
-            "no output",
-        )
+        let association = trust.detail.filter(|_| bedrock && trust.runtime == Runtime::Eks);
+        let delete_association = association.and_then(|detail| pod_identity::delete(detail, &self.chain.spec.region));
+        steps
+            .when(bedrock && trust.runtime == Runtime::Ec2, |steps| {
+                steps.run("Delete the instance profile", delete_profile, "no output")
+            })
+            .when_some(delete_association, |steps, delete| {
+                steps.run("Delete the association with the service account", delete, pod_identity::EXPECT)
+            })
+            .run("Delete the role", Command::aws("iam delete-role").option("--role-name", name), "no output")
     }
 }
 
@@ -193,11 +201,11 @@ pub(super) fn put(steps: Steps, role_name: &str, title: &str, artifact: &'static
     steps.run(title, put, "no output")
 }
 
-/// Brings the trust policy of a role that this product created up to date.
-pub(super) fn put_trust(steps: Steps, role_name: &str) -> Steps {
+/// Puts the trust policy of a role that this product created.
+pub(super) fn put_trust(steps: Steps, role_name: &str, artifact: &'static str) -> Steps {
     let update = Command::aws("iam update-assume-role-policy")
         .option("--role-name", role_name)
-        .file("--policy-document", "trust-policy.json");
+        .file("--policy-document", artifact);
     steps.run("Apply the trust policy", update, "no output")
 }
 
@@ -213,6 +221,19 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
         read,
         &format!("the document as applied, with the statements {}", labels.join(", ")),
     )
+}
+
+/// Takes the product's tags off a role on which nothing is approved any more.
+pub(super) fn untag(steps: Steps, chain: &Chain) -> Steps {
+    let mut keys = vec![APPROVAL_TAG.to_owned()];
+    keys.extend(map_role_tag(chain).map(|_| super::map::KEY.to_owned()));
+    let untag = Command::aws("iam untag-role").option("--role-name", chain.spec.iam_role.as_str());
+    steps.run("Take the approval's tags off the role", untag.values("--tag-keys", &keys), "no output")
+}
+
+/// The value of the MAP tag that an approval puts on the role.
+pub(super) fn map_role_tag(chain: &Chain) -> Option<&str> {
+    chain.map.as_ref().filter(|map| map.methods.contains(&MapMethod::RoleTag)).map(|map| map.value.as_str())
 }
 
 /// Deletes the product's policy and shows that it is gone.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::Conditions;
+use super::condition::{Comparison, Conditions, Operator};
 use super::document::Action;
 use super::grant::{Grant, Permission, Profile, ProfileKind};
 use crate::aws::{Partition, Region, RoleRef};
@@ -66,7 +66,9 @@ fn model_permissions(grant: &Grant) -> Result<Vec<Permission>, Refusal> {
         }
         Some(profile) => {
             let behind = models_behind(grant, profile)?;
-            let via = Conditions::none().and_equals("bedrock:InferenceProfileArn", &profile.arn);
+            // The key's type is ARN, so the operator is too (service authorisation reference, Amazon Bedrock).
+            let by_arn = Operator::plain(Comparison::ArnEquals);
+            let via = Conditions::none().and(by_arn, "bedrock:InferenceProfileArn", [profile.arn.clone()]);
             permissions.push(Permission::new("AllowApprovedProfile", calls.clone(), [profile.arn.clone()]));
             permissions.push(Permission::new("AllowModelOnlyViaProfile", calls, behind).when(via));
             // CountTokens takes the model itself; it runs nothing and costs nothing.

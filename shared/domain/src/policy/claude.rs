@@ -154,6 +154,7 @@ pub fn engineer_permissions(role: &RoleRef, region: &Region, function_name: &str
                 "iam:ListRolePolicies",
                 "iam:PutRolePolicy",
                 "iam:TagRole",
+                "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
             ],
             &[&role.arn()],

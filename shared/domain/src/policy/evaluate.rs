@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::condition::{Comparison, Conditions, Operator, Values};
 use super::document::{Actions, Document, Effect, Resources, Statement};
 
 /// One authorisation question: IAM asks one for each resource that a call touches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
     /// `service:Name`.
     pub action: String,

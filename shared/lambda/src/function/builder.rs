@@ -126,7 +126,14 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Names the query parameters of the route just declared; any other is refused. Reads know `limit` and `cursor`.
+    /// Says that the route just declared answers by pages: it knows `limit` and `cursor`.
+    #[must_use]
+    pub fn paged(mut self) -> Self {
+        self.function.routes.iter_mut().last().into_iter().for_each(|route| route.is_paged = true);
+        self
+    }
+
+    /// Names the query parameters of the route just declared; any other is refused.
     #[must_use]
     pub fn query(mut self, names: &'static [&'static str]) -> Self {
         self.function.routes.iter_mut().last().into_iter().for_each(|route| route.query = names);
@@ -239,7 +246,18 @@ impl<S: Send + Sync + 'static> Builder<S> {
         responder: Responder,
     ) -> Self {
         let function = self.function.name;
-        let spec = RouteSpec { method, path, function, action, summary: "", query: &[], body, answer, success: 200 };
+        let spec = RouteSpec {
+            method,
+            path,
+            function,
+            action,
+            summary: "",
+            query: &[],
+            is_paged: false,
+            body,
+            answer,
+            success: 200,
+        };
         self.function.routes.push(spec);
         self.function.responders.push(responder);
         self

@@ -128,7 +128,7 @@ impl Function {
 
 fn query_of(request: &Request<'_>, route: &RouteSpec) -> Result<Query, Problem> {
     let query = Query::parse(request.raw_query())?;
-    let paging: &[&str] = if route.method == Method::Get { &["limit", "cursor"] } else { &[] };
+    let paging: &[&str] = if route.is_paged { &["limit", "cursor"] } else { &[] };
     query.allow_only(&[route.query, paging].concat())?;
     Ok(query)
 }

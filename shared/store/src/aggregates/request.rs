@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::aggregate::{Aggregate, Listing, Row};
 use crate::aggregates::chain::scopes_of;
 use crate::keys;
+use crate::transaction::Transaction;
 
 impl Aggregate for Request {
     const KIND: &'static str = "REQUEST";
@@ -56,6 +57,19 @@ pub fn presences(request: &Request) -> Vec<Presence> {
         workspace: claude.then(|| format!("{}-{number}", request.id)),
     };
     request.fields.scopes.iter().enumerate().map(presence).collect()
+}
+
+impl Transaction {
+    /// Moves what a request's rows add to their model's row, from as it was to as it is.
+    pub fn count_request(&mut self, before: Option<&Request>, after: Option<&Request>) {
+        for (request, is_after) in before.map(|r| (r, false)).into_iter().chain(after.map(|r| (r, true))) {
+            let Some(model) = &request.model_key else { continue };
+            for presence in presences(request) {
+                let (gone, come) = if is_after { (None, Some(&presence)) } else { (Some(&presence), None) };
+                self.count(model, gone, come);
+            }
+        }
+    }
 }
 
 /// Parent partition of a workload's requests.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::bill::reconciliation::SpendTotals;
+use domain::bill::slice::SliceMismatch;
 use domain::calendar::Month;
 use domain::digest::Digest;
 use domain::ids::RunId;
@@ -15,6 +16,9 @@ use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::read::{Index, Order};
 use crate::{Store, StoreError, keys};
 
+/// Runs of a month that are looked at for the last one that ended: AWS replaces a month a few times a day.
+const NEWEST_LOOKED_AT: usize = 20;
+
 /// One reading of one delivery of a month. It may be attempted again, when it failed or when the settings moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +29,9 @@ pub struct Run {
     pub billing_period: Month,
     /// The delivery that it is bound to.
     pub manifest: Manifest,
+    /// What the month's data files were when this attempt began, in one digest: they are replaced before the manifest is.
+    #[serde(default)]
+    pub data_files: Option<Digest>,
     /// Where it stands.
     pub state: RunState,
     /// Which attempt this is, from 1.
@@ -93,6 +100,9 @@ pub struct Queries {
     pub facts: String,
     /// The ungrouped query that it is reconciled with.
     pub control: String,
+    /// The query by day, account and line-item type, asked only when the other two do not agree.
+    #[serde(default)]
+    pub slices: Option<String>,
 }
 
 /// What rows are read by. When it moves, a delivery is read again.
@@ -113,6 +123,9 @@ pub struct Failure {
     pub kind: String,
     /// For people: what is wrong and what to do next.
     pub detail: String,
+    /// Where the facts are not what the bill holds, the first of them.
+    #[serde(default)]
+    pub slices: Vec<SliceMismatch>,
 }
 
 /// What a run found.
@@ -174,12 +187,14 @@ impl Store {
         }
     }
 
-    /// The run of a month that was attempted last.
+    /// The run of a month that was attempted last among those that came to an end of their own: one that is open, or that
+    /// a newer delivery overtook, says nothing about the figures.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn newest_run_of(&self, month: Month) -> Result<Option<Run>, StoreError> {
-        let entries = self.list(Index::Parent, &[runs_of(month)], None, 1, Order::Descending).await?;
-        entries.first().map(crate::read::Entry::read).transpose()
+    pub async fn newest_ended_run_of(&self, month: Month) -> Result<Option<Run>, StoreError> {
+        let entries = self.list(Index::Parent, &[runs_of(month)], None, NEWEST_LOOKED_AT, Order::Descending).await?;
+        let runs = entries.iter().map(crate::read::Entry::read::<Run>).collect::<Result<Vec<Run>, StoreError>>()?;
+        Ok(runs.into_iter().find(|run| matches!(run.state, RunState::Completed | RunState::Failed)))
     }
 }

@@ -1,0 +1,189 @@
+//! The seam between the functions and AWS: what becomes of each call is decided here, one call at a time.
+//!
+//! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, or
+//! be the last thing that its process did. A killed invocation is dropped where it stands, as a killed process would be:
+//! nothing of it runs on, and its sender delivers the event again. The seam knows nothing of the product; which call is
+//! struck how is the director's to say, so that one seam serves a single crash as well as a simulation of years.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::cloud::{Caller, Cloud, Fault, Protocol, http_client_over};
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fate {
+    /// It is answered.
+    #[default]
+    Pass,
+    /// The process ends before AWS hears of it.
+    DieBefore,
+    /// AWS does it, and the process ends before it hears the answer.
+    DieAfter,
+    /// AWS refuses for now.
+    Throttle,
+    /// AWS does it, and the answer never arrives.
+    TimeOutAfter,
+    /// Another transaction is at work on the same items; calls that are no transaction pass.
+    Conflict,
+}
+
+/// A call of AWS by a function.
+#[derive(Debug, Clone, Copy)]
+pub struct AwsCall<'c> {
+    /// The function whose invocation it belongs to; empty outside of one, as while a function starts.
+    pub function: &'static str,
+    /// The signing name of the service: `dynamodb`, `s3`, `athena` …
+    pub service: &'c str,
+    /// The operation as its protocol names it: `TransactWriteItems`; for S3 the method.
+    pub operation: &'c str,
+    /// The request itself.
+    pub request: &'c Request<Bytes>,
+}
+
+impl AwsCall<'_> {
+    /// Whether it changes anything: a process that dies at a call which does not leaves what the call before left.
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        !["Get", "BatchGet", "Query", "List", "Describe", "GET", "HEAD"]
+            .iter()
+            .any(|verb| self.operation.starts_with(verb))
+    }
+}
+
+/// Decides about each call, in the order in which they are made.
+pub type Director = Arc<dyn Fn(AwsCall<'_>) -> Fate + Send + Sync>;
+
+/// The seam; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Seam(Option<Director>);
+
+impl fmt::Debug for Seam {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Seam").field("is_directed", &self.0.is_some()).finish()
+    }
+}
+
+/// The invocation that a call belongs to.
+#[derive(Clone)]
+struct Invocation {
+    function: &'static str,
+    killed: Arc<Notify>,
+}
+
+tokio::task_local! {
+    static INVOCATION: Invocation;
+}
+
+/// Runs an invocation; nothing is answered if it was killed.
+pub(crate) async fn invoke<T>(function: &'static str, work: impl Future<Output = T>) -> Option<T> {
+    let killed = Arc::new(Notify::new());
+    let invocation = Invocation { function, killed: Arc::clone(&killed) };
+    tokio::select! {
+        biased;
+        () = killed.notified() => None,
+        done = INVOCATION.scope(invocation, work) => Some(done),
+    }
+}
+
+impl Seam {
+    /// A seam at which this director decides.
+    #[must_use]
+    pub fn directed(director: Director) -> Self {
+        Self(Some(director))
+    }
+
+    /// The one HTTP client of the functions.
+    pub(crate) fn http_client(&self, cloud: &Cloud) -> SharedHttpClient {
+        let Some(director) = &self.0 else { return cloud.http_client() };
+        let (director, cloud) = (Arc::clone(director), cloud.clone());
+        http_client_over(Arc::new(move |request| {
+            let invocation = INVOCATION.try_with(Clone::clone).ok();
+            let (fate, protocol) = decide(&director, invocation.as_ref(), &request, &cloud);
+            let cloud = cloud.clone();
+            Box::pin(async move { suffer(fate, protocol, invocation, request, &cloud).await })
+        }))
+    }
+}
+
+fn decide(
+    director: &Director,
+    invocation: Option<&Invocation>,
+    request: &Request<Bytes>,
+    cloud: &Cloud,
+) -> (Fate, Protocol) {
+    let service = Caller::of(request, cloud.account()).map(|caller| caller.service).unwrap_or_default();
+    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+    let named = target.and_then(|target| target.rsplit('.').next());
+    let in_form = || {
+        let text = std::str::from_utf8(request.body()).ok()?;
+        text.split('&').find_map(|pair| pair.strip_prefix("Action="))
+    };
+    let operation = named.or_else(in_form).unwrap_or_else(|| request.method().as_str());
+    let function = invocation.map_or("", |invocation| invocation.function);
+    let fate = director(AwsCall { function, service: &service, operation, request });
+    let is_transaction = operation == "TransactWriteItems";
+    let fate = if fate == Fate::Conflict && !is_transaction { Fate::Pass } else { fate };
+    (fate, Protocol::of(&service))
+}
+
+async fn suffer(
+    fate: Fate,
+    protocol: Protocol,
+    invocation: Option<Invocation>,
+    request: Request<Bytes>,
+    cloud: &Cloud,
+) -> Result<Response<Bytes>, ConnectorError> {
+    match fate {
+        Fate::Pass => Ok(cloud.call(request).await),
+        Fate::DieBefore => die(invocation).await,
+        Fate::DieAfter => {
+            cloud.call(request).await;
+            die(invocation).await
+        }
+        Fate::Throttle => Ok(protocol.refuse(&throttled(protocol))),
+        Fate::TimeOutAfter => {
+            cloud.call(request).await;
+            Err(ConnectorError::timeout("the answer did not arrive".into()))
+        }
+        Fate::Conflict => Ok(conflict()),
+    }
+}
+
+/// Ends the invocation; what waits for the answer waits until it is dropped.
+async fn die(invocation: Option<Invocation>) -> Result<Response<Bytes>, ConnectorError> {
+    match invocation {
+        Some(invocation) => {
+            invocation.killed.notify_one();
+            pending().await
+        }
+        None => Err(ConnectorError::io("there is no invocation to kill: the connection broke".into())),
+    }
+}
+
+fn throttled(protocol: Protocol) -> Fault {
+    match protocol {
+        Protocol::AwsJson => Fault::new(400, "ThrottlingException", "Rate exceeded"),
+        Protocol::RestJson => Fault::new(429, "ThrottlingException", "Rate exceeded"),
+        Protocol::Query => Fault::new(400, "Throttling", "Rate exceeded"),
+        Protocol::S3 => Fault::new(503, "SlowDown", "Please reduce your request rate."),
+    }
+}
+
+/// What DynamoDB answers when another transaction holds one of the items.
+fn conflict() -> Response<Bytes> {
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }],
+    });
+    crate::cloud::json_answer(400, "application/x-amz-json-1.0", &body)
+}
