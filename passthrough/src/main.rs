@@ -9,7 +9,7 @@ use serde_json::Value;
 // One thread: the function serves one call at a time, and waits for the network most of it.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_target(false).init();
     #[expect(clippy::disallowed_methods, reason = "the one place where this process reads its environment")]
     let config = Config::from_variables(|name| std::env::var(name).ok())?;
     let passthrough = Arc::new(Passthrough::new(config)?);

@@ -47,6 +47,9 @@ pub(crate) fn find(method: &Method, path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
     let (action, models) = match (method.as_str(), segments.as_slice()) {
         ("POST", ["messages"]) => (Action::Inference, Models::Named),
+        // What a model is, its platform's SDKs ask before they call it; the approved policy allows both.
+        ("GET", ["models"]) => (Action::Inference, Models::None),
+        ("GET", ["models", id]) if is_id(id) => (Action::Inference, Models::None),
         ("POST", ["messages", "count_tokens"]) => (Action::CountTokens, Models::Named),
         ("POST", ["messages", "batches"]) => (Action::Batch, Models::Named),
         ("GET", ["messages", "batches"]) => (Action::Batch, Models::None),
@@ -83,6 +86,8 @@ mod tests {
             (Method::POST, "/v1/messages/batches/msgbatch_01/cancel", Some(("batch", false))),
             (Method::POST, "/v1/files", Some(("files", false))),
             (Method::GET, "/v1/files/file_01/content", Some(("files", false))),
+            (Method::GET, "/v1/models", Some(("inference", false))),
+            (Method::GET, "/v1/models/claude-sonnet-4-6", Some(("inference", false))),
             (Method::GET, "/v1/messages", None),
             (Method::POST, "/v1/messages/", None),
             (Method::POST, "//v1/messages", None),

@@ -1,8 +1,8 @@
 //! The third task of a Claude chain, as the engineer downloads it: a project that can be built and deployed, and the hand-off
-//! that its evidence completes. What is downloaded is left in `target/tmp`, where CI builds it.
+//! that its evidence completes.
 
 use std::io::{Cursor, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -27,11 +27,8 @@ async fn chain_at_its_third_task(world: &World) -> anyhow::Result<(String, Value
     Ok((workload, world.task_in(&granted.id, "ready").await?))
 }
 
-/// Unpacks an archive into a fresh folder; the names in it.
+/// Unpacks an archive into a folder; the names in it.
 fn unpack(archive: &[u8], folder: &Path) -> anyhow::Result<Vec<String>> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
-    }
     let mut archive = zip::ZipArchive::new(Cursor::new(archive))?;
     let mut names = Vec::new();
     for index in 0..archive.len() {
@@ -40,9 +37,9 @@ fn unpack(archive: &[u8], folder: &Path) -> anyhow::Result<Vec<String>> {
         file.read_to_end(&mut content)?;
         let name = file.name()?.into_owned();
         let path = folder.join(&name);
-        names.push(name);
         std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         std::fs::write(path, content)?;
+        names.push(name);
     }
     Ok(names)
 }
@@ -54,8 +51,9 @@ async fn the_bundle_of_the_third_task_is_a_project_that_its_own_commands_check()
     let id = text(&task, "/id")?;
     let bundle = world.download(CHEN, &format!("/v1/tasks/{id}/bundle")).await?;
     assert_eq!(bundle, world.download(CHEN, &format!("/v1/tasks/{id}/bundle")).await?, "the same task, the same bytes");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("claude-deploy-lambda");
-    let names = unpack(&bundle, &folder)?;
+    let kept = tempfile::tempdir()?;
+    let folder = kept.path();
+    let names = unpack(&bundle, folder)?;
     for artifact in task["artifacts"].as_array().into_iter().flatten() {
         let name = text(artifact, "/name")?;
         assert_eq!(std::fs::read_to_string(folder.join(&name))?, text(artifact, "/content")?, "{name}");
@@ -70,7 +68,7 @@ async fn the_bundle_of_the_third_task_is_a_project_that_its_own_commands_check()
     assert!(!task.to_string().contains("fn main()"));
     let steps = task["instructions"].as_array().cloned().unwrap_or_default();
     let check = steps.iter().find(|step| step["title"] == "Check the function's source").context("no such step")?;
-    let checked = Command::new("bash").args(["-c", &text(check, "/command")?]).current_dir(&folder).output()?;
+    let checked = Command::new("bash").arg("-c").arg(text(check, "/command")?).current_dir(folder).output()?;
     assert!(checked.status.success(), "{checked:?}");
     Ok(())
 }

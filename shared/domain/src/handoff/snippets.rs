@@ -20,7 +20,7 @@ pub(super) fn bedrock() -> Vec<Snippet> {
 
 pub(super) fn claude_platform() -> Vec<Snippet> {
     vec![
-        snippet(Language::Python, "pip install anthropic boto3 httpx", include_str!("snippets/claude.py")),
+        snippet(Language::Python, "pip install 'anthropic>=2' boto3", include_str!("snippets/claude.py")),
         snippet(
             Language::Typescript,
             "npm install @anthropic-ai/sdk @aws-crypto/sha256-js @aws-sdk/credential-provider-node @smithy/signature-v4",

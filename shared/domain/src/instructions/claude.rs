@@ -196,7 +196,7 @@ pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str, template: &'st
         .run(
             "Build the passthrough function",
             build,
-            "Build Succeeded; it needs the SAM CLI, Rust and cargo-lambda with zig (pip install aws-sam-cli cargo-lambda ziglang)",
+            "Build Succeeded; it needs the SAM CLI, Rust and cargo-lambda with zig (pip install aws-sam-cli cargo-lambda ziglang), and a folder that is in no other Cargo workspace",
         )
         .run(
             "Deploy the passthrough function",

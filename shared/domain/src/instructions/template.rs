@@ -54,17 +54,22 @@ pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants:
             ),
         ));
     }
-    Ok([
-        ("@DESCRIPTION@", description.as_str()),
-        ("@FUNCTION@", &function_name(&role.name)),
-        ("@ROLE@", &role.arn()),
-        ("@APPROVAL@", approval_id.as_str()),
-        ("@ENDPOINT@", &endpoint),
-        ("@APPROVED@", &approved),
-    ]
-    .into_iter()
-    // A JSON string is a YAML string, so no value can become syntax.
-    .fold(TEMPLATE.to_owned(), |text, (place, value)| text.replace(place, &Value::from(value).to_string())))
+    let (function, role_arn) = (function_name(&role.name), role.arn());
+    let value = |place: &str| match place {
+        "DESCRIPTION" => description.as_str(),
+        "FUNCTION" => &function,
+        "ROLE" => &role_arn,
+        "APPROVAL" => approval_id.as_str(),
+        "ENDPOINT" => &endpoint,
+        "APPROVED" => &approved,
+        _ => "",
+    };
+    // Each place is filled once: a role may be called `a@ROLE@b`. A JSON string is a YAML string, so no value is syntax.
+    let pieces = TEMPLATE.split('@').enumerate().map(|(index, piece)| match index % 2 {
+        0 => piece.to_owned(),
+        _ => Value::from(value(piece)).to_string(),
+    });
+    Ok(pieces.collect())
 }
 
 /// Whether a grant is one that the function of its role serves in the region.
@@ -114,6 +119,29 @@ mod tests {
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
             assert!(seen.insert(name), "{role}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_role_that_is_called_like_a_place_of_the_template_stays_a_name() -> anyhow::Result<()> {
+        let mut grant = fixtures::claude("wrkspc_1", &[ModelAction::Inference])?;
+        let region = "us-west-2".parse()?;
+        let mut lines = |name: &str| -> anyhow::Result<Vec<String>> {
+            grant.role.name = name.parse()?;
+            let text = render(&grant.role, &region, &ApprovalId::derived("01K3B2"), std::slice::from_ref(&grant))
+                .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+            Ok(text.lines().map(str::to_owned).collect())
+        };
+        let (plain, hostile) = (lines("plain")?, lines("a@ROLE@b@APPROVED@")?);
+        for (plain, hostile) in plain.iter().zip(&hostile) {
+            let name = |line: &str| line.contains("plain");
+            assert!(
+                plain == hostile || (name(plain) && plain.split('"').count() == hostile.split('"').count()),
+                "{hostile}"
+            );
+        }
+        assert_eq!(plain.len(), hostile.len());
+        assert!(hostile.iter().any(|line| line.ends_with(":role/a@ROLE@b@APPROVED@\"")), "{hostile:?}");
         Ok(())
     }
 

@@ -149,7 +149,7 @@ fn a_repair_names_each_statement_and_puts_back_what_was_approved() -> anyhow::Re
 
 #[test]
 fn names_that_begin_with_a_dash_or_hold_odd_characters_stay_one_word() -> anyhow::Result<()> {
-    for role in ["-x", "--version", "a=b,c@d", "+1.2", "_"] {
+    for role in ["-x", "--version", "a=b,c@d", "a@ROLE@b", "+1.2", "_"] {
         let mut bedrock = on_bedrock()?;
         bedrock.spec.iam_role = role.parse()?;
         let content = render(TaskKind::BedrockIamPolicy, &bedrock, &around(RoleState::ToCreate(LAMBDA), &[]))?;
@@ -163,5 +163,30 @@ fn names_that_begin_with_a_dash_or_hold_odd_characters_stay_one_word() -> anyhow
             if role.starts_with('-') { format!("--role-name='{role}'") } else { format!("--role-name '{role}'") };
         assert!(put.is_some_and(|c| c.contains(&expected)), "{put:?}");
     }
+    Ok(())
+}
+
+/// Left in `target/tmp`, where CI builds and lints it.
+#[test]
+fn the_files_of_a_claude_chains_third_task_are_a_project_that_its_own_step_checks() -> anyhow::Result<()> {
+    let content = render(TaskKind::ClaudeDeployLambda, &on_claude(true)?, &around(RoleState::ToCreate(LAMBDA), &[]))?;
+    let target = std::env::current_exe()?.ancestors().nth(3).map(std::path::Path::to_path_buf).unwrap_or_default();
+    let folder = target.join("tmp/claude-deploy-lambda");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(folder.join("passthrough/src"))?;
+    for artifact in &content.artifacts {
+        std::fs::write(folder.join(&artifact.name), &artifact.content)?;
+    }
+    assert!(content.artifacts.iter().all(|a| !a.content.contains("fn main()")), "a stored task carries no source");
+    for (name, text) in source::files_beside(&content.artifacts) {
+        std::fs::write(folder.join(name), text)?;
+    }
+    let check = content.instructions.iter().find(|step| step.title == "Check the function's source");
+    let check = check.and_then(|step| step.command.as_deref()).unwrap_or("false");
+    let checked = Command::new("bash").args(["-c", check]).current_dir(&folder).output()?;
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(source::files_beside(&[]).is_empty());
     Ok(())
 }
