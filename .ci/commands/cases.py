@@ -84,6 +84,6 @@ def cases(own_profile: str) -> list[dict]:
         case("lambda", approval(CLAUDE, claude, [scope(A, "us-west-2", "finops-ai-desk")], workspaceName=HOSTILE_WORKSPACES[1])),
         case("ecs", approval(CLAUDE, ["inference"], [scope(B, "us-east-1", "--help")], workspaceName=HOSTILE_WORKSPACES[3], sigV4Only=True),
              approval(CLAUDE, ["agents"], [scope(B, "us-east-1", "--help")], workspaceName=HOSTILE_WORKSPACES[3], tier="agentic",
-                      agentic={"actions": ["CreateSession", "GetSession"]})),
+                      agentic={"actions": ["aws-external-anthropic:CreateSession", "aws-external-anthropic:GetSession"]})),
         case("lambda", approval(CLAUDE, ["inference"], [scope(A, "us-east-1", "+desk")], workspaceName=HOSTILE_WORKSPACES[2])),
     ]

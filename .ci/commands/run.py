@@ -189,6 +189,11 @@ def refusals(product: Product, workload: str, space: str) -> int:
     refused(nova(here(), actions=["inference"]), "actions", "another platform's action")
     refused(nova(here(), actions=["agents"]), "agentic", "agents in tier standard")
     refused(nova(here(), workspaceName="x"), "workspaceName", "a workspace on Bedrock")
+    agents = lambda actions, servers: nova(here(), actions=["agents"], tier="agentic", agentic={"actions": actions, "mcpServers": servers})
+    refused(agents(["iam:CreateUser"], []), "agentic", "an action that is none of agents")
+    refused(agents([], ["evil.amazonaws.com"]), "agentic", "a server that is none of AWS's")
+    pods = product.workload(space, "pods without a cluster", "eks", None)
+    refused(lambda: product.approve(pods, cases.approval(cases.NOVA, ["invoke"], [here()])), "runtimeDetail", "eks without its detail")
     return tried
 
 
