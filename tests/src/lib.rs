@@ -4,6 +4,7 @@
 //! which looks at the tables to say that nothing was written at all.
 
 mod caller;
+mod engineer;
 mod governance;
 mod people;
 mod world;

@@ -7,7 +7,9 @@ mod system {
     mod authorisation;
     mod contract;
     mod documents;
+    mod drift;
     mod ingestion;
+    mod map;
     mod money;
     mod paths;
     mod refusals;

@@ -141,8 +141,9 @@ async fn read(
         Err(error) => return Err(error.into()),
     };
     let (settings, _) = app.store.settings_in_force().await?;
+    let aliases = app.aliases.with_profiles(&app.store.list_application_profiles().await?);
     let read = || -> Result<Read, UnreadableResult> {
-        let days = read_facts(&facts, &settings.bill, &app.aliases)?;
+        let days = read_facts(&facts, &settings.bill, &aliases)?;
         Ok(Read { days, control: read_control(&control)?, groups: u64::try_from(facts.len()).unwrap_or(u64::MAX) })
     };
     let read = match read() {

@@ -1,10 +1,11 @@
 //! The two tasks of a Bedrock chain: the MAP inference profile, where one is approved, and the role with its policy.
 
 use super::command::{Command, account, literal};
-use super::{Steps, Surroundings, TaskContent, map, role, title};
+use super::{Steps, Surroundings, TaskContent, role, title};
 use crate::approval::MapMethod;
 use crate::chain::Chain;
 use crate::digest::Digest;
+use crate::map;
 use crate::outcome::Refusal;
 use crate::policy::APPROVAL_TAG;
 use crate::policy::bedrock::model_arn;
@@ -109,12 +110,14 @@ fn find_profile(chain: &Chain, name: &str, field: &str) -> Command {
         .printing(&format!("inferenceProfileSummaries[?inferenceProfileName=={}].{field}", literal(name)))
 }
 
-/// A name that only this scope's profile has. Bedrock takes 64 characters of `[0-9a-zA-Z:.]` with single separators.
+/// A name that only this scope's profile has. Bedrock takes 64 characters of `([0-9a-zA-Z][ _-]?)+`: letters and digits
+/// with single separators (`CreateInferenceProfile`, `inferenceProfileName`), so no dot, and no two separators together.
 fn profile_name(chain: &Chain) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '.' };
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let model: String = chain.model_id.as_str().chars().map(safe).take(40).collect();
     let digest: String = Digest::of_bytes(chain.id.as_str().as_bytes()).hex().chars().take(8).collect();
-    format!("finops.{model}.{digest}")
+    let words: Vec<&str> = model.split('-').filter(|word| !word.is_empty()).collect();
+    format!("finops-{}-{digest}", words.join("-"))
 }
 
 fn verify_access(steps: Steps, chain: &Chain) -> Steps {

@@ -76,7 +76,7 @@ impl RoleWork<'_> {
     pub(super) fn apply(&self, steps: Steps, map_value: Option<&str>) -> Steps {
         let name = self.role.name.as_str();
         let mut tags = vec![format!("Key={APPROVAL_TAG},Value={}", self.chain.approval_id)];
-        tags.extend(map_value.map(|value| format!("Key={},Value={value}", super::map::KEY)));
+        tags.extend(map_value.map(|value| format!("Key={},Value={value}", crate::map::KEY)));
         let steps = match self.state {
             RoleState::ToCreate(trust) => self.create(steps, &tags, trust),
             RoleState::Created(_) => put_trust(self.verify(steps, &tags), self.role.name.as_str()),
