@@ -5,6 +5,7 @@
 
 pub mod bill;
 mod caller;
+mod engineer;
 mod governance;
 pub mod ledger;
 mod people;

@@ -10,10 +10,12 @@ mod system {
     mod crashes;
     mod deliveries;
     mod documents;
+    mod drift;
     mod findings;
     mod gap_actions;
     mod ingestion;
     mod killed_workflow;
+    mod map;
     mod money;
     mod passthrough;
     mod paths;

@@ -10,7 +10,7 @@ use domain::audit::AuditEvent;
 use domain::calendar::utc_day;
 use domain::chain::Chain;
 use domain::ids::{ApprovalId, RequestId};
-use domain::model::{Model, ModelDecision, Restriction, conforms};
+use domain::model::{Model, ModelDecision, Restriction, can_conform, conforms};
 use domain::outcome::Outcome;
 use domain::platform::ModelKey;
 use domain::request::{Request, decide_reject};
@@ -36,10 +36,8 @@ pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEve
     }
     let reason = reason_of(&model.value)?;
     let (requests, approvals) = affected(&app, &model_key).await?;
-    if decision == ModelDecision::Blocked {
-        for id in requests {
-            reject(&app, &delivery, &id, &reason).await?;
-        }
+    for id in requests {
+        reject(&app, &delivery, &id, &model.value, &reason).await?;
     }
     for id in approvals {
         revoke(&app, &delivery, &id, &model.value, &reason).await?;
@@ -80,10 +78,20 @@ async fn affected(app: &App, model: &ModelKey) -> Result<(BTreeSet<RequestId>, B
     Ok((requests, approvals))
 }
 
-async fn reject(app: &App, delivery: &Delivery<AuditEvent>, id: &RequestId, reason: &Note) -> Result<(), Failure> {
+/// Rejects a request that nobody could approve any more.
+async fn reject(
+    app: &App,
+    delivery: &Delivery<AuditEvent>,
+    id: &RequestId,
+    model: &Model,
+    reason: &Note,
+) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
+            if model.restriction.as_ref().is_some_and(|limits| can_conform(limits, &found.value)) {
+                return Ok(Step::Done(()));
+            }
             let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
                 return Ok(Step::Done(()));
             };

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use contract::events::{Event, Place};
 use domain::account::Account;
 use domain::anchor::{Anchor, AnchorKey, RoleGrant};
+use domain::approval::comparison::compare;
 use domain::approval::decide::{DecideContext, Decided, Ground, decide_approve};
-use domain::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass};
+use domain::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass, ScopeSpec};
 use domain::chain::Chain;
 use domain::ids::{ApprovalId, RequestId, ScopeId, WorkloadId};
 use domain::model::Model;
+use domain::model::application::{ApplicationProfile, is_application_profile};
 use domain::outcome::Outcome;
 use domain::platform::{ModelKey, Platform};
 use domain::policy::compile::compile;
@@ -69,6 +71,7 @@ struct Seen {
     workload: Loaded<Workload>,
     model: Loaded<Model>,
     accounts: Vec<Loaded<Account>>,
+    profiles: Vec<ApplicationProfile>,
     /// The last approval under the key, whatever its state: where the key's pointer leads.
     last: Option<Loaded<Approval>>,
     last_chains: Vec<Chain>,
@@ -147,12 +150,17 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let model =
         model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
     let accounts = store.load_accounts(fields.scopes.iter().map(|s| &s.account_id)).await?;
+    // Only what may be one is asked for: anything else a scope names is no key.
+    let own =
+        |s: &ScopeSpec| s.inference_profile.clone().filter(|p| is_application_profile(p, &s.account_id, &s.region));
+    let named: Vec<String> = fields.scopes.iter().filter_map(own).collect();
+    let profiles = store.load_many::<ApplicationProfile>(&named).await?.into_iter().map(|p| p.value).collect();
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
     let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
     let last_chains = store.load_many::<Chain>(&ids).await?.into_iter().map(|c| c.value).collect();
     let estimates = store.load_estimates(&workload.value.id).await?;
     let has_estimate = versions(estimates.as_ref()).iter().any(|e| e.platform == fields.platform);
-    Ok(Seen { space, workload, model, accounts, last, last_chains, has_estimate })
+    Ok(Seen { space, workload, model, accounts, profiles, last, last_chains, has_estimate })
 }
 
 async fn write(
@@ -170,6 +178,7 @@ async fn write(
         workload: &seen.workload.value,
         model: &seen.model.value,
         accounts: &accounts,
+        profiles: &seen.profiles,
         replaced: seen.replaced().map(|a| &a.value),
         replaced_chains: if seen.replaced().is_some() { &seen.last_chains } else { &[] },
         has_estimate: seen.has_estimate,
@@ -189,7 +198,9 @@ async fn write(
     tx.unless_changed(&seen.model);
     tx.unless_changed(&seen.workload);
     let chains = decided.chains.iter().chain(&seen.last_chains).map(|c| (c.id.clone(), c.clone())).collect();
-    let view = ApprovalView::of(&decided.approval, 1, &chains);
+    let comparison =
+        compare(&decided.approval, request.map(|r| &r.value), seen.replaced().map(|replaced| &replaced.value));
+    let view = ApprovalView::of(&decided.approval, 1, &chains).beside(comparison);
     Ok(call.commit(tx, Answer::created(format!("/v1/approvals/{id}"), view).versioned(1)))
 }
 

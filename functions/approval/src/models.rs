@@ -115,7 +115,7 @@ fn chain_scope(chain: &Chain) -> Value {
         "spaceId": chain.space_id, "accountId": chain.spec.account_id, "region": chain.spec.region,
         "iamRole": chain.spec.iam_role, "existing": chain.spec.existing, "inferenceProfile": chain.spec.inference_profile,
         "workspaceName": chain.workspace_name, "workspaceArn": chain.workspace_arn, "tier": chain.tier,
-        "actions": chain.actions,
+        "actions": chain.actions, "map": domain::map::standing(chain),
     })
 }
 

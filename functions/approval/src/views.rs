@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::approval::comparison::{self, Comparison};
 use domain::approval::{Approval, ApprovalEnd, ApprovalState, BreakGlass, BreakGlassReview, MapTagging, Priority};
 use domain::aws::{AccountId, Region, RoleName, WorkspaceName};
 use domain::chain::{Chain, ScopeState};
 use domain::digest::Digest;
 use domain::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
+use domain::map::{self, MapStanding};
 use domain::model::{Lifecycle, ModelDecision};
 use domain::models_table::{self, Counts, Coverage};
 use domain::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
+use domain::request::Request;
 use domain::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -33,6 +36,8 @@ pub(crate) struct ScopeView {
     inference_profile: Option<String>,
     workspace_arn: Option<String>,
     carried: bool,
+    /// Where it stands with the Migration Acceleration Program.
+    map: MapStanding,
 }
 
 /// An approval.
@@ -68,14 +73,25 @@ pub(crate) struct ApprovalView {
     break_glass: Option<BreakGlass>,
     review: Option<BreakGlassReview>,
     end: Option<ApprovalEnd>,
+    /// What to look at again; none of it stopped the decision.
+    warnings: Vec<String>,
+    /// What was asked beside what was approved; lists leave it out.
+    comparison: Option<Comparison>,
 }
 
 impl ApprovalView {
+    /// The same beside what was asked.
+    pub(crate) fn beside(self, comparison: Comparison) -> Self {
+        Self { comparison: Some(comparison), ..self }
+    }
+
     /// The approval with the given states of its scopes; a scope whose chain is not known is as decided.
     pub(crate) fn of(approval: &Approval, version: u64, chains: &BTreeMap<ScopeId, Chain>) -> Self {
         let decision = approval.decision.clone();
+        let warnings = map::warnings(&decision);
         let scope = |scope: &domain::approval::ApprovedScope| {
             let chain = chains.get(&scope.id);
+            let map = chain.map_or_else(|| map::of_decision(&approval.decision), map::standing);
             ScopeView {
                 id: scope.id.clone(),
                 state: chain.map_or(ScopeState::Approved, |c| c.state),
@@ -86,6 +102,7 @@ impl ApprovalView {
                 inference_profile: scope.spec.inference_profile.clone(),
                 workspace_arn: chain.and_then(|c| c.workspace_arn.as_ref()).map(ToString::to_string),
                 carried: scope.carried,
+                map,
             }
         };
         Self {
@@ -118,16 +135,28 @@ impl ApprovalView {
             break_glass: approval.break_glass.clone(),
             review: approval.review.clone(),
             end: approval.end.clone(),
+            warnings,
+            comparison: None,
         }
     }
 }
 
-/// The approval as it stands, its scopes read with it.
+/// The approval as it stands, its scopes read with it, beside what was asked.
 pub(crate) async fn approval_view(store: &Store, approval: &Approval, version: u64) -> Result<ApprovalView, Problem> {
     let ids: Vec<String> = approval.scopes.iter().map(|s| s.id.to_string()).collect();
     let chains = store.load_many::<Chain>(&ids).await?;
     let chains = chains.into_iter().map(|c| (c.value.id.clone(), c.value)).collect();
-    Ok(ApprovalView::of(approval, version, &chains))
+    let request = match &approval.request_id {
+        Some(id) => store.load::<Request>(id.as_str()).await?,
+        None => None,
+    };
+    let replaced = match &approval.supersedes {
+        Some(id) => store.load::<Approval>(id.as_str()).await?,
+        None => None,
+    };
+    let comparison =
+        comparison::compare(approval, request.as_ref().map(|r| &r.value), replaced.as_ref().map(|r| &r.value));
+    Ok(ApprovalView::of(approval, version, &chains).beside(comparison))
 }
 
 /// A row of the AI Models table.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_bedrock::operation::list_inference_profiles::ListInferenceProfilesError;
 use aws_sdk_bedrock::primitives::DateTime;
 use aws_sdk_bedrock::types::{
     FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary, InferenceProfileType,
@@ -70,22 +71,27 @@ pub(crate) async fn read_region(aws: &Aws, region: &Region) -> Reading {
 
 async fn list(client: &Client) -> Result<(Vec<FoundationModelSummary>, Vec<InferenceProfileSummary>), String> {
     let models = client.list_foundation_models().send().await.map_err(|e| why("ListFoundationModels", &e))?;
-    let mut pages = client
-        .list_inference_profiles()
-        .type_equals(InferenceProfileType::SystemDefined)
-        .max_results(PROFILES_PER_PAGE)
-        .into_paginator()
-        .send();
-    let mut profiles = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| why("ListInferenceProfiles", &e))?;
-        profiles.extend(page.inference_profile_summaries.unwrap_or_default());
-    }
+    let profiles = list_profiles(client, InferenceProfileType::SystemDefined).await;
+    let profiles = profiles.map_err(|e| why("ListInferenceProfiles", &e))?;
     Ok((models.model_summaries.unwrap_or_default(), profiles))
 }
 
+/// Every page of the profiles of one kind.
+pub(crate) async fn list_profiles(
+    client: &Client,
+    kind: InferenceProfileType,
+) -> Result<Vec<InferenceProfileSummary>, SdkError<ListInferenceProfilesError>> {
+    let listing = client.list_inference_profiles().type_equals(kind).max_results(PROFILES_PER_PAGE);
+    let mut pages = listing.into_paginator().send();
+    let mut profiles = Vec::new();
+    while let Some(page) = pages.next().await {
+        profiles.extend(page?.inference_profile_summaries.unwrap_or_default());
+    }
+    Ok(profiles)
+}
+
 /// The service's own code, or which part of the way the call did not get.
-fn why<E>(operation: &str, error: &SdkError<E>) -> String
+pub(crate) fn why<E>(operation: &str, error: &SdkError<E>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {

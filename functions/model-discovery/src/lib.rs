@@ -3,6 +3,7 @@
 //! It records what exists and never whether it may be used. A region that does not answer keeps its last snapshot and is
 //! named in the run's answer; the fact that a newcomer would get wrong is that "access denied" is never "gone".
 
+mod accounts;
 mod announce;
 mod bedrock;
 mod run;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use domain::aws::Region;
-use lambda::{Aws, EnvironmentError, Function, Platform};
+use lambda::{EnvironmentError, Function, Platform};
 use store::Store;
 
+pub use accounts::ProfileSummary;
 pub use run::{RegionSummary, Summary};
 
 /// Regions that are read beside those of the accounts: what an organisation sees before it registers any.
@@ -24,7 +26,7 @@ const DISCOVERY_REGIONS: &str = "DISCOVERY_REGIONS";
 /// What a run stands on.
 #[derive(Debug)]
 pub struct App {
-    pub(crate) aws: Aws,
+    pub(crate) platform: Platform,
     pub(crate) store: Store,
     pub(crate) regions: BTreeSet<Region>,
 }
@@ -36,7 +38,7 @@ pub struct App {
 pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let client = Client::new(&platform.aws.config());
     let app = App {
-        aws: platform.aws.clone(),
+        platform: platform.clone(),
         store: Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned()),
         regions: regions(platform.env.get(DISCOVERY_REGIONS).unwrap_or_default())?,
     };

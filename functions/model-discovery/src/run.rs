@@ -19,6 +19,7 @@ use serde::Serialize;
 use store::{Step, Store, StoreError, Transaction};
 
 use crate::App;
+use crate::accounts::{self, ProfileSummary};
 use crate::announce::announce;
 use crate::bedrock::{Reading, read_regions};
 
@@ -38,6 +39,8 @@ pub struct Summary {
     pub unknown: usize,
     /// New models that the Leads are told of by this run.
     pub announced: usize,
+    /// The accounts' own inference profiles.
+    pub profiles: ProfileSummary,
     /// Listed ids that no model can have.
     pub unreadable: BTreeSet<String>,
 }
@@ -93,8 +96,8 @@ pub(crate) async fn discover(app: Arc<App>, tick: Tick) -> Result<Summary, Failu
     Ok(summary)
 }
 
-async fn run(app: &App, tick: &Tick) -> Result<Summary, StoreError> {
-    let readings = read_regions(&app.aws, &regions_to_read(app).await?).await;
+async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, StoreError> {
+    let readings = read_regions(&app.platform.aws, &regions_to_read(app).await?).await;
     let mut summary = summary_of(&readings);
     let seen = Discovery::of(&readings.into_iter().map(|(region, reading)| (region, reading.answer)).collect());
     let known: BTreeMap<ModelKey, Model> =
@@ -115,6 +118,7 @@ async fn run(app: &App, tick: &Tick) -> Result<Summary, StoreError> {
         }
         keys.insert(key);
     }
+    summary.profiles = accounts::discover(app, tick).await?;
     summary.announced = announce(&app.store, tick, &keys).await?;
     Ok(summary)
 }

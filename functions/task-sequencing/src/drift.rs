@@ -17,8 +17,10 @@ use domain::drift::live::LiveRole;
 use domain::drift::{DriftFinding, DriftState, Seen, finding_id};
 use domain::ids::{DriftId, ScopeId};
 use domain::instructions::Trust;
+use domain::map::{self, MapFound, TagHolder};
 use domain::space::Workload;
 use lambda::{Answer, Call, Failure, Page, Problem, Tick, list_page};
+use reader::NoEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::drift::drift_in;
@@ -26,7 +28,7 @@ use store::{Index, Order};
 use tokio::task::JoinSet;
 
 use crate::App;
-use crate::live::{ReadError, Reader};
+use crate::live::{AT_NIGHT, Looked, ReadError, Reader};
 
 /// Roles read side by side: one takes some ten calls of a fifth of a second, and IAM throttles an account at about
 /// twenty calls a second; a thousand roles are read within the function's five minutes.
@@ -51,6 +53,8 @@ struct Checked {
     /// The scope on which a repair is opened.
     scope: ScopeId,
     seen: Seen,
+    /// What was found of the MAP tag, by scope: only where it is not what was known.
+    map_found: Vec<(ScopeId, MapFound)>,
 }
 
 type Readers = BTreeMap<(Partition, AccountId), Result<Reader, ReadError>>;
@@ -70,7 +74,7 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> 
     let roles = governed_roles(&app).await?;
     let readers = Arc::new(readers_of(&app, roles.iter().map(|(role, _)| role)).await);
     let mut run = DriftRun::default();
-    if readers.values().any(|reader| matches!(reader, Err(ReadError::NotConfigured))) {
+    if readers.values().any(|reader| matches!(reader, Err(ReadError::NoEntry(NoEntry::NotConfigured)))) {
         // A fact about the deployment, not about any role.
         tracing::warn!("live roles are not checked: no reader role is configured");
         run.unreadable = u32::try_from(roles.len()).unwrap_or(u32::MAX);
@@ -94,7 +98,7 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> 
             }
             Ok(Some(checked)) => {
                 run.count(&checked.seen);
-                record::seen(&app, &tick, &checked).await
+                record::map_tags(&app, &tick, &checked).await.and(record::seen(&app, &tick, &checked).await)
             }
             Err(error) => Err(error),
         };
@@ -120,7 +124,7 @@ impl DriftRun {
         match seen {
             Seen::AsApproved => self.verified += 1,
             Seen::Drifted(_) => self.drifted += 1,
-            Seen::Unreadable(_) => self.unreadable += 1,
+            Seen::Unreadable { .. } => self.unreadable += 1,
         }
     }
 }
@@ -159,23 +163,37 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
     let (Some(scope), Some(workload)) = (implemented, workload) else { return Ok(None) };
     let fields = &workload.value.fields;
     let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };
-    let compared = match readers.get(&(role.partition, role.account_id.clone())) {
+    let profiles: Vec<TagHolder> = chains.iter().filter_map(map::profile).collect();
+    let looked = match readers.get(&(role.partition, role.account_id.clone())) {
         Some(Ok(reader)) => {
             let diff = |live: Option<&LiveRole>| {
                 let drift = diff_of_scopes(&role, &chains, trust, live).map(Option::unwrap_or_default);
                 drift.map_err(|refusal| ReadError::NothingToCompare(refusal.to_string()))
             };
-            reader.compare(&role.name, diff).await
+            reader.compare(&role.name, &profiles, AT_NIGHT, diff).await
         }
         Some(Err(error)) => Err(error.clone()),
-        None => Err(ReadError::NotConfigured),
+        None => Err(ReadError::NoEntry(NoEntry::NotConfigured)),
     };
-    let seen = match compared {
-        Ok(drift) if drift.is_none() => Seen::AsApproved,
-        Ok(drift) => Seen::Drifted(drift),
-        Err(error) => Seen::Unreadable(error.to_string()),
+    let live = looked.as_ref().ok().and_then(|looked| looked.live.as_ref());
+    let map_found = live.map(|live| map_found(&chains, live)).unwrap_or_default();
+    let seen = match looked {
+        Ok(Looked { drift, .. }) if drift.is_none() => Seen::AsApproved,
+        Ok(Looked { drift, .. }) => Seen::Drifted(drift),
+        Err(error) => Seen::Unreadable { cause: error.cause(), why: error.to_string() },
     };
-    Ok(Some(Checked { role, anchor, scope, seen }))
+    Ok(Some(Checked { role, anchor, scope, seen, map_found }))
+}
+
+/// What a reading of the role says of the MAP tag of its implemented scopes, where that is news.
+fn map_found(chains: &[Chain], live: &LiveRole) -> Vec<(ScopeId, MapFound)> {
+    let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented);
+    let news = implemented.filter_map(|chain| {
+        let found = map::found(chain, chains, live)?;
+        let known = chain.map_found.clone().unwrap_or_default();
+        (found != known).then(|| (chain.id.clone(), found))
+    });
+    news.collect()
 }
 
 /// Awaits everything, a few at a time, in any order.

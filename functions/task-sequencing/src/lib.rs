@@ -65,6 +65,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_event::<AuditEvent>("model.decided", chains::of_model_decision)
         .on_event::<AuditEvent>("task.completed", turns::next)
         .on_event::<AuditEvent>("task.returned", turns::next)
+        .on_event::<AuditEvent>("task.cancelled", turns::next)
         .on_event::<AuditEvent>("chain.implemented", turns::next)
         .on_event::<AuditEvent>("chain.ending", turns::next)
         .on_event::<AuditEvent>("chain.revoked", turns::next)

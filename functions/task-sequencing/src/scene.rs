@@ -2,11 +2,12 @@
 
 use contract::events::{Place, TaskRef};
 use domain::anchor::{Anchor, AnchorKey, AnchorRef};
-use domain::approval::Approval;
+use domain::approval::{Approval, ApprovalState};
 use domain::aws::WorkspaceArn;
 use domain::chain::issue::RoleTurn;
+use domain::chain::work::Standing;
 use domain::chain::{Chain, Progress, Stepped};
-use domain::ids::{ScopeId, TaskId};
+use domain::ids::{ApprovalId, ScopeId, TaskId};
 use domain::instructions::{Drift, RoleState, Surroundings, TaskContent, Trust, WorkspaceState, WorkspaceUse, render};
 use domain::outcome::Refusal;
 use domain::platform::Platform;
@@ -23,6 +24,10 @@ pub(crate) struct Scene {
     role: Loaded<Anchor>,
     workspace: Option<Loaded<Anchor>>,
     workspace_tag: String,
+    /// What was last found on the role, while one of the chain's repairs is open.
+    found: Option<Drift>,
+    /// Where the approval was replaced, the last one under its key.
+    latest: Option<ApprovalId>,
 }
 
 impl Scene {
@@ -32,7 +37,8 @@ impl Scene {
         let gone =
             |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
         let value = &chain.value;
-        let approval = store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
+        let approval: Loaded<Approval> =
+            store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
         let workload = store.load(value.workload_id.as_str()).await?.ok_or_else(|| gone("workload"))?;
         let (mut role, mut workspace) = (None, None);
         for key in AnchorKey::of_chain(value) {
@@ -44,7 +50,22 @@ impl Scene {
         }
         let role = role.ok_or_else(|| gone("role's anchor"))?;
         let workspace_tag = store.settings_in_force().await?.0.bill.workspace_tag_key;
-        Ok(Some(Self { chain, approval, workload, role, workspace, workspace_tag }))
+        let latest = match approval.value.state {
+            ApprovalState::Superseded => {
+                let key = Approval::key(&value.workload_id, &value.model_key, value.tier);
+                store.load_last_approval(&key).await?.map(|last| last.value.id)
+            }
+            ApprovalState::Active | ApprovalState::Revoked | ApprovalState::Expired => None,
+        };
+        let repairs = value.tasks.iter().any(|t| t.kind == TaskKind::FixDrift && !t.state.is_terminal());
+        let finding = if repairs { store.load_drift_on_role(&value.role()).await? } else { None };
+        let found = finding.and_then(|finding| finding.value.found);
+        Ok(Some(Self { chain, approval, workload, role, workspace, workspace_tag, found, latest }))
+    }
+
+    /// The chain's approval as it stands.
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        Standing { approval: &self.approval.value, latest: self.latest.as_ref() }
     }
 
     /// Whose turn it is for the chain's next policy task.
@@ -57,7 +78,8 @@ impl Scene {
         &self.role.value
     }
 
-    /// The content of a task of `chain`, this chain in its next state.
+    /// The content of a task of `chain`, this chain in its next state; a repair is made from `drift`, or from what was last
+    /// found.
     pub(crate) fn render(&self, chain: &Chain, kind: TaskKind, drift: Option<&Drift>) -> Result<TaskContent, Refusal> {
         let others: Vec<Grant> = self
             .role
@@ -83,7 +105,7 @@ impl Scene {
             workspace: registered.as_ref().map_or(WorkspaceState::ToCreate, WorkspaceState::Registered),
             workspace_tag: &self.workspace_tag,
             workspace_use: if shared { WorkspaceUse::Shared } else { WorkspaceUse::Last },
-            drift,
+            drift: drift.or(self.found.as_ref()),
         };
         render(kind, chain, &around)
     }

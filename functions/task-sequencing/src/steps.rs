@@ -34,7 +34,7 @@ pub(crate) async fn start(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<T
         &app,
         &call,
         None,
-        |scene, id| decide_start(&scene.chain.value, id, &scene.approval.value, &call.actor, call.now),
+        |scene, id| decide_start(&scene.chain.value, id, scene.standing(), &call.actor, call.now),
         |_, task, stepped| Event::TaskStarted { task: task_ref(&stepped.chain, task, &stepped.progress) },
     )
     .await
@@ -51,8 +51,9 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
         },
         None => None,
     };
-    let completion =
-        Completion { digest: call.body.digest.clone(), evidence: call.body.evidence.clone(), verification };
+    let (verification, map_found) = verification.unzip();
+    let (digest, evidence) = (call.body.digest.clone(), call.body.evidence.clone());
+    let completion = Completion { digest, evidence, verification, map_found: map_found.flatten() };
     step(
         &app,
         &call,
@@ -63,7 +64,7 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
             decide_complete(
                 &scene.chain.value,
                 id,
-                &scene.approval.value,
+                scene.standing(),
                 completion.clone(),
                 mode,
                 &turn,
@@ -127,7 +128,7 @@ pub(crate) async fn reissue(app: Arc<App>, call: Call<Reason>) -> Result<Answer<
             decide_reissue(
                 &scene.chain.value,
                 id,
-                &scene.approval.value,
+                scene.standing(),
                 reason.clone(),
                 &turn,
                 &render,

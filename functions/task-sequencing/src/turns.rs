@@ -18,9 +18,10 @@ use crate::scene::{Scene, task_ref};
 pub(crate) async fn next(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let event = Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
     let moved = match event {
-        Event::TaskCompleted { task } | Event::TaskReturned { task, .. } | Event::ChainImplemented { task, .. } => {
-            task.scope_id
-        }
+        Event::TaskCompleted { task }
+        | Event::TaskReturned { task, .. }
+        | Event::TaskCancelled { task, .. }
+        | Event::ChainImplemented { task, .. } => task.scope_id,
         Event::ChainEnding { scope_id, .. } | Event::ChainRevoked { scope_id, .. } => scope_id,
         _ => return Ok(()),
     };

@@ -10,34 +10,46 @@ use domain::chain::Chain;
 use domain::drift::live::ApprovedRole;
 use domain::drift::shown;
 use domain::ids::TaskId;
-use domain::instructions::Drift;
+use domain::map::{self, MapFound, TagHolder};
 use domain::task::{TaskState, Verification};
 use jiff::Timestamp;
 
 use crate::App;
-use crate::live::{ReadError, Reader};
+use crate::live::{AFTER_A_CHANGE, Looked, ReadError, Reader};
 
 /// The API's caller gets an answer within 30 s; the decision and its commit need their share.
 const LOOK_MAX: Duration = Duration::from_secs(15);
 
-/// What is found in the account; none for a task that puts no policy, and for one that nobody has in hand.
-pub(crate) async fn verify(app: &App, chain: &Chain, task: &TaskId, now: Timestamp) -> Option<Verification> {
+/// What is found in the account, and what of the MAP tag; none for a task that puts no policy, and for one that nobody has
+/// in hand.
+pub(crate) async fn verify(
+    app: &App,
+    chain: &Chain,
+    task: &TaskId,
+    now: Timestamp,
+) -> Option<(Verification, Option<MapFound>)> {
     let task = chain.task(task).filter(|t| t.state == TaskState::InProgress)?;
-    let approved = ApprovedRole::of_task(task)?;
+    let approved = ApprovedRole::of_task(chain, task)?;
     let role = chain.role();
-    let looked = tokio::time::timeout(LOOK_MAX, look(app, &role, &approved)).await;
-    Some(match looked.unwrap_or(Err(ReadError::TooSlow)) {
+    let profiles: Vec<TagHolder> = map::profile(chain).into_iter().collect();
+    let looked = tokio::time::timeout(LOOK_MAX, look(app, &role, &profiles, &approved)).await;
+    let looked = looked.unwrap_or(Err(ReadError::TooSlow));
+    // A tag that this scope did not ask for may be another scope's; the nightly check sees them all.
+    let live = looked.as_ref().ok().and_then(|looked| looked.live.as_ref()).filter(|_| chain.map.is_some());
+    let found = live.and_then(|live| map::found(chain, std::slice::from_ref(chain), live));
+    let verification = match looked.map(|looked| looked.drift) {
         Ok(drift) if drift.is_none() => Verification::Verified { at: now },
         Ok(drift) if drift.missing => {
             let differences = vec![format!("role `{}` does not exist in account {}", role.name, role.account_id)];
             Verification::Drifted { at: now, differences }
         }
         Ok(drift) => Verification::Drifted { at: now, differences: shown(&drift) },
-        Err(error) => Verification::Unreadable { at: now, why: error.to_string() },
-    })
+        Err(error) => Verification::Unreadable { at: now, cause: error.cause(), why: error.to_string() },
+    };
+    Some((verification, found))
 }
 
-async fn look(app: &App, role: &RoleRef, approved: &ApprovedRole) -> Result<Drift, ReadError> {
+async fn look(app: &App, role: &RoleRef, profiles: &[TagHolder], approved: &ApprovedRole) -> Result<Looked, ReadError> {
     let reader = Reader::of_account(&app.platform, role.partition, &role.account_id).await?;
-    reader.compare(&role.name, |live| Ok(approved.diff(live))).await
+    reader.compare(&role.name, profiles, AFTER_A_CHANGE, |live| Ok(approved.diff(live))).await
 }

@@ -16,9 +16,10 @@ use domain::ids::{
     ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
     WorkloadId,
 };
+use domain::map::MapState;
 use domain::model::ModelDecision;
 use domain::money::Money;
-use domain::platform::{ModelKey, Platform};
+use domain::platform::{ModelId, ModelKey, Platform};
 use domain::task::TaskKind;
 
 /// Where an event about a workload belongs: whom it is told to.
@@ -127,6 +128,8 @@ events! {
     ModelChanged = "model.changed" { /** The model. */ model_key: ModelKey },
     /// Models that discovery saw for the first time are announced to the Leads: each once, all of a run together.
     ModelsAnnounced = "models.announced" { /** The models. */ model_keys: Vec<ModelKey> },
+    /// Discovery saw an application inference profile come, change or go.
+    ProfileChanged = "profile.changed" { /** Its ARN. */ arn: String, /** The model that it leads to, if it is one. */ model_id: Option<ModelId> },
     /// A Lead decided about a model.
     ModelDecided = "model.decided" { /** The model. */ model_key: ModelKey, /** What. */ decision: ModelDecision, /** Why. */ reason: String },
     /// An account came into governance or changed.
@@ -181,6 +184,10 @@ events! {
     TaskReleased = "task.released" { /** Which. */ task: TaskRef },
     /// The Lead sent a returned task out again.
     TaskReissued = "task.reissued" { /** Which. */ task: TaskRef },
+    /// A ready task that nobody has begun reads otherwise than before.
+    TaskRewritten = "task.rewritten" { /** Which. */ task: TaskRef },
+    /// A task was withdrawn: nothing is left to do.
+    TaskCancelled = "task.cancelled" { /** Which. */ task: TaskRef, /** Why. */ reason: String },
     /// A task that waited for its role became ready.
     TaskReady = "task.ready" { /** Which. */ task: TaskRef },
     /// A scope is complete: the owner may claim.
@@ -191,6 +198,8 @@ events! {
     ChainRevoked = "chain.revoked" { /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
     /// A scope moved, unchanged, under the approval that replaced its own.
     ChainCarried = "chain.carried" { /** Whom it serves. */ place: Place, /** The new approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
+    /// What is known of a scope's MAP tag changed.
+    ChainMapChanged = "chain.map-changed" { /** Whom it serves. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId, /** Where it stands now. */ state: MapState },
     /// An anchor was claimed.
     ClaimMade = "claim.made" { /** Which. */ claim: ClaimRef },
     /// A claim was ended.

@@ -22,6 +22,7 @@ use crate::space::Space;
 use crate::text::{Note, Sub};
 
 pub mod checks;
+pub mod comparison;
 pub mod decide;
 
 /// How urgent the work is; orders the engineer's queue.

@@ -14,6 +14,7 @@ use crate::authorization::{Relation, Relations};
 use crate::aws::{Partition, RoleRef, WorkspaceArn, WorkspaceName};
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, ScopeId, SpaceId, TaskId, WorkloadId};
+use crate::map::MapFound;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
@@ -97,6 +98,9 @@ pub struct Chain {
     pub agentic: Option<Agentic>,
     /// MAP tagging.
     pub map: Option<MapTagging>,
+    /// What was last found of the MAP tag.
+    #[serde(default)]
+    pub map_found: Option<MapFound>,
     /// API keys are forbidden.
     pub sig_v4_only: bool,
     /// Where, and under which role.
@@ -146,6 +150,7 @@ impl Chain {
             actions: decision.actions.clone(),
             agentic: decision.agentic.clone(),
             map: decision.map.clone(),
+            map_found: None,
             sig_v4_only: decision.sig_v4_only,
             spec,
             workspace_name: decision.workspace_name.clone(),

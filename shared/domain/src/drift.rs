@@ -53,6 +53,29 @@ impl DriftState {
     }
 }
 
+/// Why a live role cannot be judged.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnreadableCause {
+    /// The product was deployed without a reader role.
+    NotConfigured,
+    /// The account's reader role is not there, or does not let the product in.
+    AssumptionRefused,
+    /// The reader role may not make the call.
+    Denied,
+    /// The account makes more calls than IAM answers.
+    Throttled,
+    /// IAM did not answer, or not in time.
+    #[default]
+    NotAnswered,
+    /// It answered what cannot be read.
+    NotDecoded,
+    /// What is approved on the role cannot be compiled, so there is nothing to compare with.
+    NotComparable,
+}
+
 /// What is known of one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +98,13 @@ pub struct DriftFinding {
     pub last_checked: Timestamp,
     /// What differs, for people; once resolved, what differed.
     pub differences: Vec<String>,
-    /// Why the role could not be read.
+    /// The same, part by part; repairs are made from it.
+    #[serde(default)]
+    pub found: Option<Drift>,
+    /// What kept the role from being read.
+    #[serde(default)]
+    pub cause: Option<UnreadableCause>,
+    /// The same, in the service's own words.
     pub why: Option<String>,
     /// The task that was opened to repair it.
     pub task_id: Option<TaskId>,
@@ -88,8 +117,13 @@ pub enum Seen {
     AsApproved,
     /// It is something else.
     Drifted(Drift),
-    /// It could not be read: why.
-    Unreadable(String),
+    /// It could not be read.
+    Unreadable {
+        /// What kept it from being read.
+        cause: UnreadableCause,
+        /// In the service's own words.
+        why: String,
+    },
 }
 
 /// The id of the finding on a role: from a digest, since the alphabet of ids would make one of two role names.
@@ -129,13 +163,15 @@ pub fn decide_check(
         return refusal.into();
     }
     let open = before.filter(|f| f.state != DriftState::Resolved);
-    let (state, differences, why) = match (seen, open) {
+    let (state, found, cause, why) = match (seen, open) {
         (Seen::AsApproved, None) => return Outcome::AlreadyDone,
         (Seen::AsApproved, Some(finding)) => return resolved(finding, now),
-        (Seen::Drifted(drift), _) => (DriftState::Drifted, shown(drift), None),
+        (Seen::Drifted(drift), _) => (DriftState::Drifted, Some(drift), None, None),
         // What was seen stays true until somebody sees otherwise.
-        (Seen::Unreadable(_), Some(DriftFinding { state: DriftState::Drifted, .. })) => return Outcome::AlreadyDone,
-        (Seen::Unreadable(why), _) => (DriftState::Unreadable, Vec::new(), Some(why.clone())),
+        (Seen::Unreadable { .. }, Some(DriftFinding { state: DriftState::Drifted, .. })) => {
+            return Outcome::AlreadyDone;
+        }
+        (Seen::Unreadable { cause, why }, _) => (DriftState::Unreadable, None, Some(*cause), Some(why.clone())),
     };
     let same_state = open.filter(|f| f.state == state);
     let finding = DriftFinding {
@@ -147,7 +183,9 @@ pub fn decide_check(
         state,
         since: same_state.map_or(now, |f| f.since),
         last_checked: now,
-        differences,
+        differences: found.map(shown).unwrap_or_default(),
+        found: found.cloned(),
+        cause,
         why,
         task_id: repair.cloned().or_else(|| same_state.and_then(|f| f.task_id.clone())),
     };
@@ -192,7 +230,8 @@ mod tests {
             Outcome::Changed(finding) => Ok(finding),
             other => anyhow::bail!("{other:?}"),
         };
-        let unreadable = Seen::Unreadable("AccessDenied".to_owned());
+        let unread_for = |cause, why: &str| Seen::Unreadable { cause, why: why.to_owned() };
+        let unreadable = unread_for(UnreadableCause::Denied, "AccessDenied");
         let drifted = first(&drift("a"))?;
         let unread = first(&unreadable)?;
         let Outcome::Changed(closed) = decide_close(&drifted, &job, start) else { anyhow::bail!("not closed") };
@@ -214,7 +253,8 @@ mod tests {
         check(Some(&unread), &Seen::AsApproved, Some((Resolved, true)));
         check(Some(&unread), &drift("a"), Some((Drifted, true)));
         check(Some(&unread), &unreadable, None);
-        check(Some(&unread), &Seen::Unreadable("throttled".to_owned()), Some((Unreadable, false)));
+        let throttled = unread_for(UnreadableCause::Throttled, "Throttling");
+        check(Some(&unread), &throttled, Some((Unreadable, false)));
         assert_eq!(decide_close(&closed, &job, later), Outcome::AlreadyDone);
         Ok(())
     }

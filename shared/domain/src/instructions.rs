@@ -20,7 +20,6 @@ mod claude;
 mod command;
 mod curl;
 mod drift;
-pub mod map;
 mod pod_identity;
 mod revoke;
 mod role;

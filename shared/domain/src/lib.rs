@@ -25,6 +25,7 @@ pub mod gap;
 pub mod handoff;
 pub mod ids;
 pub mod instructions;
+pub mod map;
 pub mod model;
 pub mod models_table;
 pub mod money;

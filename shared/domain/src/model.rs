@@ -15,11 +15,12 @@ use crate::people::Actor;
 use crate::platform::{ModelId, ModelKey, Platform};
 use crate::text::{Note, Sub};
 
+pub mod application;
 pub mod discovery;
 pub mod restriction;
 
 pub use discovery::{Discovery, RegionAnswer, merge_catalog, merge_discovery};
-pub use restriction::{Restriction, conforms};
+pub use restriction::{Restriction, can_conform, conforms};
 
 /// Where a model stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::drift::UnreadableCause;
 use crate::ids::TaskId;
-use crate::instructions::{Artifact, Step};
+use crate::instructions::{Artifact, Step, TaskContent};
 use crate::text::{Note, Sub};
 
 /// What a task is about.
@@ -122,7 +123,10 @@ pub enum Verification {
     Unreadable {
         /// When that was tried.
         at: Timestamp,
-        /// Why.
+        /// What kept it from being read.
+        #[serde(default)]
+        cause: UnreadableCause,
+        /// The same, in the service's own words.
         why: String,
     },
 }
@@ -178,6 +182,19 @@ impl Task {
         task.state = state;
         task.history.push(TaskStep { state, by: by.clone(), at, reason });
         task
+    }
+
+    /// The task as it reads with this content.
+    #[must_use]
+    pub(crate) fn with_content(self, content: TaskContent) -> Self {
+        Self {
+            title: content.title,
+            instructions: content.instructions,
+            undo: content.undo,
+            artifacts: content.artifacts,
+            evidence_required: content.evidence_required,
+            ..self
+        }
     }
 
     /// Who last brought the task into `state`.

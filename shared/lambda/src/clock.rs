@@ -1,7 +1,7 @@
 //! The time, as a value that is handed in. On Lambda it is the system's; the local stack and the tests set it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,6 +21,15 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Set(clock) => clock.now(),
+        }
+    }
+
+    /// Lets some time pass. Under a clock that somebody sets, no time passes by itself: others get their turn, and that is
+    /// all, so that whoever waits for AWS to settle waits for nothing where nothing lags.
+    pub async fn pause(&self, duration: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(duration).await,
+            Self::Set(_) => tokio::task::yield_now().await,
         }
     }
 }

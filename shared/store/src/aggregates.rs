@@ -15,6 +15,7 @@ pub mod month;
 pub mod notice;
 pub mod person;
 pub mod portfolio;
+pub mod profile;
 pub mod proposal;
 pub mod reminder;
 pub mod request;

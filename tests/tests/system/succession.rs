@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, DORA, LENA, NOVA_LITE, PETRA, World, approval, fields, model_key, nova_places, places, request,
-    text, texts,
+    CHECKOUT, CHEN, DATA, DORA, LENA, NOVA_LITE, PETRA, SONNET, World, approval, fields, model_key, nova_places,
+    places, request, text, texts,
 };
 
 const ROLE: &str = "finops-ai-checkout";
@@ -157,6 +157,10 @@ async fn a_block_rejects_what_is_asked_and_revokes_what_was_given_and_unblocking
 async fn a_restriction_ends_what_no_longer_conforms_and_limits_what_comes() -> anyhow::Result<()> {
     let world = World::empty().await?;
     let granted = world.one_grant().await?;
+    let inside = text(&world.post(PETRA, "/v1/requests", &request(&granted.workload)).await?.ok()?, "/id")?;
+    let elsewhere =
+        fields(&request(&granted.workload), &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-west-2" }] }));
+    let outside = text(&world.post(PETRA, "/v1/requests", &elsewhere).await?.ok()?, "/id")?;
     let limits = json!({ "accountIds": [CHECKOUT], "regions": ["us-east-1"], "maxDays": 30 });
     world
         .decide_model(&nova(), json!({ "decision": "restricted", "reason": "pilot only", "restriction": limits }))
@@ -164,8 +168,11 @@ async fn a_restriction_ends_what_no_longer_conforms_and_limits_what_comes() -> a
     world.settle().await?;
     let ended = world.get(LENA, &format!("/v1/approvals/{}", granted.id)).await?.ok()?;
     assert_eq!(ended["state"], "revoked", "it never expires, which the restriction asks for");
-    let asked = text(&world.post(PETRA, "/v1/requests", &request(&granted.workload)).await?.ok()?, "/id")?;
-    let path = format!("/v1/requests/{asked}/approve");
+    let state = async |id: &str| -> anyhow::Result<Value> {
+        Ok(world.get(PETRA, &format!("/v1/requests/{id}")).await?.ok()?["state"].clone())
+    };
+    assert_eq!((state(&inside).await?, state(&outside).await?), (json!("submitted"), json!("rejected")));
+    let path = format!("/v1/requests/{inside}/approve");
     let here = approval(&places(ROLE, &[(CHECKOUT, "us-east-1")]));
     for outside in [
         here.clone(),
@@ -175,6 +182,108 @@ async fn a_restriction_ends_what_no_longer_conforms_and_limits_what_comes() -> a
         assert_eq!(world.post(LENA, &path, &outside).await?.refusal(), (409, "model-restricted"), "{outside}");
     }
     world.post(LENA, &path, &fields(&here, &json!({ "expiresOn": "2026-09-10" }))).await?.ok()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chain_of_successors_names_the_one_that_stands_for_start_and_complete_on_both_platforms() -> anyhow::Result<()>
+{
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    world.estimate(PETRA, &workload, "claude-platform", "10.00").await?;
+    let desk = |regions: &[&str]| {
+        let scope = |region: &&str| json!({ "accountId": DATA, "region": region, "iamRole": "finops-ai-desk" });
+        let scopes: Value = regions.iter().map(scope).collect();
+        json!({ "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"], "workspaceName": "desk", "scopes": scopes })
+    };
+    let nova = |regions: &[&str]| approval(&nova_places(ROLE, regions));
+    for body in [&nova as &dyn Fn(&[&str]) -> Value, &desk] {
+        let old = world.granted(PETRA, &workload, &body(&["us-west-2"])).await?;
+        let ready = world.task_in(&old.id, "ready").await?;
+        let path = format!("/v1/tasks/{}", text(&ready, "/id")?);
+        let between = world.granted(PETRA, &workload, &body(&["us-east-1", "us-west-2"])).await?;
+        let new = world.granted(PETRA, &workload, &body(&["us-east-1"])).await?;
+        assert_ne!(between.id, new.id);
+        let complete = json!({ "digest": old.digest, "evidence": {} });
+        for (step, body) in [("start", json!({})), ("complete", complete)] {
+            let void = world.post(CHEN, &format!("{path}/{step}"), &body).await?;
+            assert_eq!(void.refusal(), (409, "approval-superseded"), "{step}: {}", void.body);
+            assert_eq!(void.body["current"]["approvalId"], json!(new.id), "{step}: the one that stands");
+        }
+        assert_eq!(scope_states(&world, &old.id).await?, ["revoked"], "nobody had begun it");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_asked_stands_beside_what_was_approved() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let asked = fields(
+        &request(&workload),
+        &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }, { "accountId": CHECKOUT, "region": "us-west-2" }] }),
+    );
+    let asked = text(&world.post(PETRA, "/v1/requests", &asked).await?.ok()?, "/id")?;
+    let body = fields(&approval(&places(ROLE, &[(CHECKOUT, "us-east-1")])), &json!({ "expiresOn": "2026-12-31" }));
+    let answer = world.post(LENA, &format!("/v1/requests/{asked}/approve"), &body).await?.ok()?;
+    let shown = world.get(PETRA, &format!("/v1/approvals/{}", text(&answer, "/id")?)).await?.ok()?;
+    assert_eq!(answer["comparison"], shown["comparison"]);
+    assert_eq!((&shown["comparison"]["against"], &shown["comparison"]["id"]), (&json!("request"), &json!(asked)));
+    let lines = shown["comparison"]["differences"].as_array().cloned().unwrap_or_default();
+    let told: Vec<(String, String)> = texts(&lines, "field").into_iter().zip(texts(&lines, "how")).collect();
+    let expected = [("actions", "narrowed"), ("scopes", "chosen"), ("scopes", "narrowed"), ("expiresOn", "narrowed")];
+    assert_eq!(told, expected.map(|(field, how)| (field.to_owned(), how.to_owned())), "{lines:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_end_of_an_approval_is_announced_at_14_3_and_0_days_once_each() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let body = fields(&approval(&places(ROLE, &[(CHECKOUT, "us-east-1")])), &json!({ "expiresOn": "2026-09-30" }));
+    world.granted(PETRA, &workload, &body).await?;
+    let notices = async || -> anyhow::Result<usize> {
+        let subjects = texts(&world.messages(PETRA).await?, "subject");
+        Ok(subjects.iter().filter(|subject| subject.contains("ends in") || subject.contains("ends today")).count())
+    };
+    for (day, told) in [
+        ("2026-09-15T23:00:00Z", 0),
+        ("2026-09-16T00:30:00Z", 1),
+        ("2026-09-20T00:00:00Z", 1),
+        ("2026-09-26T23:00:00Z", 1),
+        ("2026-09-27T00:30:00Z", 2),
+        ("2026-09-30T00:30:00Z", 3),
+        ("2026-09-30T23:30:00Z", 3),
+    ] {
+        world.at(day)?;
+        let first = world.schedule("approval-lifecycle").await?;
+        let again = world.schedule("approval-lifecycle").await?;
+        assert_eq!(again["noticed"], 0, "{day} {first}");
+        assert_eq!(notices().await?, told, "{day} {:?}", texts(&world.messages(PETRA).await?, "subject"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_successor_for_later_may_not_take_access_away_until_then() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    let old = world.one_grant().await?;
+    world.implement(&old.id, CHECKOUT, ROLE).await?;
+    let asked = text(&world.post(PETRA, "/v1/requests", &request(&old.workload)).await?.ok()?, "/id")?;
+    let path = format!("/v1/requests/{asked}/approve");
+    let later = json!({ "effectiveFrom": "2026-09-01" });
+    let moved = world.post(LENA, &path, &fields(&approval(&nova_places(ROLE, &["us-west-2"])), &later)).await?;
+    assert!(text(&moved.body, "/detail")?.contains("would lose its access today"), "{}", moved.body);
+    let wider = fields(&approval(&nova_places(ROLE, &["us-east-1", "us-west-2"])), &later);
+    let new = text(&world.post(LENA, &path, &wider).await?.ok()?, "/id")?;
+    world.settle().await?;
+    assert_eq!(scope_states(&world, &new).await?, ["implemented", "approved"], "what stays, stays; the rest waits");
+    world.at("2026-09-01T00:00:00Z")?;
+    world.schedule("approval-lifecycle").await?;
+    assert_eq!(scope_states(&world, &new).await?, ["implemented", "pending-task"]);
     Ok(())
 }
 

@@ -2,19 +2,21 @@
 
 use contract::events::{Event, Place};
 use domain::approval::ApprovalState;
-use domain::chain::end::decide_fix_drift;
+use domain::chain::end::{decide_fix_drift, decide_refresh_repair, decide_withdraw_repair};
 use domain::chain::issue::RoleTurn;
 use domain::chain::{Chain, Progress, Stepped};
 use domain::drift::{DriftFinding, DriftState, Seen, decide_check, decide_close};
-use domain::ids::{DriftId, TaskId};
+use domain::ids::{DriftId, ScopeId, TaskId};
 use domain::instructions::Drift;
+use domain::map::{MapFound, decide_note, standing};
 use domain::outcome::{Outcome, Refusal};
+use domain::text::Note;
 use lambda::{Failure, Tick};
 use store::{Step, Transaction};
 
 use super::Checked;
 use crate::App;
-use crate::scene::{Scene, task_ref};
+use crate::scene::{Scene, place, task_ref};
 
 /// What recording came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +24,22 @@ pub(super) struct Recorded {
     pub(super) opened_task: bool,
 }
 
-/// A repair in the making: the chain as it was and as it will be.
+/// What becomes of the repair: the chain as it was and as it will be.
 struct Repair {
     scene: Scene,
     stepped: Stepped,
     task: TaskId,
+    step: RepairStep,
+}
+
+/// Why the chain moves.
+enum RepairStep {
+    /// A task is opened.
+    Open,
+    /// One that nobody has begun is written anew: something else differs.
+    Refresh,
+    /// One that nobody has in hand is withdrawn: nothing differs any more.
+    Withdraw(Note),
 }
 
 /// Records what was seen of a role. Seeing the same again writes nothing, unless a repair can be opened only now.
@@ -35,12 +48,16 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
     app.store
         .decide(|| async {
             let before = app.store.load_drift_on_role(role).await?;
-            let repair = match seen {
-                Seen::Drifted(drift) => plan_repair(app, tick, checked, drift).await?,
-                Seen::AsApproved | Seen::Unreadable(_) => None,
-            };
             let known = before.as_ref().map(|b| &b.value);
-            let task = repair.as_ref().map(|r| &r.task);
+            let repair = match seen {
+                Seen::Drifted(drift) => match refreshed(app, tick, known, drift).await? {
+                    Some(refreshed) => Some(refreshed),
+                    None => plan_repair(app, tick, checked, drift).await?,
+                },
+                Seen::AsApproved => withdrawn(app, tick, known).await?,
+                Seen::Unreadable { .. } => None,
+            };
+            let task = repair.as_ref().filter(|r| !matches!(r.step, RepairStep::Withdraw(_))).map(|r| &r.task);
             let finding = match decide_check(known, role, anchor, seen, task, &tick.actor, tick.now) {
                 Outcome::Changed(finding) => finding,
                 Outcome::AlreadyDone => return Ok(Step::Done(Recorded { opened_task: false })),
@@ -51,13 +68,11 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
                 Some(event) => tx.save(before.as_ref(), &finding, &event),
                 None => tx.save_under(before.as_ref(), &finding),
             }
-            if let Some(Repair { scene, stepped, task }) = &repair
-                && let Some(opened) = stepped.chain.task(task)
-            {
-                let event = Event::TaskReady { task: task_ref(&stepped.chain, opened, &stepped.progress) };
-                scene.write(&mut tx, stepped, &event).map_err(|refusal| poison(&refusal))?;
+            if let Some(repair) = &repair {
+                repair.write(&mut tx)?;
             }
-            Ok(Step::Commit(tx, Recorded { opened_task: repair.is_some() }))
+            let opened_task = repair.is_some_and(|r| matches!(r.step, RepairStep::Open));
+            Ok(Step::Commit(tx, Recorded { opened_task }))
         })
         .await
 }
@@ -81,6 +96,87 @@ pub(super) async fn closed(app: &App, tick: &Tick, id: &DriftId) -> Result<(), F
         .await
 }
 
+impl Repair {
+    fn write(&self, tx: &mut Transaction) -> Result<(), Failure> {
+        let Some(task) = self.stepped.chain.task(&self.task) else { return Ok(()) };
+        let task = task_ref(&self.stepped.chain, task, &self.stepped.progress);
+        let event = match &self.step {
+            RepairStep::Open => Event::TaskReady { task },
+            RepairStep::Refresh => Event::TaskRewritten { task },
+            RepairStep::Withdraw(reason) => Event::TaskCancelled { task, reason: reason.as_str().to_owned() },
+        };
+        self.scene.write(tx, &self.stepped, &event).map_err(|refusal| poison(&refusal))
+    }
+}
+
+/// Notes what was found of the MAP tag on the scopes of a role.
+pub(super) async fn map_tags(app: &App, tick: &Tick, checked: &Checked) -> Result<(), Failure> {
+    for (scope, found) in &checked.map_found {
+        note_map_tag(app, tick, scope, found).await?;
+    }
+    Ok(())
+}
+
+async fn note_map_tag(app: &App, tick: &Tick, scope: &ScopeId, found: &MapFound) -> Result<(), Failure> {
+    app.store
+        .decide(|| async {
+            let Some(before) = app.store.load::<Chain>(scope.as_str()).await? else { return Ok(Step::Done(())) };
+            match decide_note(&before.value, found, &tick.actor) {
+                Outcome::Changed(chain) => {
+                    let (approval_id, scope_id) = (chain.approval_id.clone(), chain.id.clone());
+                    let state = standing(&chain).state;
+                    let event = Event::ChainMapChanged { place: place(&chain), approval_id, scope_id, state };
+                    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+                    tx.update(&before, &chain, &event);
+                    Ok(Step::Commit(tx, ()))
+                }
+                Outcome::AlreadyDone => Ok(Step::Done(())),
+                Outcome::Refused(refusal) => Err(poison(&refusal)),
+            }
+        })
+        .await
+}
+
+/// The open repair written anew, if something else differs than when it was opened and nobody has begun it.
+async fn refreshed(
+    app: &App,
+    tick: &Tick,
+    known: Option<&DriftFinding>,
+    drift: &Drift,
+) -> Result<Option<Repair>, Failure> {
+    let Some((scene, task)) = repair_of(app, known).await? else { return Ok(None) };
+    let render = |chain: &Chain, kind| scene.render(chain, kind, Some(drift));
+    match decide_refresh_repair(&scene.chain.value, &task, &render, &tick.actor, tick.now) {
+        Outcome::Changed(stepped) => Ok(Some(Repair { scene, stepped, task, step: RepairStep::Refresh })),
+        Outcome::AlreadyDone => Ok(None),
+        Outcome::Refused(refusal) => {
+            tracing::error!(task.id = %task, error = %refusal, "a repair cannot be written anew");
+            Ok(None)
+        }
+    }
+}
+
+/// The open repair withdrawn, if nobody has it in hand.
+async fn withdrawn(app: &App, tick: &Tick, known: Option<&DriftFinding>) -> Result<Option<Repair>, Failure> {
+    let Some((scene, task)) = repair_of(app, known).await? else { return Ok(None) };
+    let reason: Note = "the live role is what was approved again"
+        .parse()
+        .map_err(|_| Failure::Poison("the reason of a withdrawal is no note".to_owned()))?;
+    match decide_withdraw_repair(&scene.chain.value, &task, &reason, &tick.actor, tick.now) {
+        Outcome::Changed(stepped) => Ok(Some(Repair { scene, stepped, task, step: RepairStep::Withdraw(reason) })),
+        Outcome::AlreadyDone => Ok(None),
+        Outcome::Refused(refusal) => Err(poison(&refusal)),
+    }
+}
+
+/// The repair that an open finding names, in its surroundings.
+async fn repair_of(app: &App, known: Option<&DriftFinding>) -> Result<Option<(Scene, TaskId)>, Failure> {
+    let open = known.filter(|finding| finding.state == DriftState::Drifted);
+    let Some(task) = open.and_then(|finding| finding.task_id.clone()) else { return Ok(None) };
+    let Some(scope) = Chain::id_of_task(&task) else { return Ok(None) };
+    Ok(Scene::load(&app.store, &scope).await?.map(|scene| (scene, task)))
+}
+
 /// The repair of a drifted role, if one can be opened now. While another policy task is open on the role, or its approval
 /// is about to be replaced, there is none: putting that task's document may be the repair, and the next night knows.
 async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -> Result<Option<Repair>, Failure> {
@@ -93,7 +189,7 @@ async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -
     match outcome {
         Outcome::Changed(stepped) => {
             let Progress::TaskReady(task) = stepped.progress.clone() else { return Ok(None) };
-            Ok(Some(Repair { scene, stepped, task }))
+            Ok(Some(Repair { scene, stepped, task, step: RepairStep::Open }))
         }
         Outcome::AlreadyDone => Ok(None),
         Outcome::Refused(refusal) => {

@@ -11,6 +11,7 @@ use crate::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec
 use crate::aws::{Partition, RoleRef};
 use crate::calendar::utc_day;
 use crate::ids::SpaceId;
+use crate::model::application::{ApplicationProfile, is_application_profile};
 use crate::model::{Model, ModelDecision, conforms};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::Platform;
@@ -88,7 +89,12 @@ fn check_map(fields: &ApprovalFields) -> Result<(), Refusal> {
 }
 
 /// Every scope lies in a governed account and region, where the model is offered in the way asked for.
-pub(super) fn check_places(fields: &ApprovalFields, accounts: &[Account], model: &Model) -> Result<(), Refusal> {
+pub(super) fn check_places(
+    fields: &ApprovalFields,
+    accounts: &[Account],
+    model: &Model,
+    profiles: &[ApplicationProfile],
+) -> Result<(), Refusal> {
     for scope in &fields.scopes {
         let governed = accounts.iter().find(|a| a.account_id == scope.account_id && a.state == AccountState::Active);
         let Some(account) = governed else {
@@ -114,7 +120,7 @@ pub(super) fn check_places(fields: &ApprovalFields, accounts: &[Account], model:
                 model.model_id, scope.region, model.model_key
             )));
         }
-        profile_of(scope, fields.platform, model)?;
+        profile_of(scope, fields.platform, model, profiles)?;
     }
     Ok(())
 }
@@ -149,6 +155,7 @@ pub fn profile_of(
     scope: &ScopeSpec,
     platform: Platform,
     model: &Model,
+    profiles: &[ApplicationProfile],
 ) -> Result<Option<(String, Vec<String>)>, Refusal> {
     let offer = model.regions.get(&scope.region);
     let known =
@@ -168,24 +175,8 @@ pub fn profile_of(
         (Platform::Bedrock, Some(wanted)) => {
             let partition = crate::aws::Partition::of_region(&scope.region);
             let prefix = format!("arn:{}:bedrock:{}:{}:", partition.as_str(), scope.region, scope.account_id);
-            let application =
-                wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("application-inference-profile/"));
-            if application
-                .is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
-            {
-                // Where an application profile routes, only its account knows; the model in the source region and every
-                // region of the model's system profiles is the least that its copies can lead to.
-                let arns: BTreeSet<String> = offer
-                    .into_iter()
-                    .flat_map(|o| o.profiles.iter().filter(|p| !p.global).flat_map(|p| p.model_arns(&model.model_id)))
-                    .chain(std::iter::once(format!(
-                        "arn:{}:bedrock:{}::foundation-model/{}",
-                        partition.as_str(),
-                        scope.region,
-                        model.model_id
-                    )))
-                    .collect();
-                return Ok(Some((wanted.clone(), arns.into_iter().collect())));
+            if wanted.contains(":application-inference-profile/") {
+                return application_profile(scope, wanted, model, profiles).map(Some);
             }
             let id =
                 wanted.strip_prefix(&prefix).and_then(|rest| rest.strip_prefix("inference-profile/")).unwrap_or(wanted);
@@ -214,11 +205,41 @@ pub fn profile_of(
     }
 }
 
+/// An application profile routes where its account made it route: only what discovery read there can be approved.
+fn application_profile(
+    scope: &ScopeSpec,
+    wanted: &str,
+    model: &Model,
+    profiles: &[ApplicationProfile],
+) -> Result<(String, Vec<String>), Refusal> {
+    if !is_application_profile(wanted, &scope.account_id, &scope.region) {
+        let detail =
+            format!("`inferenceProfile` `{wanted}` is not of account {} in {}", scope.account_id, scope.region);
+        return Err(invalid(detail));
+    }
+    let known = profiles.iter().find(|p| p.arn == wanted && p.gone_since.is_none());
+    let Some(profile) = known else {
+        return Err(invalid(format!(
+            "`inferenceProfile` `{wanted}` is not known; the daily discovery reads the profiles of each account through its reader role: let it run, or name a system profile"
+        )));
+    };
+    if profile.model_id().as_ref() != Some(&model.model_id.base()) {
+        let leads_to: Vec<&str> = profile.model_arns.iter().map(String::as_str).collect();
+        return Err(invalid(format!(
+            "`inferenceProfile` `{wanted}` leads to {}, not to `{}`",
+            leads_to.join(", "),
+            model.model_id
+        )));
+    }
+    Ok((profile.arn.clone(), profile.model_arns.iter().cloned().collect()))
+}
+
 /// The model's own decision allows this use.
 pub(super) fn check_model(
     fields: &ApprovalFields,
     model: &Model,
     space: &SpaceId,
+    break_glass: Option<&BreakGlass>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     match (model.decision, &model.restriction) {
@@ -235,8 +256,10 @@ pub(super) fn check_model(
         )),
         (ModelDecision::Restricted, Some(restriction)) => {
             let first_day = fields.effective_from.unwrap_or_else(|| utc_day(now));
+            // Break-glass ends by itself, whether or not a last day is given.
+            let last_day = fields.expires_on.into_iter().chain(break_glass.map(|b| utc_day(b.expires_at))).min();
             fields.scopes.iter().try_for_each(|s| {
-                conforms(restriction, space, &s.account_id, &s.region, &fields.actions, fields.expires_on, first_day)
+                conforms(restriction, space, &s.account_id, &s.region, &fields.actions, last_day, first_day)
             })
         }
         (ModelDecision::Approved | ModelDecision::Restricted, _) => Ok(()),
@@ -265,10 +288,12 @@ pub(super) fn check_ceiling(
         return wider(format!("the request asks for tier `{}`", asked.tier.as_str()));
     }
     let had = |a: &&Approval, scope: &ScopeSpec| {
-        a.decision
-            .scopes
-            .iter()
-            .any(|s| s.account_id == scope.account_id && s.region == scope.region && s.iam_role == scope.iam_role)
+        a.decision.scopes.iter().any(|s| {
+            s.account_id == scope.account_id
+                && s.region == scope.region
+                && s.iam_role == scope.iam_role
+                && s.inference_profile == scope.inference_profile
+        })
     };
     for scope in &fields.scopes {
         let asked_for = asked.scopes.is_empty()

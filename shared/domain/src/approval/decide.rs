@@ -11,6 +11,7 @@ use crate::authorization::{Action, Relation, authorize};
 use crate::chain::{Chain, ScopeState};
 use crate::ids::{ApprovalId, RequestId, ScopeId};
 use crate::model::Model;
+use crate::model::application::ApplicationProfile;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::request::{self, Request, RequestState};
@@ -39,6 +40,8 @@ pub struct DecideContext<'a> {
     pub model: &'a Model,
     /// The accounts that the scopes name, as far as they exist.
     pub accounts: &'a [Account],
+    /// The application profiles that the scopes name, as far as discovery knows them.
+    pub profiles: &'a [ApplicationProfile],
     /// The active approval under the same key, if there is one.
     pub replaced: Option<&'a Approval>,
     /// The chains of that approval.
@@ -92,6 +95,9 @@ pub fn decide_approve(
     let digest =
         Approval::digest_of(&context.workload.id, &model_key, &decision, request_id.as_ref(), break_glass.as_ref());
     let scopes = scopes_of(&decision, scope_ids, context);
+    if let Err(refusal) = check_no_pause(&decision, &scopes, context, now) {
+        return refusal.into();
+    }
     let approval = Approval {
         id: id.clone(),
         digest,
@@ -110,7 +116,7 @@ pub fn decide_approve(
         end: None,
         decision,
     };
-    let chains = match chains_of(&approval, context.model) {
+    let chains = match chains_of(&approval, context.model, context.profiles) {
         Ok(chains) => chains,
         Err(refusal) => return refusal.into(),
     };
@@ -169,7 +175,11 @@ fn check_all(
             Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "supersedes": derived }))
         );
     }
-    check_model(fields, context.model, &context.space.id, now)?;
+    let break_glass = match ground {
+        Ground::BreakGlass(terms) => Some(terms),
+        Ground::Request(_) | Ground::Narrowing => None,
+    };
+    check_model(fields, context.model, &context.space.id, break_glass, now)?;
     match ground {
         Ground::Request(request) => {
             check_ceiling(fields, request, context.replaced)?;
@@ -190,8 +200,36 @@ fn check_all(
             }
         }
     }
-    check_places(fields, context.accounts, context.model)?;
+    check_places(fields, context.accounts, context.model, context.profiles)?;
     check_trust(fields, context.workload)
+}
+
+/// Replacing takes effect at once, so a first day in the future would take access away until then. What carries over has no
+/// pause, and what was not issued loses nothing.
+fn check_no_pause(
+    decision: &ApprovalFields,
+    scopes: &[ApprovedScope],
+    context: &DecideContext<'_>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(day) = decision.effective_from.filter(|day| crate::calendar::start_of_day(*day) > now) else {
+        return Ok(());
+    };
+    let carries = |chain: &Chain| scopes.iter().any(|s| s.carried && s.id == chain.id);
+    let ends = context
+        .replaced_chains
+        .iter()
+        .find(|c| matches!(c.state, ScopeState::Implemented | ScopeState::PendingTask) && !carries(c));
+    match ends {
+        None => Ok(()),
+        Some(chain) => {
+            let detail = format!(
+                "role `{}` in {} would lose its access today and get it on {day} only; leave `effectiveFrom` out, or decide on that day",
+                chain.spec.iam_role, chain.spec.region
+            );
+            Err(Refusal::new(RefusalKind::InvalidValue, detail))
+        }
+    }
 }
 
 fn check_estimate(fields: &ApprovalFields, context: &DecideContext<'_>) -> Result<(), Refusal> {
@@ -236,14 +274,13 @@ fn same_grant(old: &ApprovalFields, new: &ApprovalFields) -> bool {
         && old.workspace_name == new.workspace_name
         && old.map == new.map
         && old.sig_v4_only == new.sig_v4_only
-        && new.effective_from.is_none()
 }
 
-fn chains_of(approval: &Approval, model: &Model) -> Result<Vec<Chain>, Refusal> {
+fn chains_of(approval: &Approval, model: &Model, profiles: &[ApplicationProfile]) -> Result<Vec<Chain>, Refusal> {
     let fresh = approval.scopes.iter().filter(|s| !s.carried);
     fresh
         .map(|scope| {
-            let profile = super::checks::profile_of(&scope.spec, approval.decision.platform, model)?;
+            let profile = super::checks::profile_of(&scope.spec, approval.decision.platform, model, profiles)?;
             Ok(Chain::of_scope(approval, scope.id.clone(), scope.spec.clone(), profile))
         })
         .collect()

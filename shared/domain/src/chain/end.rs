@@ -7,9 +7,10 @@ use crate::approval::Approval;
 use crate::authorization::{Action, Relations, authorize};
 use crate::chain::issue::{Render, RoleTurn, blocked_task, make_ready};
 use crate::chain::{Chain, Progress, ScopeState, Stepped};
+use crate::ids::TaskId;
 use crate::outcome::Outcome;
 use crate::people::Actor;
-use crate::task::{TaskKind, TaskState};
+use crate::task::{Task, TaskKind, TaskState};
 use crate::text::Note;
 
 /// Ends a scope: cancels its open tasks and, if anything was started, issues the task that takes the access away.
@@ -52,6 +53,52 @@ pub fn decide_fix_drift(
         return Outcome::AlreadyDone;
     }
     append(chain.clone(), TaskKind::FixDrift, turn, render, actor, now)
+}
+
+/// Writes anew a repair that nobody has begun, since something else differs now than when it was opened.
+pub fn decide_refresh_repair(
+    chain: &Chain,
+    id: &TaskId,
+    render: Render<'_>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
+    if let Err(refusal) = authorize(actor, Action::CheckDrift, Relations::NONE, "") {
+        return refusal.into();
+    }
+    let Some(task) = chain.task(id).filter(|t| t.kind == TaskKind::FixDrift && t.state == TaskState::Ready) else {
+        return Outcome::AlreadyDone;
+    };
+    let content = match render(chain, task.kind) {
+        Ok(content) => content,
+        Err(refusal) => return refusal.into(),
+    };
+    if task.instructions == content.instructions && task.artifacts == content.artifacts {
+        return Outcome::AlreadyDone;
+    }
+    let mut next = chain.clone();
+    next.replace(task.moved(TaskState::Ready, &actor.sub, now, None).with_content(content));
+    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+}
+
+/// Withdraws a repair that nobody has in hand, since nothing is left to repair.
+pub fn decide_withdraw_repair(
+    chain: &Chain,
+    id: &TaskId,
+    reason: &Note,
+    actor: &Actor,
+    now: Timestamp,
+) -> Outcome<Stepped> {
+    if let Err(refusal) = authorize(actor, Action::CheckDrift, Relations::NONE, "") {
+        return refusal.into();
+    }
+    let in_nobodys_hands = |t: &&Task| {
+        t.kind == TaskKind::FixDrift && matches!(t.state, TaskState::Ready | TaskState::Blocked | TaskState::Returned)
+    };
+    let Some(task) = chain.task(id).filter(in_nobodys_hands) else { return Outcome::AlreadyDone };
+    let mut next = chain.clone();
+    next.replace(task.moved(TaskState::Cancelled, &actor.sub, now, Some(reason.clone())));
+    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
 }
 
 /// Moves an implemented scope, unchanged, under the approval that replaced its own.

@@ -110,14 +110,9 @@ pub(super) fn make_ready(
         Err(refusal) => return refusal.into(),
     };
     let ready = Task {
-        title: content.title,
-        instructions: content.instructions,
-        undo: content.undo,
-        artifacts: content.artifacts,
-        evidence_required: content.evidence_required,
         blocked_by: None,
         assignee: None,
-        ..task.moved(TaskState::Ready, &actor.sub, now, None)
+        ..task.moved(TaskState::Ready, &actor.sub, now, None).with_content(content)
     };
     chain.replace(ready);
     Outcome::Changed(Stepped { chain, progress: Progress::TaskReady(id.clone()) })

@@ -12,7 +12,8 @@ use crate::chain::issue::{Render, RoleTurn, make_ready};
 use crate::chain::{Chain, Progress, ScopeState, Stepped, no_such_task};
 use crate::digest::Digest;
 use crate::handoff::{FUNCTION_URL_EVIDENCE, is_function_url};
-use crate::ids::TaskId;
+use crate::ids::{ApprovalId, TaskId};
+use crate::map::MapFound;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::task::{Evidence, Task, TaskKind, TaskState, Verification};
@@ -33,6 +34,15 @@ pub enum VerificationMode {
     Strict,
 }
 
+/// The approval of a chain as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// The approval that the chain implements.
+    pub approval: &'a Approval,
+    /// Where it was replaced, the last one under its key: its successor may have been replaced as well.
+    pub latest: Option<&'a ApprovalId>,
+}
+
 /// What an engineer presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
@@ -42,13 +52,15 @@ pub struct Completion {
     pub evidence: Evidence,
     /// What was found in the live account, if it was looked at.
     pub verification: Option<Verification>,
+    /// What was found of the MAP tag there.
+    pub map_found: Option<MapFound>,
 }
 
 /// Takes a ready task.
 pub fn decide_start(
     chain: &Chain,
     id: &TaskId,
-    approval: &Approval,
+    standing: Standing<'_>,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Stepped> {
@@ -58,7 +70,7 @@ pub fn decide_start(
     if task.state == TaskState::InProgress && task.assignee.as_ref() == Some(&actor.sub) {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may_work(actor, Action::StartTask, chain, task, approval) {
+    if let Err(refusal) = may_work(actor, Action::StartTask, chain, task, standing) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -75,7 +87,7 @@ pub fn decide_start(
 pub fn decide_complete(
     chain: &Chain,
     id: &TaskId,
-    approval: &Approval,
+    standing: Standing<'_>,
     completion: Completion,
     mode: VerificationMode,
     turn: &RoleTurn,
@@ -90,7 +102,7 @@ pub fn decide_complete(
     if task.state == TaskState::Completed && task.assignee.as_ref() == Some(&actor.sub) && same {
         return Outcome::AlreadyDone;
     }
-    let allowed = may_work(actor, Action::CompleteTask, chain, task, approval)
+    let allowed = may_work(actor, Action::CompleteTask, chain, task, standing)
         .and_then(|()| same_digest(chain, &completion.digest))
         .and_then(|()| check_evidence(chain, task, &completion.evidence))
         .and_then(|()| check_verification(mode, completion.verification.as_ref()));
@@ -104,6 +116,7 @@ pub fn decide_complete(
         ..task.moved(TaskState::Completed, &actor.sub, now, None)
     };
     let mut next = chain.clone();
+    next.map_found = completion.map_found.or(next.map_found);
     learn(&mut next, &done);
     next.replace(done.clone());
     advance(next, &done, turn, render, actor, now)
@@ -181,7 +194,7 @@ pub fn decide_release(chain: &Chain, id: &TaskId, actor: &Actor, now: Timestamp)
 pub fn decide_reissue(
     chain: &Chain,
     id: &TaskId,
-    approval: &Approval,
+    standing: Standing<'_>,
     reason: Note,
     turn: &RoleTurn,
     render: Render<'_>,
@@ -196,7 +209,7 @@ pub fn decide_reissue(
     {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may_work(actor, Action::ReissueTask, chain, task, approval) {
+    if let Err(refusal) = may_work(actor, Action::ReissueTask, chain, task, standing) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -209,10 +222,10 @@ pub fn decide_reissue(
 
 /// The authorisation table's answer, and the approval still stands. An approval that was replaced is told before the
 /// state into which that brought the task, whether its event has arrived or not.
-fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, approval: &Approval) -> Result<(), Refusal> {
+fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
     match may(actor, action, chain, task) {
-        Err(refusal) if refusal.kind == RefusalKind::WrongState => still_approved(task, approval).and(Err(refusal)),
-        answer => answer.and_then(|()| still_approved(task, approval)),
+        Err(refusal) if refusal.kind == RefusalKind::WrongState => still_approved(task, standing).and(Err(refusal)),
+        answer => answer.and_then(|()| still_approved(task, standing)),
     }
 }
 
@@ -231,12 +244,13 @@ fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task) -> Result<(), 
 }
 
 /// A task of an approval that no longer stands cannot be worked, unless it takes access away.
-fn still_approved(task: &Task, approval: &Approval) -> Result<(), Refusal> {
+fn still_approved(task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
+    let approval = standing.approval;
     if approval.state == ApprovalState::Active || task.kind.revokes() {
         return Ok(());
     }
     let successor = approval.end.as_ref().and_then(|e| e.superseded_by.as_ref());
-    Err(match successor {
+    Err(match successor.map(|by| standing.latest.unwrap_or(by)) {
         Some(by) => Refusal::new(
             RefusalKind::ApprovalSuperseded,
             format!("approval `{}` was replaced by `{by}`; take up the tasks of that one", approval.id),

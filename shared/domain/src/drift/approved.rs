@@ -10,6 +10,7 @@ use super::live::{ApprovedRole, LiveRole};
 use crate::aws::{Region, RoleRef};
 use crate::chain::{Chain, ScopeState};
 use crate::instructions::{Drift, Trust, runs_batch_on_bedrock};
+use crate::map;
 use crate::outcome::Refusal;
 use crate::platform::Platform;
 use crate::policy::compare::compare;
@@ -39,7 +40,10 @@ pub fn diff_of_scopes(
         return Ok(None);
     }
     let certain = compile(role, &grants)?;
-    let Some(live) = live else { return Ok(Some(ApprovedRole { policy: Some(certain), trust: None }.diff(None))) };
+    let tags = map::wanted(implemented.iter().copied());
+    let Some(live) = live else {
+        return Ok(Some(ApprovedRole { policy: Some(certain), trust: None, tags }.diff(None)));
+    };
     let mut readings = vec![certain];
     readings.extend(readings_with(role, &grants, &under_way(chains)));
     let live_policy = live.inline.get(crate::policy::POLICY_NAME).map_or("", String::as_str);
@@ -51,7 +55,7 @@ pub fn diff_of_scopes(
             nearest(implemented.iter().map(of).collect::<Result<Vec<_>, _>>()?, &live.trust)
         }
     };
-    Ok(Some(ApprovedRole { policy, trust }.diff(Some(live))))
+    Ok(Some(ApprovedRole { policy, trust, tags }.diff(Some(live))))
 }
 
 /// The grants that may be in the live document: issued, not yet implemented or not yet taken away.

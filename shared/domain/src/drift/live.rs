@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::widening::{closed_by, opens_models};
+use crate::chain::Chain;
 use crate::instructions::Drift;
+use crate::map::{self, WantedTag};
 use crate::policy::POLICY_NAME;
 use crate::policy::compare::{Difference, DifferenceKind, compare, compare_documents};
 use crate::policy::document::Document;
@@ -20,6 +22,10 @@ pub struct LiveRole {
     pub attached: BTreeMap<String, String>,
     /// Its permissions boundary.
     pub boundary: Option<Boundary>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The MAP tag of those application profiles of its scopes that could be read, by ARN; none is a profile without it.
+    pub profile_tags: BTreeMap<String, Option<String>>,
 }
 
 /// A managed policy beyond which a role can do nothing.
@@ -38,17 +44,20 @@ pub struct ApprovedRole {
     pub policy: Option<Document>,
     /// The trust policy, where it is the product's to say.
     pub trust: Option<Document>,
+    /// The tags that approvals want on it and on the profiles of its scopes.
+    pub tags: Vec<WantedTag>,
 }
 
 impl ApprovedRole {
     /// What a task's own files put on the role; none for a task that puts no policy, and before its files are there.
     #[must_use]
-    pub fn of_task(task: &Task) -> Option<Self> {
+    pub fn of_task(chain: &Chain, task: &Task) -> Option<Self> {
         let document = |name: &str| {
             let file = task.artifacts.iter().find(|a| a.name == name);
             file.map(|a| Document::parse(&a.content)).transpose().ok()
         };
-        let approved = Self { policy: document("policy.json")?, trust: document("trust-policy.json")? };
+        let tags = if task.kind.revokes() { Vec::new() } else { map::wanted(std::iter::once(chain)) };
+        let approved = Self { policy: document("policy.json")?, trust: document("trust-policy.json")?, tags };
         let says_enough = approved.policy.is_some() || task.kind.revokes();
         (task.kind.puts_policy() && says_enough).then_some(approved)
     }
@@ -56,7 +65,7 @@ impl ApprovedRole {
     /// How the live role departs from this; `None` is a role that is not there.
     #[must_use]
     pub fn diff(&self, live: Option<&LiveRole>) -> Drift {
-        let Some(live) = live else { return Drift { missing: self.policy.is_some(), ..Drift::default() } };
+        let Some(live) = live else { return self.diff_missing() };
         let inline = |(name, document): (&String, &String)| {
             (name != POLICY_NAME && opens_models(document)).then(|| name.clone())
         };
@@ -68,7 +77,15 @@ impl ApprovedRole {
             inline_policies: live.inline.iter().filter_map(inline).collect(),
             attached_policies: live.attached.iter().filter_map(attached).collect(),
             boundary: live.boundary.as_ref().map(|boundary| self.diff_boundary(boundary)).unwrap_or_default(),
+            tags: self.tags.iter().filter_map(|wanted| wanted.diff(live)).collect(),
         }
+    }
+
+    /// A role that is not there lacks its tag too: whoever creates it again has to set it.
+    fn diff_missing(&self) -> Drift {
+        let nothing = LiveRole::default();
+        let tags = self.tags.iter().filter(|_| self.policy.is_some()).filter_map(|wanted| wanted.diff(&nothing));
+        Drift { missing: self.policy.is_some(), tags: tags.collect(), ..Drift::default() }
     }
 
     fn diff_policy(&self, live: Option<&String>) -> Vec<Difference> {
@@ -108,7 +125,7 @@ mod tests {
 
     fn approved() -> anyhow::Result<ApprovedRole> {
         let grant = bedrock("amazon.nova-lite-v1:0", &[ModelAction::Invoke])?;
-        Ok(ApprovedRole { policy: Some(compile(&role()?, &[grant])?), trust: None })
+        Ok(ApprovedRole { policy: Some(compile(&role()?, &[grant])?), trust: None, tags: Vec::new() })
     }
 
     fn as_approved(approved: &ApprovedRole) -> LiveRole {
@@ -154,7 +171,7 @@ mod tests {
             ..as_approved(&approved)
         };
         assert!(says(&approved.diff(Some(&live)), "does not let `bedrock:InvokeModel` through"));
-        let nothing = ApprovedRole { policy: None, trust: None };
+        let nothing = ApprovedRole { policy: None, trust: None, tags: Vec::new() };
         assert!(nothing.diff(None).is_none(), "access that is gone with its role is gone");
         assert!(says(&nothing.diff(Some(&live)), "nothing is approved on the role"));
         let trusting = ApprovedRole { trust: Some(Document::parse(ADMINISTRATOR)?), ..approved };

@@ -1,9 +1,10 @@
 //! The two tasks of a Bedrock chain: the MAP inference profile, where one is approved, and the role with its policy.
 
 use super::command::{Command, account, literal};
-use super::{Steps, Surroundings, TaskContent, map, role, title};
+use super::{Steps, Surroundings, TaskContent, role, title};
 use crate::chain::Chain;
 use crate::digest::Digest;
+use crate::map;
 use crate::outcome::Refusal;
 use crate::policy::APPROVAL_TAG;
 use crate::policy::bedrock::model_arn;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Command, account};
 use super::{Artifact, Steps, Surroundings, TaskContent, role, title};
 use crate::chain::Chain;
+use crate::map::{self, TagDifference, TagHolder};
 use crate::outcome::Refusal;
 use crate::policy::APPROVAL_TAG;
 use crate::policy::compare::Difference;
@@ -28,6 +29,9 @@ pub struct Drift {
     /// What the permissions boundary closes of what was approved.
     #[serde(default)]
     pub boundary: Vec<String>,
+    /// Where the MAP tag is not as approved; only where an approval wants it.
+    #[serde(default)]
+    pub tags: Vec<TagDifference>,
 }
 
 impl Drift {
@@ -47,7 +51,9 @@ impl Drift {
         let attached = self.attached_policies.iter().map(|arn| format!("attached policy `{arn}` was not approved"));
         let missing = self.missing.then(|| "the role does not exist in the account".to_owned());
         let boundary = self.boundary.iter().map(|line| format!("permissions boundary {line}"));
-        missing.into_iter().chain(policy).chain(trust).chain(inline).chain(attached).chain(boundary).collect()
+        let tags = self.tags.iter().map(TagDifference::finding);
+        let lines = missing.into_iter().chain(policy).chain(trust).chain(inline).chain(attached);
+        lines.chain(boundary).chain(tags).collect()
     }
 }
 
@@ -82,6 +88,9 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
         let detach = Command::aws("iam detach-role-policy").option("--role-name", name).option("--policy-arn", arn);
         steps = steps.run("Detach the policy that was not approved", detach, "no output");
     }
+    for tag in &drift.tags {
+        steps = steps.run("Set the approved MAP tag", set_tag(name, tag), "no output");
+    }
     if !drift.boundary.is_empty() {
         let expect =
             "each line is gone; a boundary is not this task's to change: if its owner keeps it, return this task";
@@ -94,6 +103,18 @@ pub fn render_fix_drift(chain: &Chain, around: &Surroundings<'_>, drift: &Drift)
         artifacts,
         evidence_required: Vec::new(),
     })
+}
+
+fn set_tag(role_name: &str, tag: &TagDifference) -> Command {
+    match &tag.on {
+        TagHolder::Role => Command::aws("iam tag-role")
+            .option("--role-name", role_name)
+            .values("--tags", &[format!("Key={},Value={}", map::KEY, tag.approved)]),
+        TagHolder::Profile { arn, region } => Command::aws("bedrock tag-resource")
+            .option("--resource-arn", arn)
+            .values("--tags", &[format!("key={},value={}", map::KEY, tag.approved)])
+            .option("--region", region.as_str()),
+    }
 }
 
 fn create_again(steps: Steps, work: &role::RoleWork<'_>, chain: &Chain, around: &Surroundings<'_>) -> Steps {

@@ -27,6 +27,7 @@ pub(crate) fn chain(platform: Platform, model: &str, region: &str, actions: &[Mo
         actions: actions.iter().copied().collect(),
         agentic: None,
         map: None,
+        map_found: None,
         sig_v4_only: false,
         spec: ScopeSpec {
             account_id: ACCOUNT.parse()?,

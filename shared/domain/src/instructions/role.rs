@@ -85,7 +85,7 @@ impl RoleWork<'_> {
     pub(super) fn apply(&self, steps: Steps, map_value: Option<&str>) -> Steps {
         let name = self.role.name.as_str();
         let mut tags = vec![format!("Key={APPROVAL_TAG},Value={}", self.chain.approval_id)];
-        tags.extend(map_value.map(|value| format!("Key={},Value={value}", super::map::KEY)));
+        tags.extend(map_value.map(|value| format!("Key={},Value={value}", crate::map::KEY)));
         let steps = match self.state {
             RoleState::ToCreate(trust) => self.create(steps, &tags, trust),
             RoleState::Created(_) => put_trust(self.verify(steps, &tags), name, "trust-policy.json"),
@@ -226,7 +226,7 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
 /// Takes the product's tags off a role on which nothing is approved any more.
 pub(super) fn untag(steps: Steps, chain: &Chain) -> Steps {
     let mut keys = vec![APPROVAL_TAG.to_owned()];
-    keys.extend(map_role_tag(chain).map(|_| super::map::KEY.to_owned()));
+    keys.extend(map_role_tag(chain).map(|_| crate::map::KEY.to_owned()));
     let untag = Command::aws("iam untag-role").option("--role-name", chain.spec.iam_role.as_str());
     steps.run("Take the approval's tags off the role", untag.values("--tag-keys", &keys), "no output")
 }

@@ -158,7 +158,7 @@ fn routes_by_model(profiles: &[ListedProfile]) -> BTreeMap<ModelId, Vec<Inferenc
 }
 
 /// Region and model of `arn:aws:bedrock:R::foundation-model/M`; a global profile also names the ARN without a region.
-fn destination(arn: &str) -> Option<(Option<Region>, ModelId)> {
+pub(super) fn destination(arn: &str) -> Option<(Option<Region>, ModelId)> {
     let (head, model) = arn.split_once("::foundation-model/")?;
     let (_, region) = head.rsplit_once(':')?;
     let region = if region.is_empty() { None } else { Some(region.parse().ok()?) };

@@ -9,6 +9,7 @@ use crate::aws::{AccountId, Region};
 use crate::ids::SpaceId;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::{ModelAction, Platform};
+use crate::request::{Request, RequestedScope};
 
 /// Entries one list of a restriction may hold: it is part of the model's item and of one event of at most 24 KB.
 pub const RESTRICTION_ENTRIES_MAX: usize = 100;
@@ -101,6 +102,21 @@ pub fn conforms(
         ))),
         _ => Ok(()),
     }
+}
+
+/// Whether any approval of this request could lie within a restriction: what the request leaves open the Lead may choose.
+#[must_use]
+pub fn can_conform(restriction: &Restriction, request: &Request) -> bool {
+    let asked = &request.fields;
+    let place = |s: &RequestedScope| {
+        within("account", &restriction.account_ids, &s.account_id).is_ok()
+            && within("region", &restriction.regions, &s.region).is_ok()
+    };
+    let actions =
+        restriction.actions.is_empty() || asked.actions.is_empty() || !asked.actions.is_disjoint(&restriction.actions);
+    within("space", &restriction.space_ids, &request.space_id).is_ok()
+        && (asked.scopes.is_empty() || asked.scopes.iter().any(place))
+        && actions
 }
 
 fn within<T: Ord + std::fmt::Display>(what: &str, allowed: &BTreeSet<T>, wanted: &T) -> Result<(), Refusal> {

@@ -1,0 +1,169 @@
+//! Each account's application inference profiles, read through its reader role and recorded one by one.
+//!
+//! An account and region that refuses or is silent keeps what was known of it. What a complete listing leaves out is gone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_sdk_bedrock::Client;
+use aws_sdk_bedrock::types::{InferenceProfileSummary, InferenceProfileType};
+use contract::events::Event;
+use domain::account::Account;
+use domain::aws::{AccountId, Partition, Region};
+use domain::model::application::{
+    ApplicationProfile, ListedApplicationProfile, is_application_profile, merge_application_profile,
+};
+use domain::outcome::Outcome;
+use lambda::Tick;
+use reader::NoEntry;
+use serde::Serialize;
+use store::{Step, StoreError, Transaction};
+use tokio::task::JoinSet;
+
+use crate::App;
+use crate::bedrock::{list_profiles, why};
+
+/// How the reading shows up in the account's trail.
+const SESSION_NAME: &str = "finops-center-discovery";
+/// Accounts that are read at the same time; the regions of each, one after another.
+const ACCOUNTS_AT_ONCE: usize = 4;
+
+/// What was read of the accounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileSummary {
+    /// Accounts and regions that answered.
+    pub places: usize,
+    /// Profiles that they listed.
+    pub listed: usize,
+    /// Profiles of which something changed, new and gone ones included.
+    pub changed: usize,
+    /// Accounts and regions that did not answer, and why: `account/region`.
+    pub unknown: BTreeMap<String, String>,
+}
+
+type Place = (AccountId, Region);
+type Answer = Result<Vec<ListedApplicationProfile>, String>;
+
+/// Reads every account and records what changed.
+pub(crate) async fn discover(app: &Arc<App>, tick: &Tick) -> Result<ProfileSummary, StoreError> {
+    let mut summary = ProfileSummary::default();
+    let accounts = app.store.list_active_accounts().await?;
+    for ((account, region), answer) in read(app, accounts).await {
+        match answer {
+            Ok(listed) => {
+                summary.places += 1;
+                summary.listed += listed.len();
+                summary.changed += record_place(app, tick, &account, &region, &listed).await?;
+            }
+            Err(why) => {
+                tracing::warn!(account = %account, region = %region, why, "application profiles are unknown; the last snapshot stands");
+                summary.unknown.insert(format!("{account}/{region}"), why);
+            }
+        }
+    }
+    Ok(summary)
+}
+
+async fn read(app: &Arc<App>, accounts: Vec<Account>) -> BTreeMap<Place, Answer> {
+    let mut waiting = accounts.into_iter();
+    let (mut reading, mut read) = (JoinSet::new(), BTreeMap::new());
+    loop {
+        while reading.len() < ACCOUNTS_AT_ONCE
+            && let Some(account) = waiting.next()
+        {
+            let app = Arc::clone(app);
+            reading.spawn(async move { read_account(&app, &account).await });
+        }
+        match reading.join_next().await {
+            Some(Ok(answers)) => read.extend(answers),
+            Some(Err(error)) => tracing::error!(error = %error, "the reading of an account broke off"),
+            None => return read,
+        }
+    }
+}
+
+/// The answers of an account's regions. One way in serves all regions of a partition.
+async fn read_account(app: &App, account: &Account) -> Vec<(Place, Answer)> {
+    let mut entries: BTreeMap<Partition, Result<Credentials, NoEntry>> = BTreeMap::new();
+    let mut answers = Vec::new();
+    for region in &account.regions {
+        let partition = Partition::of_region(region);
+        if !entries.contains_key(&partition) {
+            let entered = reader::enter(&app.platform, partition, &account.account_id, SESSION_NAME).await;
+            entries.insert(partition, entered);
+        }
+        let answer = match entries.get(&partition) {
+            Some(Ok(credentials)) => read_place(app, credentials, &account.account_id, region).await,
+            Some(Err(refused)) => Err(refused.to_string()),
+            None => Err(NoEntry::NotConfigured.to_string()),
+        };
+        answers.push(((account.account_id.clone(), region.clone()), answer));
+    }
+    answers
+}
+
+async fn read_place(app: &App, credentials: &Credentials, account: &AccountId, region: &Region) -> Answer {
+    let config = app.platform.aws.config_as(credentials.clone(), region.as_str());
+    let profiles = list_profiles(&Client::new(&config), InferenceProfileType::Application).await;
+    let profiles = profiles.map_err(|error| why("ListInferenceProfiles", &error))?;
+    // One that is not this place's own is none that a scope here could call through.
+    let own = |p: &InferenceProfileSummary| is_application_profile(p.inference_profile_arn(), account, region);
+    Ok(profiles.into_iter().filter(own).map(listed).collect())
+}
+
+fn listed(profile: InferenceProfileSummary) -> ListedApplicationProfile {
+    ListedApplicationProfile {
+        arn: profile.inference_profile_arn,
+        name: profile.inference_profile_name,
+        model_arns: profile.models.into_iter().filter_map(|model| model.model_arn).collect(),
+    }
+}
+
+/// Records a complete listing; answers how many profiles it changed.
+async fn record_place(
+    app: &App,
+    tick: &Tick,
+    account: &AccountId,
+    region: &Region,
+    listed: &[ListedApplicationProfile],
+) -> Result<usize, StoreError> {
+    let known = app.store.list_application_profiles_in(account, region).await?;
+    let known: BTreeMap<&str, &ApplicationProfile> = known.iter().map(|p| (p.arn.as_str(), p)).collect();
+    let listed: BTreeMap<&str, &ListedApplicationProfile> = listed.iter().map(|p| (p.arn.as_str(), p)).collect();
+    let mut changed = 0;
+    for arn in known.keys().chain(listed.keys()).copied().collect::<std::collections::BTreeSet<_>>() {
+        let listed = listed.get(arn).copied();
+        // The list may lag behind the table; only a change is worth a consistent read.
+        let merged = merge_application_profile(known.get(arn).copied(), listed, account, region, tick.now);
+        if matches!(merged, Outcome::Changed(_)) {
+            changed += usize::from(record(app, tick, arn, listed, (account, region)).await?);
+        }
+    }
+    Ok(changed)
+}
+
+async fn record(
+    app: &App,
+    tick: &Tick,
+    arn: &str,
+    listed: Option<&ListedApplicationProfile>,
+    (account, region): (&AccountId, &Region),
+) -> Result<bool, StoreError> {
+    app.store
+        .decide(|| async {
+            let before = app.store.load::<ApplicationProfile>(arn).await?;
+            let known = before.as_ref().map(|b| &b.value);
+            match merge_application_profile(known, listed, account, region, tick.now) {
+                Outcome::Changed(profile) => {
+                    let event = Event::ProfileChanged { arn: arn.to_owned(), model_id: profile.model_id() };
+                    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+                    tx.save(before.as_ref(), &profile, &event);
+                    Ok(Step::Commit(tx, true))
+                }
+                Outcome::AlreadyDone | Outcome::Refused(_) => Ok(Step::Done(false)),
+            }
+        })
+        .await
+}
