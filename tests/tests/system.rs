@@ -9,6 +9,7 @@ mod system {
     mod documents;
     mod findings;
     mod ingestion;
+    mod layouts;
     mod money;
     mod paths;
     mod refusals;
