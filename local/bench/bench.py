@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parent.parent / ".ci"))
 def measured(command):
     """A process's output, its peak of resident memory in bytes, and its seconds."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "RUST_LOG": "error"})
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,7 +114,7 @@ def main(binary, export, work, report, made, workloads, workloads_made):
     read = json.loads(output)
     units = lambda name: f"{read[name]['writeUnits']:.0f} units in {read[name]['writeRequests']} requests"
     rows += [
-        ("new manifest → facts and gaps of 10,000 anchors visible, whole product", f"{read['first']['seconds']:.1f} s, {units('first')}", "≤ 10 s", say(read["first"]["seconds"] <= 10)),
+        ("new manifest → facts of 10,000 anchors visible, and each one's gap opened and told, whole product", f"{read['first']['seconds']:.1f} s, {units('first')}", "≤ 10 s", say(read["first"]["seconds"] <= 10)),
         ("its peak resident memory", mib(ingest_peak), "", ""),
         ("the same manifest again, writes", units("sameManifest"), "O(1)", say(read["sameManifest"]["writeUnits"] <= 100)),
         ("a new manifest over the same rows, writes", f"{units('sameRows')}, {read['sameRows']['seconds']:.1f} s", "O(1)", say(read["sameRows"]["writeUnits"] <= 100)),

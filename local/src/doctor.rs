@@ -118,8 +118,8 @@ async fn census_of(
     settings: &BillSettings,
 ) -> anyhow::Result<Census> {
     let mut census = Census::default();
-    let asked = queries::of_delivery(delivery, settings)?;
-    for question in asked.into_iter().filter(|question| !question.name.starts_with("facts")) {
+    let is_asked = |question: &Question| ["control", "census"].iter().any(|name| question.name.starts_with(name));
+    for question in queries::of_delivery(delivery, settings)?.into_iter().filter(is_asked) {
         let (result, _) = queries::ask(athena, folder, &question).await?;
         read(&mut census, &question, &result, settings).with_context(|| format!("the answer to {}", question.name))?;
         std::fs::remove_file(&result)?;

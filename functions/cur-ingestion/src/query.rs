@@ -96,7 +96,7 @@ pub struct MalformedTagKey(pub String);
 /// # Errors
 /// When the key holds a character that AWS does not allow in tag keys (ASCII only here).
 pub fn facts_sql(portion: &Portion, workspace_tag: &str) -> Result<String, MalformedTagKey> {
-    with_tag_key(with_conditions(FACTS, portion), workspace_tag)
+    with_tag_key(&with_conditions(FACTS, portion), workspace_tag)
 }
 
 /// The doctor's query.
@@ -104,7 +104,7 @@ pub fn facts_sql(portion: &Portion, workspace_tag: &str) -> Result<String, Malfo
 /// # Errors
 /// As [`facts_sql`].
 pub fn census_sql(portion: &Portion, workspace_tag: &str) -> Result<String, MalformedTagKey> {
-    with_tag_key(with_conditions(CENSUS, portion), workspace_tag)
+    with_tag_key(&with_conditions(CENSUS, portion), workspace_tag)
 }
 
 /// The control query.
@@ -150,7 +150,7 @@ impl Portion {
     }
 }
 
-fn with_tag_key(sql: String, key: &str) -> Result<String, MalformedTagKey> {
+fn with_tag_key(sql: &str, key: &str) -> Result<String, MalformedTagKey> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
     if key.is_empty() || key.len() > 128 || !key.chars().all(allowed) {
         return Err(MalformedTagKey(key.to_owned()));

@@ -300,13 +300,13 @@ fn executions_files(month: Month, folder: &Path) -> Result<Vec<DataFile>, Export
 }
 
 fn files_of(month: Month, execution: &Path) -> Result<Vec<DataFile>, ExportError> {
-    let name = execution.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(in_month(month, tree::data_files(execution)?, name))
+    let name = execution.file_name().map(|name| name.to_string_lossy());
+    Ok(in_month(month, tree::data_files(execution)?, name.as_deref()))
 }
 
-fn in_month(month: Month, paths: Vec<PathBuf>, execution: Option<String>) -> Vec<DataFile> {
-    let partition = Partition::Month(month);
-    paths.into_iter().map(|path| DataFile { path, partition, execution: execution.clone() }).collect()
+fn in_month(month: Month, paths: Vec<PathBuf>, execution: Option<&str>) -> Vec<DataFile> {
+    let file = |path| DataFile { path, partition: Partition::Month(month), execution: execution.map(str::to_owned) };
+    paths.into_iter().map(file).collect()
 }
 
 fn unreadable(file: &DataFile, source: Box<dyn std::error::Error + Send + Sync>) -> ExportError {

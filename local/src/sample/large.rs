@@ -240,7 +240,7 @@ fn pick_of(dice: &mut Dice, of: u64) -> usize {
 /// A number below `of`; half of all draws fall into the first quarter of the range.
 fn skewed(dice: &mut Dice, of: u64) -> u64 {
     let (one, other) = (dice.below(1 << 20), dice.below(1 << 20));
-    let product = one.min(other) * one.max(other) >> 20;
+    let product = (one * other) >> 20;
     (product * of) >> 20
 }
 
@@ -253,11 +253,11 @@ impl Dice {
         let month = u64::try_from(i32::from(month.year()) * 12 + i32::from(month.month())).unwrap_or_default();
         let mut dice =
             Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (month << 48) ^ row.wrapping_mul(0xD134_2543_DE82_EF95));
-        dice.next();
+        dice.roll();
         dice
     }
 
-    fn next(&mut self) -> u64 {
+    fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -266,7 +266,7 @@ impl Dice {
     }
 
     fn below(&mut self, of: u64) -> u64 {
-        self.next() % of.max(1)
+        self.roll() % of.max(1)
     }
 }
 

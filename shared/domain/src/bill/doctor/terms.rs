@@ -17,9 +17,9 @@ pub enum Term {
     /// `bill.bedrockProductNameSuffix`.
     BedrockProductNameSuffix(String),
     /// `bill.claudeProductTerms`.
-    ClaudeProductTerm(String),
+    ClaudeProduct(String),
     /// `bill.claudeUsageTerms`.
-    ClaudeUsageTerm(Vec<String>),
+    ClaudeUsage(Vec<String>),
     /// `bill.claudeProductCodes`.
     ClaudeProductCode(String),
 }
@@ -33,8 +33,8 @@ impl Term {
         terms.extend(each(&settings.bedrock_product_families, Self::BedrockProductFamily));
         terms.extend(each(&settings.bedrock_operations, Self::BedrockOperation));
         terms.push(Self::BedrockProductNameSuffix(settings.bedrock_product_name_suffix.clone()));
-        terms.extend(each(&settings.claude_product_terms, Self::ClaudeProductTerm));
-        terms.extend(settings.claude_usage_terms.iter().cloned().map(Self::ClaudeUsageTerm));
+        terms.extend(each(&settings.claude_product_terms, Self::ClaudeProduct));
+        terms.extend(settings.claude_usage_terms.iter().cloned().map(Self::ClaudeUsage));
         terms.extend(each(&settings.claude_product_codes, Self::ClaudeProductCode));
         terms
     }
@@ -42,7 +42,7 @@ impl Term {
     /// Whether it is a term of the Claude Platform.
     #[must_use]
     pub fn is_claude(&self) -> bool {
-        matches!(self, Self::ClaudeProductTerm(_) | Self::ClaudeUsageTerm(_) | Self::ClaudeProductCode(_))
+        matches!(self, Self::ClaudeProduct(_) | Self::ClaudeUsage(_) | Self::ClaudeProductCode(_))
     }
 
     /// Whether rows meet it, as `ai_terms.sql` and [`BillSettings::platform_of`] match.
@@ -54,11 +54,11 @@ impl Term {
             Self::BedrockProductFamily(family) => group.product_family == *family,
             Self::BedrockOperation(operation) => is_sold && group.operation == *operation,
             Self::BedrockProductNameSuffix(suffix) => is_sold && group.product_name.ends_with(suffix.as_str()),
-            Self::ClaudeProductTerm(term) => {
+            Self::ClaudeProduct(term) => {
                 let holds = |text: &str| text.to_ascii_lowercase().contains(term.as_str());
                 is_sold && (holds(&group.description) || holds(&group.product_name))
             }
-            Self::ClaudeUsageTerm(parts) => is_sold && BillSettings::is_usage_term_in(parts, &group.usage_type),
+            Self::ClaudeUsage(parts) => is_sold && BillSettings::is_usage_term_in(parts, &group.usage_type),
             Self::ClaudeProductCode(code) => is_sold && group.product_code == *code,
         }
     }
@@ -71,8 +71,8 @@ impl fmt::Display for Term {
             Self::BedrockProductFamily(text) => ("bedrockProductFamilies", text.clone()),
             Self::BedrockOperation(text) => ("bedrockOperations", text.clone()),
             Self::BedrockProductNameSuffix(text) => ("bedrockProductNameSuffix", text.clone()),
-            Self::ClaudeProductTerm(text) => ("claudeProductTerms", text.clone()),
-            Self::ClaudeUsageTerm(parts) => ("claudeUsageTerms", parts.join(" … ")),
+            Self::ClaudeProduct(text) => ("claudeProductTerms", text.clone()),
+            Self::ClaudeUsage(parts) => ("claudeUsageTerms", parts.join(" … ")),
             Self::ClaudeProductCode(text) => ("claudeProductCodes", text.clone()),
         };
         write!(f, "`{text}` of `bill.{list}`")

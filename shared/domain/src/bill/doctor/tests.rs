@@ -158,7 +158,7 @@ fn rows_are_counted_by_platform_caller_workspace_and_term() -> Result<(), Unread
     assert_eq!((census.bedrock_rows, census.bedrock_rows_with_caller), (2 + 3 + 23, 3 + 23));
     assert_eq!((census.claude_rows, census.claude_rows_with_workspace, census.tagged_rows), (5 + 7 + 19, 7 + 19, 7));
     assert_eq!(census.rows_by_term.get(&Term::BedrockProductCode("AmazonBedrock".to_owned())), Some(&16));
-    assert_eq!(census.rows_by_term.get(&Term::ClaudeUsageTerm(vec!["ccu".to_owned()])), Some(&12));
+    assert_eq!(census.rows_by_term.get(&Term::ClaudeUsage(vec!["ccu".to_owned()])), Some(&12));
     let looks: Vec<(&str, u64, Decimal)> =
         census.lookalikes.iter().map(|look| (look.product.as_str(), look.rows, look.cost)).collect();
     assert_eq!(looks, [("Claude for Sheets", 30, Decimal::from(4))]);
