@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cases
 from cloud import Cloud
-from engineer import POLICY, Engineer
+from engineer import OTHERS, POLICY, Engineer
 from product import ENGINEER, LEAD, OWNER, Product, Refused
 
 OTHERS_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::others/*"}]}
@@ -69,10 +69,9 @@ class Run:
         self.holds_exactly(task, role)
         done = self.product.complete(task, self.evidence(task, printed))
         if any(artifact["name"] == "policy.json" for artifact in task["artifacts"]):
+            # What others put on an adopted role has nothing to do with models, so it is no drift.
             found = (done["verification"] or {}).get("result")
-            # What others put on an adopted role is for people to judge: it is named, never passed over.
-            expected = "drifted" if self.is_adopted(task["accountId"], role) else "verified"
-            assert found == expected, f"{task['title']}: the product's own look at the role says {done['verification']}"
+            assert found == "verified", f"{task['title']}: the product's own look at the role says {done['verification']}"
 
     @staticmethod
     def by_hand(steps: list[dict]) -> bool:
@@ -88,7 +87,7 @@ class Run:
         if "policy.json" not in files:
             return
         found = self.engineer.role(task, role)
-        others = {"OthersPolicy": OTHERS_POLICY} if self.is_adopted(task["accountId"], role) else {}
+        others = {OTHERS: OTHERS_POLICY} if self.is_adopted(task["accountId"], role) else {}
         expected = {POLICY: json.loads(files["policy.json"])} | others
         assert found["policies"] == expected, f"{task['title']}: {role} holds {found['policies']}, not {expected}"
         trust = json.loads(files["trust-policy.json"]) if "trust-policy.json" in files else None
@@ -127,7 +126,7 @@ class Run:
             for account, role in roles:
                 found = self.engineer.role({"accountId": account}, role)
                 ours = [name for name in found["policies"] if name == POLICY] + list(found["tags"])
-                others = ["OthersPolicy"] if self.is_adopted(account, role) else []
+                others = [OTHERS] if self.is_adopted(account, role) else []
                 assert not ours and list(found["policies"]) == others, f"{role} still holds {found}"
         assert all(w["archived_at"] for w in self.cloud.workspaces.values()), self.cloud.workspaces
 
@@ -137,7 +136,7 @@ def made_before(engineer: Engineer) -> str:
     for account, role in cases.ADOPTED:
         trust, policy = json.dumps(OTHERS_TRUST), json.dumps(OTHERS_POLICY)
         engineer.aws(account, "iam", "create-role", "--role-name", role, "--assume-role-policy-document", trust)
-        engineer.aws(account, "iam", "put-role-policy", "--role-name", role, "--policy-name", "OthersPolicy", "--policy-document", policy)
+        engineer.aws(account, "iam", "put-role-policy", "--role-name", role, "--policy-name", OTHERS, "--policy-document", policy)
     source = f"copyFrom=arn:aws:bedrock:us-east-1:{cases.A}:inference-profile/us.{cases.SONNET}"
     made = engineer.aws(cases.A, "bedrock", "create-inference-profile", "--inference-profile-name", "own", "--model-source", source)
     return json.loads(made)["inferenceProfileArn"]
