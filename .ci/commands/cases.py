@@ -35,9 +35,11 @@ HOSTILE_NAMES = [
     "#comment",
     "x" * 100,
 ]
-REFUSED_NAMES = ["", " ", "line\nfeed", "nul\x00", "bell\x07", "tab\there", "x" * 101]
+REFUSED_NAMES = ["", "line\nfeed", "nul\x00", "bell\x07", "tab\there", "x" * 101]
 
 HOSTILE_ROLES = ["finops-ai", "-x", "--version", "a=b,c@d", "+1.2", "_", "Key=a,Value=b", "r" * 64]
+# Roles that are there before, with a policy of somebody else's.
+ADOPTED = [(B, "old-role")]
 REFUSED_ROLES = ["", "a b", "it's", "$(id)", "a/b", "a*", "rôle", "a\nb", "r" * 65, "file://x"]
 
 HOSTILE_WORKSPACES = ["support-desk", "0 -- .._", "a b.c-_ d", "v1.0 --help"]
@@ -53,19 +55,17 @@ def approval(model: str, actions: list[str], scopes: list[dict], **more) -> dict
     return {"platform": platform, "modelId": model, "actions": actions, "scopes": scopes, **more}
 
 
-def cases() -> list[dict]:
-    """One workload each: `name`, `runtime`, `detail`, `approvals`, and roles that are there before as `adopted`."""
+def cases(own_profile: str) -> list[dict]:
+    """One workload each: `runtime`, `detail`, `approvals`; `own_profile` is the ARN of an application inference
+    profile of Sonnet in account A."""
     every = ["invoke", "stream", "batch", "count-tokens"]
-    own_profile = f"arn:aws:bedrock:us-east-1:{A}:application-inference-profile/a1b2c3d4e5f6"
     irsa = {"oidcProvider": "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633", "namespace": "shop", "serviceAccount": "pay"}
     pods = {"cluster": "prod", "namespace": "shop", "serviceAccount": "pay"}
     github = {"oidcProvider": "token.actions.githubusercontent.com", "audience": "sts.amazonaws.com", "subject": "repo:acme/shop:ref:refs/heads/main"}
     partner = {"trustedRole": "arn:aws:iam::444455556666:role/Partner", "externalId": "finops-7f3a"}
     claude = ["inference", "count-tokens", "batch", "files"]
     two_regions = [scope(A, "us-east-1", "-x"), scope(A, "us-west-2", "-x", inferenceProfile=f"us.{NOVA}")]
-    case = lambda runtime, *approvals, detail=None, adopted=None: {
-        "runtime": runtime, "detail": detail, "approvals": list(approvals), "adopted": adopted or [],
-    }
+    case = lambda runtime, *approvals, detail=None: {"runtime": runtime, "detail": detail, "approvals": list(approvals)}
     return [
         case("lambda", approval(NOVA, ["invoke", "stream"], two_regions)),
         case("lambda", approval(NOVA, every, [scope(A, "us-east-1", "--version")], sigV4Only=True),
@@ -77,13 +77,13 @@ def cases() -> list[dict]:
         case("sagemaker", approval(SONNET, ["stream"], [scope(A, "us-east-1", "Key=a,Value=b", inferenceProfile=own_profile)])),
         case("external-oidc", approval(NOVA, ["invoke"], [scope(A, "us-east-1", "r" * 64)]), detail=github),
         case("external-oidc", approval(NOVA, ["count-tokens"], [scope(A, "us-east-1", "partner")]), detail=partner),
-        case("lambda", approval(NOVA, ["invoke", "batch"], [scope(B, "us-east-1", "old-role", existing=True)]), adopted=[(B, "old-role")]),
+        case("lambda", approval(NOVA, ["invoke", "batch"], [scope(B, "us-east-1", "old-role", existing=True)])),
         case("lambda", approval(NOVA, ["invoke", "agents"], [scope(A, "us-east-1", "agents")], tier="agentic",
                                 agentic={"mcpServers": ["eks-mcp.amazonaws.com"], "actions": ["bedrock:InvokeAgent"]}),
              approval(NOVA, ["invoke"], [scope(A, "us-east-1", "agents")])),
         case("lambda", approval(CLAUDE, claude, [scope(A, "us-west-2", "finops-ai-desk")], workspaceName=HOSTILE_WORKSPACES[1])),
         case("ecs", approval(CLAUDE, ["inference"], [scope(B, "us-east-1", "--help")], workspaceName=HOSTILE_WORKSPACES[3], sigV4Only=True),
              approval(CLAUDE, ["agents"], [scope(B, "us-east-1", "--help")], workspaceName=HOSTILE_WORKSPACES[3], tier="agentic",
-                      agentic={"actions": ["CreateSession", "GetSession"]})),
+                      agentic={"actions": ["aws-external-anthropic:CreateSession", "aws-external-anthropic:GetSession"]})),
         case("lambda", approval(CLAUDE, ["inference"], [scope(A, "us-east-1", "+desk")], workspaceName=HOSTILE_WORKSPACES[2])),
     ]

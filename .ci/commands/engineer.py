@@ -92,10 +92,11 @@ class Engineer:
         tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role)["Tags"]}
         return {"trust": found["AssumeRolePolicyDocument"], "policies": read, "tags": tags}
 
-    def aws(self, account: str, *words: str) -> None:
+    def aws(self, account: str, *words: str) -> bytes:
         """A command of somebody else's, before anything was approved."""
         environment = os.environ | self.environment(account)
-        subprocess.run(["aws", *words], env=environment, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        command = ["aws", *words]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
 
 
 def as_expected(printed: str, expect: str, command: str, folder: Path) -> bool:

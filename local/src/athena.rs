@@ -37,6 +37,25 @@ pub use files::{DataFile, Partition};
 
 pub(crate) use convert::map_builder;
 
+/// Hands the rows of a result's file to `each`, without the names.
+///
+/// # Errors
+/// When the file is no result, or with what `each` fails with.
+pub fn for_each_row(
+    result: &std::path::Path,
+    mut each: impl FnMut(&[Option<String>]) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let (mut position, mut is_first) = (Some(0), true);
+    while let Some(at) = position {
+        let (rows, next) = results::read_page(result, at, PAGE_ROWS_MAX)?;
+        for row in rows.iter().skip(usize::from(is_first)) {
+            each(row)?;
+        }
+        (position, is_first) = (next, false);
+    }
+    Ok(())
+}
+
 /// What the emulator reads and where it writes.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -121,6 +140,12 @@ impl Athena {
     #[must_use]
     pub fn unfinished(&self) -> usize {
         *self.shared.unfinished.borrow()
+    }
+
+    /// How many pieces of files were read, and how many are to be, by all queries since the start.
+    #[must_use]
+    pub fn pieces(&self) -> (u64, u64) {
+        self.shared.engine.pieces()
     }
 
     /// Waits until every query has ended and its last change of state was told.

@@ -14,6 +14,7 @@ mod caller;
 mod dynamodb;
 mod events;
 mod iam;
+mod meter;
 pub(crate) mod pattern;
 mod query;
 pub(crate) mod queue;
@@ -48,6 +49,7 @@ use tokio::net::TcpListener;
 
 pub use self::activity::{Activity, Running};
 pub use self::caller::{Caller, SECRET_ACCESS_KEY};
+pub use self::meter::{Consumed, Meter};
 pub use self::queue::Message;
 pub use self::s3::CUR_BUCKET;
 pub use self::sns::Sent;
@@ -341,6 +343,12 @@ impl Cloud {
 
     pub(crate) fn sns(&self) -> &Sns {
         &self.inner.sns
+    }
+
+    /// Counts what the tables' requests consume.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        self.inner.dynamodb.meter()
     }
 
     pub(crate) fn dynamodb(&self) -> &DynamoDb {

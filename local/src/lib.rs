@@ -4,13 +4,17 @@
 //! reads the bill. `stack` puts them together, `demo` plays the governance week on it. The functions are the deployed ones.
 
 pub mod athena;
+pub mod bench;
 pub mod bus;
 pub mod clock;
 pub mod cloud;
 pub mod deliveries;
 pub mod demo;
+pub mod doctor;
 pub mod documents;
 pub mod gateway;
+pub mod progress;
+pub mod queries;
 pub mod sample;
 pub mod seam;
 pub mod server;

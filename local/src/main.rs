@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use domain::bill::doctor::Severity;
+use local::progress::Progress;
+use local::sample::Large;
 use local::server::listen;
 use local::stack::{Local, Options};
 
@@ -13,7 +18,7 @@ use local::stack::{Local, Options};
 #[command(
     version,
     about,
-    after_help = "Large exports are for a release build: cargo run --release -p local -- --cur DIR"
+    after_help = "Large exports are for an optimised build: cargo run --profile fast -p local -- --cur DIR"
 )]
 struct Arguments {
     /// Keep everything in this folder; without it, nothing outlives the process
@@ -43,6 +48,38 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Write a large export in the sample's likeness; the same parameters write the same files anywhere
+    Generate(Generate),
+    /// Say what is wrong with an export, and what to do next
+    Doctor {
+        /// The export's folder; the sample if left out
+        #[arg(long, value_name = "DIR")]
+        cur: Option<PathBuf>,
+        /// Judge as of this moment, such as 2026-08-24T07:00:00Z; now if left out
+        #[arg(long, value_name = "TIME")]
+        now: Option<jiff::Timestamp>,
+    },
+    /// Write the queries that an ingestion of an export sends, and what the local Athena answers
+    Queries {
+        /// The export's folder; the sample if left out
+        #[arg(long, value_name = "DIR")]
+        cur: Option<PathBuf>,
+        /// The folder to write to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Do not ask them
+        #[arg(long)]
+        unanswered: bool,
+    },
+    /// Time the facts queries of an export; local/bench/run compares with another engine
+    Bench {
+        /// The export's folder
+        #[arg(long, value_name = "DIR")]
+        cur: PathBuf,
+        /// Read it with the whole product instead, three times; changes the folder's manifests
+        #[arg(long)]
+        ingest: bool,
+    },
     /// Print the API's OpenAPI document
     Openapi,
     /// Print the authorisation table as the documentation shows it
@@ -53,6 +90,61 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// How large, and how varied.
+#[derive(Debug, clap::Args)]
+struct Generate {
+    /// Rows of both months together
+    #[arg(long, default_value_t = 20_000_000)]
+    rows: u64,
+    /// How many rows in a hundred are AI
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=100))]
+    ai_percent: u64,
+    /// Roles and workspaces that call models
+    #[arg(long, default_value_t = 10_000)]
+    anchors: u64,
+    /// Sessions of each role
+    #[arg(long, default_value_t = 100)]
+    sessions: u64,
+    /// Accounts that the callers are spread over
+    #[arg(long, default_value_t = 200)]
+    accounts: u64,
+    /// Models at most
+    #[arg(long, default_value_t = 100)]
+    models: usize,
+    /// Days of each month at most
+    #[arg(long, default_value_t = 31)]
+    days: i8,
+    /// Another seed is another bill
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write into an execution's folder, as an export that creates new files does
+    #[arg(long)]
+    create_new: bool,
+    /// Add lines with costs that are no numbers, other currencies, hostile texts, unseen usage types
+    #[arg(long)]
+    oddities: bool,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Generate {
+    fn large(&self) -> Large {
+        Large {
+            rows: self.rows,
+            ai_percent: self.ai_percent,
+            anchors: self.anchors,
+            sessions: self.sessions,
+            accounts: self.accounts,
+            models: self.models,
+            days: self.days,
+            seed: self.seed,
+            creates_new: self.create_new,
+            with_oddities: self.oddities,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -76,6 +168,27 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(Command::Sample { out }) => {
             local::sample::write(&out).with_context(|| format!("the sample cannot be written to `{}`", out.display()))
         }
+        Some(Command::Generate(generate)) => {
+            let (written, rows) = (Arc::new(AtomicU64::new(0)), generate.rows);
+            let counted = Arc::clone(&written);
+            let _progress = Progress::watch("generating", "rows", move || (counted.load(Ordering::Relaxed), rows));
+            local::sample::write_large(&generate.out, &generate.large(), &written)
+                .with_context(|| format!("the export cannot be written to `{}`", generate.out.display()))
+        }
+        Some(Command::Doctor { cur, now }) => doctor(cur, now).await,
+        Some(Command::Queries { cur, out, unanswered }) => {
+            let cur = cur.unwrap_or_else(local::sample::shipped);
+            let questions = local::queries::write_questions(&cur, &out)?;
+            if unanswered { Ok(()) } else { local::queries::write_answers(&cur, &out, &questions).await }
+        }
+        Some(Command::Bench { cur, ingest: false }) => {
+            say(&serde_json::to_string(&local::bench::time_facts(&cur).await?)?);
+            Ok(())
+        }
+        Some(Command::Bench { cur, ingest: true }) => {
+            say(&serde_json::to_string(&local::bench::ingest(&cur).await?)?);
+            Ok(())
+        }
         Some(Command::Openapi) => local::documents::openapi().await.map(|text| say(text.trim_end())),
         Some(Command::Authorisation) => {
             say(&local::documents::authorisation());
@@ -87,6 +200,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
+async fn doctor(cur: Option<PathBuf>, now: Option<jiff::Timestamp>) -> anyhow::Result<()> {
+    let cur = cur.unwrap_or_else(local::sample::shipped);
+    let findings = local::doctor::examine(&cur, now.unwrap_or_else(jiff::Timestamp::now)).await?;
+    say(local::doctor::report(&cur, &findings).trim_end());
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    anyhow::ensure!(errors == 0, "{errors} of {} findings are errors", findings.len());
+    Ok(())
+}
+
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     // The ports first: who cannot serve should not play.
     let api = listen(arguments.port).await?;
@@ -95,6 +217,8 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let plays = !arguments.empty && arguments.cur.is_none();
     let options = Options { data: arguments.data, cur: arguments.cur, aws_url: aws_url.clone(), ..Options::default() };
     let local = Local::start(options).await?;
+    let athena = local.athena.clone();
+    let _progress = Progress::watch("reading the bill", "pieces of files", move || athena.pieces());
     let (stopper, stopped) = tokio::sync::oneshot::channel::<()>();
     let play = async {
         if plays {

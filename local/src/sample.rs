@@ -5,6 +5,7 @@
 //! this module are an independent check of the product's.
 
 mod charges;
+mod large;
 mod line;
 mod organisation;
 mod streams;
@@ -16,6 +17,7 @@ use domain::calendar::Month;
 use jiff::civil::{Date, date};
 use rust_decimal::{Decimal, RoundingStrategy};
 
+pub use large::{Large, write_large};
 pub use line::Line;
 
 /// The export's name.

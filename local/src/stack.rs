@@ -65,6 +65,8 @@ pub struct Local {
     pub clock: ProductClock,
     /// Issues tokens.
     pub tokens: Arc<Tokens>,
+    /// Reads the bill.
+    pub athena: Athena,
     /// Whether the demo has played to its end.
     pub is_ready: Arc<AtomicBool>,
     deliveries: Arc<CurFolder>,
@@ -131,6 +133,7 @@ impl Local {
             bus,
             clock,
             tokens,
+            athena,
             is_ready,
             deliveries: folder,
             _lock: lock,

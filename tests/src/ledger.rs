@@ -9,7 +9,7 @@ use crate::bill::Line;
 pub type Units = i128;
 
 /// Places after the point that a cost keeps.
-const PLACES: usize = 10;
+const PLACES: i64 = 10;
 
 /// A cost as the bill writes it, half-up to ten places.
 #[must_use]
@@ -17,7 +17,8 @@ pub fn units_of(text: &str) -> Units {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let shift = PLACES as i64 + exponent.parse::<i64>().unwrap_or(0) - fraction.len() as i64;
+    let decimals = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    let shift = PLACES + exponent.parse::<i64>().unwrap_or(0) - decimals;
     let number: Units = format!("{whole}{fraction}").parse().unwrap_or(0);
     let magnitude = match u32::try_from(shift) {
         Ok(up) => number * Units::from(10_u8).pow(up),

@@ -107,9 +107,11 @@ fn items_written(call: &AwsCall<'_>) -> usize {
     let body = || serde_json::from_slice::<serde_json::Value>(call.request.body()).unwrap_or_default();
     match (call.service, call.operation) {
         ("dynamodb", "PutItem" | "UpdateItem" | "DeleteItem") => 1,
-        ("dynamodb", "TransactWriteItems") => body()["TransactItems"].as_array().map_or(0, Vec::len),
+        ("dynamodb", "TransactWriteItems") => {
+            body().get("TransactItems").and_then(|items| items.as_array()).map_or(0, Vec::len)
+        }
         ("dynamodb", "BatchWriteItem") => {
-            let tables = body()["RequestItems"].as_object().cloned().unwrap_or_default();
+            let tables = body().get("RequestItems").and_then(|tables| tables.as_object()).cloned().unwrap_or_default();
             tables.values().filter_map(|requests| requests.as_array()).map(Vec::len).sum()
         }
         _ => 0,

@@ -10,8 +10,10 @@ mod system {
     mod crashes;
     mod deliveries;
     mod documents;
+    mod findings;
     mod gap_actions;
     mod ingestion;
+    mod killed_workflow;
     mod money;
     mod passthrough;
     mod paths;

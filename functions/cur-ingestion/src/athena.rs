@@ -197,9 +197,10 @@ mod tests {
     use crate::query;
 
     #[test]
-    fn both_queries_name_the_table_where_it_is_put_in() -> Result<(), query::MalformedTagKey> {
-        assert_eq!(query::facts_sql("finops-workspace")?.matches(TABLE_IN_SQL).count(), 1);
-        assert_eq!(query::control_sql().matches(TABLE_IN_SQL).count(), 2);
+    fn both_queries_name_the_table_where_it_is_put_in() -> anyhow::Result<()> {
+        let portion = query::Portion { month: "2026-08".parse()?, execution: None };
+        assert_eq!(query::facts_sql(&portion, "finops-workspace")?.matches(TABLE_IN_SQL).count(), 1);
+        assert_eq!(query::control_sql(&portion).matches(TABLE_IN_SQL).count(), 2);
         Ok(())
     }
 }

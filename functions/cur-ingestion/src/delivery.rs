@@ -36,6 +36,8 @@ pub(crate) struct Delivery {
     /// What the month's data files are, in one digest. AWS replaces them before it writes the manifest, so a reading under
     /// one manifest may be torn all the same.
     pub(crate) data_files: Digest,
+    /// The folder of the execution below the month's, where the export creates new files for each.
+    pub(crate) execution: Option<String>,
     /// Lower-case column names, where the manifest lists them.
     columns: Option<Vec<String>>,
     files: Vec<(String, u64)>,
@@ -50,13 +52,31 @@ pub(crate) enum DeliveryError {
     /// The manifest is not JSON.
     #[error("`{key}` is not a Data Exports manifest: {why}; wait for the next delivery or copy it again")]
     Malformed { key: String, why: String },
+    /// The manifest's files lie in more than one folder of the month.
+    #[error("`{key}` lists files of `{one}` and of `{other}`; one delivery lies in one folder, copy it again")]
+    Several { key: String, one: String, other: String },
+}
+
+/// Files of one delivery in two folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Several {
+    one: String,
+    other: String,
 }
 
 /// The parts of AWS's manifest that are read.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ManifestFile {
     columns: Vec<Value>,
+    data_files: Vec<String>,
+}
+
+impl Delivery {
+    /// The columns that the manifest lists; none where no manifest does.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter().flatten()
+    }
 }
 
 impl Bucket {
@@ -140,7 +160,12 @@ impl Bucket {
             key: Some(key.to_owned()),
             delivered_at: delivered_at(found),
         };
-        Ok(Delivery { manifest, data_files, columns: Some(columns), files: Vec::new() })
+        let execution = execution_of(&file.data_files).map_err(|Several { one, other }| DeliveryError::Several {
+            key: key.to_owned(),
+            one,
+            other,
+        })?;
+        Ok(Delivery { manifest, data_files, execution, columns: Some(columns), files: Vec::new() })
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, DeliveryError> {
@@ -186,6 +211,23 @@ fn month_of(key: &str) -> Option<Month> {
     })
 }
 
+/// The execution's folder in which a manifest's files lie, as `…/BILLING_PERIOD=2026-08/<execution>/<file>`; `None` where
+/// they lie in the month's own folder, as an overwriting export's do.
+fn execution_of(data_files: &[String]) -> Result<Option<String>, Several> {
+    let folder = |file: &String| {
+        let mut below = file.split('/').skip_while(|part| !part.to_ascii_uppercase().starts_with("BILLING_PERIOD="));
+        let _month = below.next()?;
+        let below: Vec<&str> = below.collect();
+        below.split_last().map(|(_, folders)| folders.join("/"))
+    };
+    let mut folders = data_files.iter().filter_map(folder);
+    let Some(one) = folders.next() else { return Ok(None) };
+    match folders.find(|other| *other != one) {
+        Some(other) => Err(Several { one, other }),
+        None => Ok(Some(one).filter(|folder| !folder.is_empty())),
+    }
+}
+
 fn is_manifest(key: &str) -> bool {
     key.to_ascii_lowercase().ends_with("manifest.json")
 }
@@ -218,7 +260,13 @@ fn of_files(objects: &[Object], month: Month) -> Option<Delivery> {
     let named = |object: &&Object| Some((object.key()?.to_owned(), u64::try_from(object.size()?).ok()?));
     let id = Digest::of(&(month, &data_files)).hex().to_owned();
     let manifest = Manifest { id, key: None, delivered_at: delivered };
-    Some(Delivery { manifest, data_files, columns: None, files: files.iter().filter_map(named).collect() })
+    Some(Delivery {
+        manifest,
+        data_files,
+        execution: None,
+        columns: None,
+        files: files.iter().filter_map(named).collect(),
+    })
 }
 
 /// What objects are, by all that the bucket says of them without opening them.
@@ -248,6 +296,22 @@ mod tests {
         assert_eq!(found.and_then(Object::key), Some("cur/metadata/BILLING_PERIOD=2026-08/2/x-Manifest.json"));
         assert!(newest_manifest(&objects, "2026-06".parse()?).is_none());
         Ok(())
+    }
+
+    #[test]
+    fn a_manifests_files_lie_in_the_month_or_in_one_execution_of_it() {
+        let file = |folder: &str| format!("s3://b/cur/x/data/BILLING_PERIOD=2026-08/{folder}x-00001.snappy.parquet");
+        let check = |folders: &[&str], expected: Result<Option<&str>, ()>| {
+            let files: Vec<String> = folders.iter().map(|folder| file(folder)).collect();
+            let found = execution_of(&files).map_err(|_| ());
+            assert_eq!(found, expected.map(|execution| execution.map(str::to_owned)), "{folders:?}");
+        };
+        check(&[], Ok(None));
+        check(&["", ""], Ok(None));
+        check(&["20260802T010203Z-aaaa/", "20260802T010203Z-aaaa/"], Ok(Some("20260802T010203Z-aaaa")));
+        check(&["20260802T010203Z-aaaa/", "20260803T010203Z-bbbb/"], Err(()));
+        check(&["20260802T010203Z-aaaa/", ""], Err(()));
+        assert_eq!(execution_of(&["data/x.parquet".to_owned()]), Ok(None));
     }
 
     #[test]

@@ -20,12 +20,12 @@ use store::{Index, Loaded, Step, StoreError};
 use crate::App;
 use crate::athena::{AthenaError, QueryState, Row};
 use crate::cause::Cause;
+use crate::delivery::Delivery;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
 use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, located, not_reconciled};
 use crate::settle::settle;
 use crate::start::{IngestError, start, submit_slices};
-use crate::terms::terms_of;
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -90,25 +90,25 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     };
     // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
     // not, and even a query that failed says nothing about the delivery that there is now.
-    if !is_current(app, &run).await? {
+    let Some(delivery) = if_current(app, &run).await? else {
         end(app, &run, End::Superseded, cause).await?;
         Box::pin(start(app, run.billing_period, &cause.as_job())).await?;
         return Ok(());
-    }
+    };
     match outcome {
         Ok(Reading::Whole(read)) => show(app, &run, read, cause).await,
-        Ok(Reading::Disagrees) => ask_by_slice(app, &run, cause).await,
+        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, cause).await,
         Err(failure) => end(app, &run, End::Failed(failure), cause).await,
     }
 }
 
-/// Whether the delivery that the run is bound to is still the one in the bucket, data files included.
-async fn is_current(app: &App, run: &Run) -> Result<bool, IngestError> {
-    let current = app.bucket.find(run.billing_period).await?;
-    Ok(current.is_some_and(|current| {
+/// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
+async fn if_current(app: &App, run: &Run) -> Result<Option<Delivery>, IngestError> {
+    let is_the_runs = |current: &Delivery| {
         current.manifest.id == run.manifest.id
             && run.data_files.as_ref().is_none_or(|when_begun| *when_begun == current.data_files)
-    }))
+    };
+    Ok(app.bucket.find(run.billing_period).await?.filter(is_the_runs))
 }
 
 /// How the queries of a run stand together. The one by slices only adds to a failure, so its own failure is no other.
@@ -206,16 +206,9 @@ async fn held_together(
 }
 
 /// Asks in which slices facts and bill differ; the run ends when that is known.
-async fn ask_by_slice(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) -> Result<(), IngestError> {
     let (settings, _) = app.store.settings_in_force().await?;
-    let terms = match terms_of(&settings.bill) {
-        Ok(terms) => terms,
-        Err(error) => {
-            let failure = FailureKind::SettingsUnusable.because(error.to_string());
-            return end(app, run, End::Failed(failure), cause).await;
-        }
-    };
-    let query = submit_slices(app, run, &terms).await?;
+    let query = submit_slices(app, run, delivery, &settings).await?;
     let written: Result<(), StoreError> = app
         .store
         .decide(|| async {

@@ -11,6 +11,7 @@ mod athena;
 mod cause;
 mod columns;
 mod delivery;
+mod doctor;
 mod explain;
 mod finish;
 mod gaps;
@@ -23,7 +24,6 @@ mod run;
 mod settle;
 mod spend;
 mod start;
-mod terms;
 
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .post("/v1/ingestions", Action::StartIngestion, ingestions::start)
         .answers(202)
         .summary("Read a month's delivery")
+        .get("/v1/bill/findings", Action::ReadIngestions, doctor::read)
+        .summary("What is wrong with the bill as it is delivered, and what to do next")
         .get("/v1/gaps", Action::ReadGaps, gaps::list)
         .paged()
         .query(&["state", "kind", "billingPeriod"])

@@ -1,15 +1,19 @@
-//! The two queries that read the bill: their text, their parameters in order, and the columns they answer.
+//! The queries that read the bill: their text, their parameters in order, and the columns they answer.
 //!
 //! The text is in `sql/*.sql`. Values go in as execution parameters, which Athena reads as SQL literals (a text stands in
-//! single quotes); only the workspace tag's key goes into the text, after an allow-list of characters.
+//! single quotes); only the workspace tag's key goes into the text, after an allow-list of characters. How many terms the
+//! settings hold changes parameters, never the text.
 
+pub use domain::bill::doctor::COLUMNS as CENSUS_COLUMNS;
+use domain::bill::doctor::LOOKS_LIKE_AI;
 pub use domain::bill::line::COLUMNS as FACTS_COLUMNS;
+use domain::bill::matching::BillSettings;
 use domain::calendar::Month;
 
-/// The grouped query, before the tag key is put in.
+/// The grouped query, before what stands in braces is put in.
 const FACTS: &str = include_str!("sql/facts.sql");
 
-/// The ungrouped query.
+/// The ungrouped query, likewise.
 const CONTROL: &str = include_str!("sql/control.sql");
 
 /// The query by slices.
@@ -18,6 +22,19 @@ const SLICES: &str = include_str!("sql/slices.sql");
 /// The columns of the query by slices, in order; one row per currency, day, account and line-item type.
 pub const SLICES_COLUMNS: [&str; 7] =
     ["currency", "usage_day", "account_id", "line_item_type", "cost", "row_count", "unreadable_rows"];
+
+/// The doctor's query.
+const CENSUS: &str = include_str!("sql/census.sql");
+
+/// Which lines are AI: a condition, for all.
+const AI_TERMS: &str = include_str!("sql/ai_terms.sql");
+
+/// The condition on an export that creates new files. The table projects its partitions by an injected column, which
+/// Athena fills from the query: nothing in the catalog is to be moved when a delivery arrives.
+const AND_EXECUTION: &str = "\n    AND execution = ?";
+
+/// A pattern that no text meets, for terms that are not set.
+const NOTHING: &str = r".\A";
 
 /// The columns of the control query, in order; one row per currency.
 pub const CONTROL_COLUMNS: [&str; 10] = [
@@ -33,50 +50,40 @@ pub const CONTROL_COLUMNS: [&str; 10] = [
     "unreadable_rows",
 ];
 
-/// Which lines of the bill are AI: a line is, when any term matches. Patterns are SQL `LIKE` patterns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AiTerms {
-    /// `line_item_product_code` or `product_servicecode` is one of these.
-    pub product_codes: Vec<String>,
-    /// `product_product_family` is one of these.
-    pub product_families: Vec<String>,
-    /// A Marketplace line whose `line_item_operation` is one of these.
-    pub marketplace_operations: Vec<String>,
-    /// A Marketplace line whose `product['product_name']` is like this: models of Bedrock that a seller bills.
-    pub bedrock_product_name: String,
-    /// A Marketplace line whose resource is a Claude workspace.
-    pub claude_resource_id: String,
-    /// A Marketplace line whose description, in lower case, is like this.
-    pub claude_description: String,
-    /// A Marketplace line whose `product['product_name']`, in lower case, is like this.
-    pub claude_product_name: String,
-    /// A Marketplace line whose usage type, in lower case, is like one of these two.
-    pub claude_usage_types: [String; 2],
-    /// A Marketplace line with one of these product codes; AWS does not publish Claude Platform's.
-    pub claude_product_codes: Vec<String>,
-}
+/// The columns of the bill that the queries read; one that an export lacks reads as blank.
+pub const COLUMNS_READ: [&str; 22] = [
+    "bill_billing_entity",
+    "bill_invoice_id",
+    "line_item_currency_code",
+    "line_item_iam_principal",
+    "line_item_line_item_description",
+    "line_item_line_item_type",
+    "line_item_operation",
+    "line_item_product_code",
+    "line_item_resource_id",
+    "line_item_unblended_cost",
+    "line_item_unblended_rate",
+    "line_item_usage_account_id",
+    "line_item_usage_amount",
+    "line_item_usage_start_date",
+    "line_item_usage_type",
+    "pricing_unit",
+    "product",
+    "product_product_family",
+    "product_region_code",
+    "product_servicecode",
+    "resource_tags",
+    "tags",
+];
 
-impl Default for AiTerms {
-    /// The terms as far as AWS documents the bill (CUR 2.0 dictionary) and field reports show it.
-    fn default() -> Self {
-        let texts = |list: &[&str]| list.iter().map(|&t| t.to_owned()).collect();
-        Self {
-            product_codes: texts(&[
-                "AmazonBedrock",
-                "AmazonBedrockService",
-                "AmazonBedrockFoundationModels",
-                "AmazonBedrockAgentCore",
-            ]),
-            product_families: texts(&["Amazon Bedrock"]),
-            marketplace_operations: texts(&["InvokeModelInference", "InvokeModelStreamingInference"]),
-            bedrock_product_name: "%(Amazon Bedrock Edition)".to_owned(),
-            claude_resource_id: "arn:aws%:aws-external-anthropic:%".to_owned(),
-            claude_description: "%claude platform%".to_owned(),
-            claude_product_name: "%claude platform%".to_owned(),
-            claude_usage_types: ["%ccu%".to_owned(), "%claude%consumption%".to_owned()],
-            claude_product_codes: Vec::new(),
-        }
-    }
+/// The part of the table that is read: of an overwriting export the month, of one that creates new files the one
+/// execution of that month which the manifest names, so that no older delivery is counted with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    /// The billing period.
+    pub month: Month,
+    /// The folder of the execution below the month's.
+    pub execution: Option<String>,
 }
 
 /// A tag key that cannot be one: it is never put into the SQL.
@@ -88,60 +95,122 @@ pub struct MalformedTagKey(pub String);
 ///
 /// # Errors
 /// When the key holds a character that AWS does not allow in tag keys (ASCII only here).
-pub fn facts_sql(workspace_tag: &str) -> Result<String, MalformedTagKey> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
-    if workspace_tag.is_empty() || workspace_tag.len() > 128 || !workspace_tag.chars().all(allowed) {
-        return Err(MalformedTagKey(workspace_tag.to_owned()));
-    }
-    // The `resource_tags` map writes keys in lower snake case.
-    let snake = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    let normalised: String = workspace_tag.chars().map(snake).collect();
-    Ok(FACTS.replace("{workspace_tag_normalised}", &normalised).replace("{workspace_tag}", workspace_tag))
+pub fn facts_sql(portion: &Portion, workspace_tag: &str) -> Result<String, MalformedTagKey> {
+    with_tag_key(with_conditions(FACTS, portion), workspace_tag)
+}
+
+/// The doctor's query.
+///
+/// # Errors
+/// As [`facts_sql`].
+pub fn census_sql(portion: &Portion, workspace_tag: &str) -> Result<String, MalformedTagKey> {
+    with_tag_key(with_conditions(CENSUS, portion), workspace_tag)
 }
 
 /// The control query.
 #[must_use]
-pub fn control_sql() -> &'static str {
-    CONTROL
+pub fn control_sql(portion: &Portion) -> String {
+    with_conditions(CONTROL, portion)
 }
 
 /// The query by slices, asked when the other two do not agree; its parameters are those of the grouped query.
 #[must_use]
-pub fn slices_sql() -> &'static str {
-    SLICES
+pub fn slices_sql(portion: &Portion) -> String {
+    with_conditions(SLICES, portion)
 }
 
 /// The parameters of the grouped query, in order.
 #[must_use]
-pub fn facts_parameters(month: Month, terms: &AiTerms) -> Vec<String> {
-    let [usage_type, other_usage_type] = &terms.claude_usage_types;
-    vec![
-        literal(&month.to_string()),
-        literal(&list(&terms.product_codes)),
-        literal(&list(&terms.product_codes)),
-        literal(&list(&terms.product_families)),
-        literal(&list(&terms.marketplace_operations)),
-        literal(&terms.bedrock_product_name),
-        literal(&terms.claude_resource_id),
-        literal(&terms.claude_description),
-        literal(&terms.claude_product_name),
-        literal(usage_type),
-        literal(other_usage_type),
-        literal(&list(&terms.claude_product_codes)),
-    ]
+pub fn facts_parameters(portion: &Portion, bill: &BillSettings) -> Vec<String> {
+    let mut parameters = portion.parameters();
+    parameters.extend(terms(bill));
+    parameters
 }
 
-/// The parameters of the control query, in order: those of the grouped query, then the month again.
+/// The parameters of the control query, in order: those of the grouped query, then of the whole bill's.
 #[must_use]
-pub fn control_parameters(month: Month, terms: &AiTerms) -> Vec<String> {
-    let mut parameters = facts_parameters(month, terms);
-    parameters.push(literal(&month.to_string()));
+pub fn control_parameters(portion: &Portion, bill: &BillSettings) -> Vec<String> {
+    let mut parameters = facts_parameters(portion, bill);
+    parameters.extend(portion.parameters());
     parameters
+}
+
+/// The parameters of the doctor's query, in order: those of the grouped query, then what looks like AI.
+#[must_use]
+pub fn census_parameters(portion: &Portion, bill: &BillSettings) -> Vec<String> {
+    let mut parameters = facts_parameters(portion, bill);
+    parameters.extend(std::iter::repeat_n(literal(LOOKS_LIKE_AI), 4));
+    parameters
+}
+
+impl Portion {
+    fn parameters(&self) -> Vec<String> {
+        let month = literal(&self.month.to_string());
+        std::iter::once(month).chain(self.execution.as_deref().map(literal)).collect()
+    }
+}
+
+fn with_tag_key(sql: String, key: &str) -> Result<String, MalformedTagKey> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+    if key.is_empty() || key.len() > 128 || !key.chars().all(allowed) {
+        return Err(MalformedTagKey(key.to_owned()));
+    }
+    // The `resource_tags` map writes keys in lower snake case.
+    let snake = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let normalised: String = key.chars().map(snake).collect();
+    Ok(sql.replace("{workspace_tag_normalised}", &normalised).replace("{workspace_tag}", key))
+}
+
+fn with_conditions(sql: &str, portion: &Portion) -> String {
+    let and_execution = if portion.execution.is_some() { AND_EXECUTION } else { "" };
+    sql.replace("{and_execution}", and_execution).replace("{ai_terms}", &AI_TERMS.trim_end().replace('\n', "\n      "))
+}
+
+/// The parameters of `ai_terms.sql`, in order.
+fn terms(bill: &BillSettings) -> [String; 9] {
+    let codes = literal(&list(&bill.bedrock_product_codes));
+    let suffix = Some(bill.bedrock_product_name_suffix.as_str()).filter(|suffix| !suffix.is_empty());
+    let product = any_of(bill.claude_product_terms.iter().map(|term| verbatim(term)));
+    [
+        codes.clone(),
+        codes,
+        literal(&list(&bill.bedrock_product_families)),
+        literal(&list(&bill.bedrock_operations)),
+        literal(&list(&bill.claude_product_codes)),
+        literal(&any_of(suffix.map(|suffix| format!(r"{}\z", verbatim(suffix))))),
+        literal(&product),
+        literal(&product),
+        literal(&any_of(bill.claude_usage_terms.iter().filter(|parts| !parts.is_empty()).map(|parts| in_order(parts)))),
+    ]
 }
 
 /// A list as one text, `,A,B,`, in which `,A,` is looked for; an empty list is `,`, in which nothing is found.
 fn list(values: &[String]) -> String {
     values.iter().fold(",".to_owned(), |list, value| list + value + ",")
+}
+
+/// Alternatives as one regular expression, in what Joni (Trino), RE2 (DuckDB) and Rust's `regex` understand alike.
+fn any_of(alternatives: impl IntoIterator<Item = String>) -> String {
+    let alternatives: Vec<String> = alternatives.into_iter().collect();
+    if alternatives.is_empty() { NOTHING.to_owned() } else { alternatives.join("|") }
+}
+
+/// The parts one after the other, the first at the beginning of a word: `ccu` is no part of `occupancy`.
+fn in_order(parts: &[String]) -> String {
+    let parts: Vec<String> = parts.iter().map(|part| verbatim(part)).collect();
+    format!(r"(\A|[^a-z]){}", parts.join(r"[\s\S]*"))
+}
+
+/// A text as the regular expression that only it meets.
+fn verbatim(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 /// A text as the SQL literal that Athena takes for an execution parameter.
@@ -153,46 +222,55 @@ fn literal(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The part of a query that says which lines are AI.
-    fn terms_of(sql: &str) -> Option<&str> {
-        let (_, after) = sql.split_once("WHERE billing_period = ?\n    AND (")?;
-        after.split_once("\n    )\n").map(|(terms, _)| terms)
+    fn portions() -> Result<[Portion; 2], Box<dyn std::error::Error>> {
+        let month: Month = "2026-08".parse()?;
+        Ok([Portion { month, execution: None }, Portion { month, execution: Some("20260802T010203Z-aaaa".to_owned()) }])
     }
 
     #[test]
-    fn all_queries_hold_the_same_terms() {
-        assert!(terms_of(FACTS).is_some());
-        assert_eq!(terms_of(FACTS), terms_of(CONTROL));
-        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(terms_of(FACTS).is_some_and(|terms| words(SLICES).contains(&words(terms))));
-    }
-
-    #[test]
-    fn every_question_mark_has_its_parameter() -> Result<(), Box<dyn std::error::Error>> {
-        let (month, terms) = ("2026-08".parse::<Month>()?, AiTerms::default());
-        assert_eq!(FACTS.matches('?').count(), facts_parameters(month, &terms).len());
-        assert_eq!(SLICES.matches('?').count(), facts_parameters(month, &terms).len());
-        assert_eq!(CONTROL.matches('?').count(), control_parameters(month, &terms).len());
+    fn every_question_mark_has_its_parameter_and_nothing_stays_in_braces() -> Result<(), Box<dyn std::error::Error>> {
+        let many = |count: usize| BillSettings {
+            claude_product_terms: vec!["claude platform".to_owned(); count],
+            claude_usage_terms: vec![vec!["ccu".to_owned(), "x".to_owned()]; count],
+            ..BillSettings::default()
+        };
+        for portion in portions()? {
+            let (facts, control) = (facts_sql(&portion, "finops-workspace")?, control_sql(&portion));
+            let (census, slices) = (census_sql(&portion, "finops-workspace")?, slices_sql(&portion));
+            for bill in [many(0), many(1), many(50)] {
+                assert_eq!(facts.matches('?').count(), facts_parameters(&portion, &bill).len());
+                assert_eq!(control.matches('?').count(), control_parameters(&portion, &bill).len());
+                assert_eq!(slices.matches('?').count(), facts_parameters(&portion, &bill).len());
+                assert_eq!(census.matches('?').count(), census_parameters(&portion, &bill).len());
+            }
+            assert!(!facts.contains(['{', '}']) && !control.contains(['{', '}']) && !census.contains(['{', '}']));
+            assert!(!slices.contains(['{', '}']));
+            assert_eq!(facts.contains("AND execution = ?"), portion.execution.is_some());
+        }
         Ok(())
     }
 
     #[test]
-    fn the_tag_key_goes_in_as_it_is_and_normalised_and_never_breaks_out() -> Result<(), MalformedTagKey> {
-        let sql = facts_sql("Finops-Workspace")?;
+    fn the_tag_key_goes_in_as_it_is_and_normalised_and_never_breaks_out() -> Result<(), Box<dyn std::error::Error>> {
+        let [portion, _] = portions()?;
+        let sql = facts_sql(&portion, "Finops-Workspace")?;
         for key in ["'resourceTags/Finops-Workspace'", "'user_finops_workspace'", "'user_Finops-Workspace'"] {
             assert!(sql.contains(key), "{key}");
         }
-        assert!(!sql.contains("{workspace_tag"));
         for hostile in ["", "a'b", "a\\", "a\nb", "a{b", "ключ", &"k".repeat(129)] {
-            assert!(facts_sql(hostile).is_err(), "{hostile}");
+            assert!(facts_sql(&portion, hostile).is_err(), "{hostile}");
         }
         Ok(())
     }
 
     #[test]
-    fn quotes_in_a_value_stay_inside_its_literal() {
+    fn what_settings_say_stays_text_in_literals_and_in_patterns() {
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(list(&["A".to_owned(), "B".to_owned()]), ",A,B,");
         assert_eq!(list(&[]), ",");
+        assert_eq!(verbatim("(a.b)|c%"), r"\(a\.b\)\|c%");
+        assert_eq!(in_order(&["claude".to_owned(), "c$".to_owned()]), r"(\A|[^a-z])claude[\s\S]*c\$");
+        assert_eq!(any_of([]), NOTHING);
+        assert_eq!(any_of(["a".to_owned(), "b".to_owned()]), "a|b");
     }
 }

@@ -21,9 +21,8 @@ use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::finish::finish;
 use crate::ingestions::{RunView, location};
-use crate::query::{AiTerms, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
+use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
 use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
-use crate::terms::terms_of;
 
 /// Why a run could not be started or finished now. It may be later.
 #[derive(Debug, thiserror::Error)]
@@ -182,26 +181,29 @@ async fn submit(
         );
         return Ok(Err(FailureKind::ExportMisconfigured.because(detail)));
     }
-    let unusable = |why: String| Ok(Err(FailureKind::SettingsUnusable.because(why)));
-    let terms = match terms_of(&settings.bill) {
-        Ok(terms) => terms,
-        Err(error) => return unusable(error.to_string()),
-    };
-    let sql = match facts_sql(&settings.bill.workspace_tag_key) {
+    let portion = Portion { month, execution: delivery.execution.clone() };
+    let bill = &settings.bill;
+    let sql = match facts_sql(&portion, &bill.workspace_tag_key) {
         Ok(sql) => sql,
-        Err(error) => return unusable(error.to_string()),
+        Err(error) => return Ok(Err(FailureKind::SettingsUnusable.because(error.to_string()))),
     };
     let of = (&delivery.manifest, month, attempt);
-    let facts = submit_query(app, &sql, facts_parameters(month, &terms), of).await?;
-    let control = submit_query(app, control_sql(), control_parameters(month, &terms), of).await?;
+    let facts = submit_query(app, &sql, facts_parameters(&portion, bill), of).await?;
+    let control = submit_query(app, &control_sql(&portion), control_parameters(&portion, bill), of).await?;
     Ok(Ok(Queries { facts, control, slices: None }))
 }
 
 /// Submits the query by slices of a run whose other two do not agree.
-pub(crate) async fn submit_slices(app: &App, run: &Run, terms: &AiTerms) -> Result<String, IngestError> {
+pub(crate) async fn submit_slices(
+    app: &App,
+    run: &Run,
+    delivery: &Delivery,
+    settings: &Settings,
+) -> Result<String, IngestError> {
     let month = run.billing_period;
-    let of = (&run.manifest, month, run.attempt);
-    Ok(submit_query(app, slices_sql(), facts_parameters(month, terms), of).await?)
+    let portion = Portion { month, execution: delivery.execution.clone() };
+    let of = (&delivery.manifest, month, run.attempt);
+    Ok(submit_query(app, &slices_sql(&portion), facts_parameters(&portion, &settings.bill), of).await?)
 }
 
 async fn submit_query(

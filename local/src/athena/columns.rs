@@ -10,6 +10,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 /// The partition key, which is no column of the files.
 pub const PARTITION: &str = "billing_period";
 
+/// The partition key beside it of a table over an export that creates new files: the execution's folder. Athena takes its
+/// value from the query (partition projection, type `injected`), and refuses a query that names none.
+pub const EXECUTION: &str = "execution";
+
 /// The column without which nothing can be attributed to a caller.
 pub const PRINCIPAL: &str = "line_item_iam_principal";
 

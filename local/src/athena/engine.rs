@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::export::Export;
 use super::files::BATCH_ROWS;
 use super::results::ResultWriter;
-use super::table::CurTable;
+use super::table::{Counters, CurTable};
 use super::{Settings, functions};
 
 /// Memory of all running queries together; beyond it they spill. The sample needs a few megabytes.
@@ -34,6 +34,7 @@ pub(super) struct Engine {
     runtime: Option<Runtime>,
     memory: Arc<RuntimeEnv>,
     lines: usize,
+    counters: Counters,
 }
 
 /// A column of a result, as `ResultSetMetadata` describes it.
@@ -66,7 +67,12 @@ impl Engine {
             .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES_MAX)))
             .build_arc()
             .map_err(std::io::Error::other)?;
-        Ok(Self { runtime: Some(runtime), memory, lines })
+        Ok(Self { runtime: Some(runtime), memory, lines, counters: Counters::default() })
+    }
+
+    /// How many pieces of files were read, and how many are to be, since the engine started.
+    pub(super) fn pieces(&self) -> (u64, u64) {
+        (self.counters.pieces_read.load(Ordering::Relaxed), self.counters.pieces.load(Ordering::Relaxed))
     }
 
     /// Runs work on the engine's threads.
@@ -84,10 +90,10 @@ impl Engine {
     pub(super) async fn run(&self, settings: &Settings, sql: &str, output: &Path) -> Result<Answer, String> {
         let export = Export::open(&settings.cur).map_err(|error| chain(&error))?;
         let files = export.files().map_err(|error| chain(&error))?;
-        let scanned_bytes = Arc::new(AtomicU64::new(0));
-        let table = CurTable::new(files, Arc::clone(&scanned_bytes));
+        let counters = Counters { scanned_bytes: Arc::default(), ..self.counters.clone() };
+        let table = CurTable::new(files, counters.clone());
         let columns = self.write_result(settings, table, sql, output).await.map_err(|error| reason(&error))?;
-        Ok(Answer { columns, scanned_bytes: scanned_bytes.load(Ordering::Relaxed) })
+        Ok(Answer { columns, scanned_bytes: counters.scanned_bytes.load(Ordering::Relaxed) })
     }
 
     async fn write_result(

@@ -157,36 +157,60 @@ impl Export {
     pub fn deliveries(&self) -> Result<Vec<Delivery>, ExportError> {
         match &self.layout {
             Layout::Flat { folder } => self.flat_deliveries(folder),
-            Layout::Partitioned { data, metadata, only } => tree::months(data)?
-                .into_iter()
-                .filter(|(month, _)| only.is_none_or(|only| only == *month))
-                .map(|(month, folder)| self.delivery_in(month, &folder, metadata.as_deref()))
-                .collect(),
+            Layout::Partitioned { metadata, .. } => {
+                let months = self.month_folders()?.into_iter();
+                months.map(|(month, folder)| self.delivery_in(month, &folder, metadata.as_deref())).collect()
+            }
         }
     }
 
     /// What is current for one month, or nothing when the export has no such month.
     ///
     /// # Errors
-    /// As [`Export::deliveries`].
+    /// As [`Export::deliveries`], of this month alone.
     pub fn delivery(&self, month: Month) -> Result<Option<Delivery>, ExportError> {
-        Ok(self.deliveries()?.into_iter().find(|delivery| delivery.month == month))
+        match &self.layout {
+            Layout::Flat { folder } => Ok(self.flat_deliveries(folder)?.into_iter().find(|d| d.month == month)),
+            Layout::Partitioned { metadata, .. } => {
+                let found = self.month_folders()?.into_iter().find(|(of, _)| *of == month);
+                found.map(|(month, folder)| self.delivery_in(month, &folder, metadata.as_deref())).transpose()
+            }
+        }
     }
 
-    /// The files of all months, without the work of describing them.
+    /// The months that the export has.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or files without partition folders cannot.
+    pub fn months(&self) -> Result<Vec<Month>, ExportError> {
+        match &self.layout {
+            Layout::Flat { folder } => Ok(self.flat_deliveries(folder)?.iter().map(|d| d.month).collect()),
+            Layout::Partitioned { .. } => Ok(self.month_folders()?.into_iter().map(|(month, _)| month).collect()),
+        }
+    }
+
+    fn month_folders(&self) -> Result<Vec<(Month, PathBuf)>, ExportError> {
+        let Layout::Partitioned { data, only, .. } = &self.layout else { return Ok(Vec::new()) };
+        let mut months = tree::months(data)?;
+        months.retain(|(month, _)| only.is_none_or(|only| only == *month));
+        Ok(months)
+    }
+
+    /// The files of all months, without the work of describing them; of an export that creates new files those of every
+    /// execution, for the query says which one it means.
     ///
     /// # Errors
     /// As [`Export::deliveries`].
     pub fn files(&self) -> Result<Vec<DataFile>, ExportError> {
         match &self.layout {
             Layout::Flat { folder } => Ok(flat_files(folder)?),
-            Layout::Partitioned { data, metadata, only } => {
+            Layout::Partitioned { metadata, .. } => {
                 let mut files = Vec::new();
-                for (month, folder) in tree::months(data)? {
-                    if only.is_none_or(|only| only == month) {
-                        let written = manifest::find(metadata.as_deref(), &folder)?;
-                        files.extend(current_files(month, &folder, written.as_ref())?);
-                    }
+                for (month, folder) in self.month_folders()? {
+                    let written = manifest::find(metadata.as_deref(), &folder)?;
+                    let current = current_files(month, &folder, written.as_ref())?;
+                    let creates_new = current.iter().any(|file| file.execution.is_some());
+                    files.extend(if creates_new { executions_files(month, &folder)? } else { current });
                 }
                 Ok(files)
             }
@@ -220,6 +244,12 @@ impl Export {
 }
 
 impl Delivery {
+    /// The execution that wrote it, where the export creates new files for each.
+    #[must_use]
+    pub fn execution(&self) -> Option<&str> {
+        self.files.iter().find_map(|file| file.execution.as_deref())
+    }
+
     /// Whether callers can be told apart at all.
     ///
     /// # Errors
@@ -234,7 +264,7 @@ impl Delivery {
 }
 
 fn flat_files(folder: &Path) -> Result<Vec<DataFile>, ExportError> {
-    let file = |path| DataFile { path, partition: Partition::InRows };
+    let file = |path| DataFile { path, partition: Partition::InRows, execution: None };
     Ok(tree::data_files(folder)?.into_iter().map(file).collect())
 }
 
@@ -246,20 +276,37 @@ fn current_files(
     written: Option<&(PathBuf, Manifest)>,
 ) -> Result<Vec<DataFile>, ExportError> {
     let (direct, executions) = (tree::data_files(folder)?, tree::execution_folders(folder)?);
-    let paths = match (written, executions.last()) {
-        (Some((path, manifest)), newest) => {
+    let newest = executions.last();
+    let execution = match written {
+        Some((path, manifest)) => {
             let listed = manifest.check_files(path, folder)?;
-            match (listed.execution_folder, newest) {
-                (Some(execution), _) => tree::data_files(&execution)?,
-                (None, Some(newest)) if direct.is_empty() => tree::data_files(newest)?,
-                (None, _) => direct,
-            }
+            listed.execution_folder.or_else(|| newest.filter(|_| direct.is_empty()).cloned())
         }
-        (None, Some(_)) if !direct.is_empty() => return Err(ExportError::Ambiguous(folder.to_owned())),
-        (None, Some(newest)) => tree::data_files(newest)?,
-        (None, None) => direct,
+        None if newest.is_some() && !direct.is_empty() => return Err(ExportError::Ambiguous(folder.to_owned())),
+        None => newest.cloned(),
     };
-    Ok(paths.into_iter().map(|path| DataFile { path, partition: Partition::Month(month) }).collect())
+    match execution {
+        Some(execution) => files_of(month, &execution),
+        None => Ok(in_month(month, direct, None)),
+    }
+}
+
+fn executions_files(month: Month, folder: &Path) -> Result<Vec<DataFile>, ExportError> {
+    let mut files = Vec::new();
+    for execution in tree::execution_folders(folder)? {
+        files.extend(files_of(month, &execution)?);
+    }
+    Ok(files)
+}
+
+fn files_of(month: Month, execution: &Path) -> Result<Vec<DataFile>, ExportError> {
+    let name = execution.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(in_month(month, tree::data_files(execution)?, name))
+}
+
+fn in_month(month: Month, paths: Vec<PathBuf>, execution: Option<String>) -> Vec<DataFile> {
+    let partition = Partition::Month(month);
+    paths.into_iter().map(|path| DataFile { path, partition, execution: execution.clone() }).collect()
 }
 
 fn unreadable(file: &DataFile, source: Box<dyn std::error::Error + Send + Sync>) -> ExportError {

@@ -7,13 +7,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use datafusion::arrow::csv::ReaderBuilder;
 use datafusion::arrow::csv::reader::Format;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampMillisecondType};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter};
+use datafusion::physical_plan::PhysicalExpr;
 use domain::calendar::Month;
 use jiff::Timestamp;
 
@@ -35,6 +38,8 @@ pub struct DataFile {
     pub path: PathBuf,
     /// Its months.
     pub partition: Partition,
+    /// The folder of the execution that wrote it, where the export creates new files for each.
+    pub execution: Option<String>,
 }
 
 /// What says which month a row belongs to.
@@ -48,11 +53,23 @@ pub enum Partition {
 
 /// A part of a file that is read on its own, with the columns that are wanted of it.
 #[derive(Debug, Clone)]
-pub struct Chunk {
+pub(super) struct Chunk {
     file: DataFile,
     wanted: SchemaRef,
     /// Row groups of a Parquet file; none for a CSV, which is read whole.
     row_groups: Option<Vec<usize>>,
+    /// Rows that the query drops anyway.
+    condition: Option<Condition>,
+}
+
+/// A condition on rows. Of rows that do not meet it a Parquet file's other columns are not even decoded: of a bill's rows
+/// few are AI.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    /// The condition, over these columns of the table.
+    pub(super) holds: Arc<dyn PhysicalExpr>,
+    /// The columns.
+    pub(super) columns: SchemaRef,
 }
 
 impl DataFile {
@@ -78,7 +95,8 @@ impl DataFile {
             return Ok(BTreeSet::from([month]));
         }
         let month = Field::new(columns::PARTITION, DataType::Utf8, true);
-        let chunk = Chunk { file: self.clone(), wanted: Arc::new(Schema::new(vec![month])), row_groups: None };
+        let chunk =
+            Chunk { file: self.clone(), wanted: Arc::new(Schema::new(vec![month])), row_groups: None, condition: None };
         let mut months = BTreeSet::new();
         chunk.read(&mut |batch| {
             for column in batch.columns() {
@@ -94,8 +112,19 @@ impl DataFile {
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn chunks(&self, wanted: &SchemaRef, pieces: usize) -> Result<(Vec<Chunk>, u64), FileError> {
-        let chunk = |row_groups| Chunk { file: self.clone(), wanted: Arc::clone(wanted), row_groups };
+    pub(super) fn chunks(
+        &self,
+        wanted: &SchemaRef,
+        condition: Option<&Condition>,
+        pieces: usize,
+    ) -> Result<(Vec<Chunk>, u64), FileError> {
+        let condition = condition.cloned();
+        let chunk = |row_groups| Chunk {
+            file: self.clone(),
+            wanted: Arc::clone(wanted),
+            row_groups,
+            condition: condition.clone(),
+        };
         if !self.is_parquet() {
             return Ok((vec![chunk(None)], self.path.metadata()?.len()));
         }
@@ -135,7 +164,7 @@ impl DataFile {
 impl Chunk {
     /// The file that it is a part of.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.file.path
     }
 
@@ -143,13 +172,20 @@ impl Chunk {
     ///
     /// # Errors
     /// When the file breaks off or does not hold what its metadata says.
-    pub fn read(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
+    pub(super) fn read(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
         if self.file.is_parquet() {
             let mut parquet = open_parquet(&self.file.path)?.with_batch_size(BATCH_ROWS);
             let roots = self.file.wanted_roots(parquet.schema().fields(), &self.wanted);
             let mask = ProjectionMask::roots(parquet.parquet_schema(), roots);
             if let Some(groups) = &self.row_groups {
                 parquet = parquet.with_row_groups(groups.clone());
+            }
+            if let Some(condition) = self.condition.clone() {
+                let roots = self.file.wanted_roots(parquet.schema().fields(), &condition.columns);
+                let mask = ProjectionMask::roots(parquet.parquet_schema(), roots);
+                let chunk = self.clone();
+                let keeps = move |batch: RecordBatch| chunk.keeps(&condition, &batch);
+                parquet = parquet.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keeps))]));
             }
             self.emit_all(parquet.with_projection(mask).build()?, emit)
         } else {
@@ -168,30 +204,42 @@ impl Chunk {
         emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
     ) -> Result<(), FileError> {
         for batch in batches {
-            if emit(self.as_table(&batch?)?).is_break() {
+            if emit(self.as_table(&batch?, &self.wanted)?).is_break() {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Which rows of a batch meet a condition; one that is neither true nor false is not met.
+    fn keeps(&self, condition: &Condition, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+        let table = self.as_table(batch, &condition.columns)?;
+        let kept = condition.holds.evaluate(&table).and_then(|kept| kept.into_array(table.num_rows()));
+        let kept = kept.map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        Ok(kept.as_boolean().clone())
+    }
+
     /// A batch of the file as the wanted columns of the table.
-    fn as_table(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    fn as_table(&self, batch: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, ArrowError> {
         let schema = batch.schema();
         let found = |name: &str| {
             let named = |field: &Arc<Field>| field.name().to_lowercase() == name;
             schema.fields().iter().position(named).map(|at| batch.column(at))
         };
-        let mut read = Vec::with_capacity(self.wanted.fields().len());
-        for field in self.wanted.fields() {
+        let mut read = Vec::with_capacity(wanted.fields().len());
+        for field in wanted.fields() {
             read.push(match found(field.name()) {
                 _ if field.name() == columns::PARTITION => self.month_column(batch.num_rows(), &found)?,
+                _ if field.name() == columns::EXECUTION => {
+                    let execution = self.file.execution.as_deref();
+                    Arc::new(std::iter::repeat_n(execution, batch.num_rows()).collect::<StringArray>())
+                }
                 Some(column) => convert::to_field(column, field)?,
                 None => new_null_array(field.data_type(), batch.num_rows()),
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.wanted), read, &options)
+        RecordBatch::try_new_with_options(Arc::clone(wanted), read, &options)
     }
 
     fn month_column<'a>(

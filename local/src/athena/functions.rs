@@ -2,7 +2,9 @@
 //!
 //! `element_at` on a map answers the value or NULL; DataFusion's answers a list. A text cast to a decimal may have an
 //! exponent and is rounded half-up, as Trino's `varchar` to `decimal` does (`new BigDecimal(text).setScale(scale, HALF_UP)`);
-//! DataFusion's knows no exponent.
+//! DataFusion's knows no exponent. `regexp_like` is here because DataFusion's needs a feature of the whole crate.
+
+mod regexp_like;
 
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use datafusion::prelude::SessionContext;
 /// When the session takes no rewrites, which the default one does.
 pub(super) fn register(context: &SessionContext) -> Result<()> {
     context.register_udf(ScalarUDF::from(ElementAt { signature: Signature::any(2, Volatility::Immutable) }));
+    context.register_udf(ScalarUDF::from(regexp_like::RegexpLike::new()));
     context.state_ref().write().register_function_rewrite(Arc::new(CastsOfText))
 }
 

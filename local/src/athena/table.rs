@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -18,7 +19,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::streaming::PartitionStream;
 
 use super::columns;
-use super::files::{Chunk, DataFile, FileError, Partition};
+use super::files::{Chunk, Condition, DataFile, FileError, Partition};
 
 /// Batches that wait between a file and the query: enough to keep both busy.
 const BATCHES_WAITING: usize = 2;
@@ -26,8 +27,20 @@ const BATCHES_WAITING: usize = 2;
 /// The export's current files as one table.
 #[derive(Debug)]
 pub(super) struct CurTable {
+    schema: SchemaRef,
     files: Vec<DataFile>,
-    scanned_bytes: Arc<AtomicU64>,
+    counters: Counters,
+}
+
+/// What scans count.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counters {
+    /// Bytes of the columns that are read.
+    pub(super) scanned_bytes: Arc<AtomicU64>,
+    /// Pieces of files that are to be read, over all queries, and those that were.
+    pub(super) pieces: Arc<AtomicU64>,
+    /// See above.
+    pub(super) pieces_read: Arc<AtomicU64>,
 }
 
 /// Chunks that are read one after the other; several lines of them are read side by side.
@@ -35,20 +48,35 @@ pub(super) struct CurTable {
 struct Line {
     schema: SchemaRef,
     chunks: Vec<Chunk>,
+    read: Arc<AtomicU64>,
 }
 
 impl CurTable {
-    /// The table over these files. What its scans read is added to `scanned_bytes`.
+    /// The table over these files.
     #[must_use]
-    pub(super) fn new(files: Vec<DataFile>, scanned_bytes: Arc<AtomicU64>) -> Self {
-        Self { files, scanned_bytes }
+    pub(super) fn new(files: Vec<DataFile>, counters: Counters) -> Self {
+        let mut fields = columns::schema().fields().to_vec();
+        if files.iter().any(|file| file.execution.is_some()) {
+            fields.push(Arc::new(Field::new(columns::EXECUTION, DataType::Utf8, true)));
+        }
+        Self { schema: Arc::new(Schema::new(fields)), files, counters }
+    }
+
+    /// The filters as one condition that files can apply while they are read.
+    fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Condition>> {
+        let Some(holds) = conjunction(filters.iter().cloned()) else { return Ok(None) };
+        let named: BTreeSet<&str> = holds.column_refs().iter().map(|column| column.name.as_str()).collect();
+        let fields = self.schema.fields().iter().filter(|field| named.contains(field.name().as_str())).cloned();
+        let columns: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let holds = state.create_physical_expr(holds.clone(), &DFSchema::try_from(Arc::clone(&columns))?)?;
+        Ok(Some(Condition { holds, columns }))
     }
 }
 
 #[async_trait]
 impl TableProvider for CurTable {
     fn schema(&self) -> SchemaRef {
-        columns::schema()
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -68,15 +96,20 @@ impl TableProvider for CurTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = match projection {
-            Some(projection) => Arc::new(columns::schema().project(projection)?),
-            None => columns::schema(),
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => Arc::clone(&self.schema),
         };
+        let condition = self.condition(state, filters)?;
         let lines = state.config().target_partitions();
         let mut line_chunks: Vec<Vec<Chunk>> = vec![Vec::new(); lines.max(1)];
         let mut chunk_count = 0;
-        for file in self.files.iter().filter(|file| filters.iter().all(|filter| may_match(filter, file))) {
-            let (chunks, bytes) = file.chunks(&schema, lines).map_err(|error| bad_data(&file.path, &error))?;
-            self.scanned_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let of_partitions = |file: &&DataFile| filters.iter().all(|filter| may_match(filter, file));
+        let files: Vec<&DataFile> = self.files.iter().filter(of_partitions).collect();
+        require_execution(&files, filters)?;
+        for file in files {
+            let (chunks, bytes) =
+                file.chunks(&schema, condition.as_ref(), lines).map_err(|error| bad_data(&file.path, &error))?;
+            self.counters.scanned_bytes.fetch_add(bytes, Ordering::Relaxed);
             for chunk in chunks {
                 let line = chunk_count % lines.max(1);
                 if let Some(chunks) = line_chunks.get_mut(line) {
@@ -88,9 +121,12 @@ impl TableProvider for CurTable {
         if chunk_count == 0 {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        self.counters.pieces.fetch_add(chunk_count as u64, Ordering::Relaxed);
+        let read = &self.counters.pieces_read;
         let used = line_chunks.into_iter().filter(|chunks| !chunks.is_empty());
-        let lines =
-            used.map(|chunks| Arc::new(Line { schema: Arc::clone(&schema), chunks }) as Arc<dyn PartitionStream>);
+        let lines = used.map(|chunks| {
+            Arc::new(Line { schema: Arc::clone(&schema), chunks, read: Arc::clone(read) }) as Arc<dyn PartitionStream>
+        });
         StreamingTable::try_new(Arc::clone(&schema), lines.collect())?.scan(state, None, &[], None).await
     }
 }
@@ -102,7 +138,7 @@ impl PartitionStream for Line {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), BATCHES_WAITING);
-        let (sender, chunks) = (builder.tx(), self.chunks.clone());
+        let (sender, chunks, read) = (builder.tx(), self.chunks.clone(), Arc::clone(&self.read));
         builder.spawn_blocking(move || {
             for chunk in chunks {
                 let mut emit = |batch| match sender.blocking_send(Ok(batch)) {
@@ -110,6 +146,7 @@ impl PartitionStream for Line {
                     Err(_) => ControlFlow::Break(()),
                 };
                 chunk.read(&mut emit).map_err(|error| bad_data(chunk.path(), &error))?;
+                read.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())
         });
@@ -122,28 +159,45 @@ fn bad_data(path: &std::path::Path, error: &FileError) -> DataFusionError {
     DataFusionError::Execution(format!("HIVE_BAD_DATA: `{}` cannot be read: {error}", path.display()))
 }
 
-/// Whether rows of a file can pass a filter, as far as its month says.
+/// Whether rows of a file can pass a filter, as far as its partition says.
 fn may_match(filter: &Expr, file: &DataFile) -> bool {
-    let Partition::Month(month) = file.partition else { return true };
-    wanted_months(filter).is_none_or(|months| months.contains(&month.to_string()))
+    let is_wanted = |key: &str, value: &str| wanted(key, filter).is_none_or(|wanted| wanted.contains(value));
+    let of_month = match file.partition {
+        Partition::Month(month) => is_wanted(columns::PARTITION, &month.to_string()),
+        Partition::InRows => true,
+    };
+    of_month && file.execution.as_deref().is_none_or(|execution| is_wanted(columns::EXECUTION, execution))
 }
 
-/// The months that a filter names: `billing_period = 'm'`, or `billing_period IN ('m', …)`, alone or joined by AND.
-fn wanted_months(filter: &Expr) -> Option<BTreeSet<String>> {
-    let is_month = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == columns::PARTITION);
+/// Athena's refusal of a query that reads injected partitions and does not say which.
+fn require_execution(files: &[&DataFile], filters: &[Expr]) -> Result<()> {
+    let is_injected = files.iter().any(|file| file.execution.is_some());
+    if is_injected && !filters.iter().any(|filter| wanted(columns::EXECUTION, filter).is_some()) {
+        let why = format!(
+            "CONSTRAINT_VIOLATION: For the injected projected partition column {}, the WHERE clause must contain only static equality conditions, and at least one such condition must be present.",
+            columns::EXECUTION
+        );
+        return Err(DataFusionError::Execution(why));
+    }
+    Ok(())
+}
+
+/// The values that a filter names for a partition key: `key = 'v'`, or `key IN ('v', …)`, alone or joined by AND.
+fn wanted(key: &str, filter: &Expr) -> Option<BTreeSet<String>> {
+    let is_key = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == key);
     match filter {
         Expr::BinaryExpr(binary) if binary.op == Operator::Eq => match (&*binary.left, &*binary.right) {
-            (column, value) if is_month(column) => Some(BTreeSet::from([text_of(value)?])),
-            (value, column) if is_month(column) => Some(BTreeSet::from([text_of(value)?])),
+            (column, value) if is_key(column) => Some(BTreeSet::from([text_of(value)?])),
+            (value, column) if is_key(column) => Some(BTreeSet::from([text_of(value)?])),
             _ => None,
         },
         Expr::BinaryExpr(binary) if binary.op == Operator::And => {
-            match (wanted_months(&binary.left), wanted_months(&binary.right)) {
+            match (wanted(key, &binary.left), wanted(key, &binary.right)) {
                 (Some(left), Some(right)) => Some(left.intersection(&right).cloned().collect()),
                 (either, None) | (None, either) => either,
             }
         }
-        Expr::InList(list) if !list.negated && is_month(&list.expr) => list.list.iter().map(text_of).collect(),
+        Expr::InList(list) if !list.negated && is_key(&list.expr) => list.list.iter().map(text_of).collect(),
         _ => None,
     }
 }

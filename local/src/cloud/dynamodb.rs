@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::activity::Activity;
 use super::answer::{Fault, Protocol, respond};
+use super::meter::Meter;
 use super::state::{StateError, open_database};
 
 const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
@@ -39,6 +40,7 @@ pub(crate) struct DynamoDb {
     activity: Activity,
     arn_prefix: String,
     region: String,
+    meter: Meter,
 }
 
 impl DynamoDb {
@@ -50,7 +52,8 @@ impl DynamoDb {
         activity: Activity,
     ) -> Result<Self, StateError> {
         let arn_prefix = format!("arn:aws:dynamodb:{region}:{account}:");
-        Ok(Self { database: open_database(file)?, activity, arn_prefix, region: region.to_owned() })
+        let meter = Meter::default();
+        Ok(Self { database: open_database(file)?, activity, arn_prefix, region: region.to_owned(), meter })
     }
 
     /// Executes one request of either API.
@@ -60,12 +63,16 @@ impl DynamoDb {
             .strip_prefix("DynamoDB_20120810.")
             .or_else(|| target.strip_prefix("DynamoDBStreams_20120810."))
             .unwrap_or_default();
-        let Some(outcome) = self.execute(operation, request.body()) else {
+        let metered = self.meter.asking(operation, request.body());
+        let Some(outcome) = self.execute(operation, metered.as_deref().unwrap_or(request.body())) else {
             let message = format!("the local stack has no operation `{target}`");
             return Protocol::AwsJson.refuse(&Fault::new(400, "UnknownOperationException", message));
         };
         match outcome {
             Ok(body) => {
+                if metered.is_some() {
+                    self.meter.count(operation, &body);
+                }
                 if WRITES.contains(&operation) {
                     self.activity.touch();
                 }
@@ -73,6 +80,11 @@ impl DynamoDb {
             }
             Err(error) => respond(error.status_code(), MEDIA_TYPE, error.to_json()),
         }
+    }
+
+    /// Counts what requests consume.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The streams of all tables that have one, as `(table, stream ARN)`.

@@ -1,5 +1,7 @@
 //! One line of the bill, before it is written.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
@@ -19,7 +21,7 @@ pub struct Line {
     /// `line_item_legal_entity`.
     pub legal_entity: &'static str,
     /// `line_item_usage_account_id` and `_name`.
-    pub account: (&'static str, &'static str),
+    pub account: (Cow<'static, str>, Cow<'static, str>),
     /// `product_region_code`.
     pub region: &'static str,
     /// `line_item_iam_principal`; AWS writes NULL and the empty string alike.
@@ -35,9 +37,9 @@ pub struct Line {
     /// The `product` map.
     pub product: Vec<(&'static str, String)>,
     /// The `tags` map.
-    pub tags: Vec<(&'static str, &'static str)>,
+    pub tags: Vec<(&'static str, Cow<'static, str>)>,
     /// The `resource_tags` map.
-    pub resource_tags: Vec<(&'static str, &'static str)>,
+    pub resource_tags: Vec<(&'static str, Cow<'static, str>)>,
     /// `line_item_usage_type`.
     pub usage_type: String,
     /// `line_item_operation`.
@@ -48,6 +50,10 @@ pub struct Line {
     pub rate: Decimal,
     /// `line_item_usage_amount`.
     pub quantity: Decimal,
+    /// `line_item_currency_code`.
+    pub currency: &'static str,
+    /// What `line_item_unblended_cost` holds instead of the cost; for lines that no bill should have.
+    pub cost_text: Option<&'static str>,
     /// `line_item_line_item_description`.
     pub description: String,
 }
@@ -76,7 +82,7 @@ impl Line {
                 Seller::Marketplace => "AWS Marketplace",
             },
             legal_entity: product.legal_entity,
-            account: (account.id, account.name),
+            account: (account.id.into(), account.name.into()),
             region: region.name,
             principal: None,
             resource_id: None,
@@ -91,6 +97,8 @@ impl Line {
             unit: "",
             rate: Decimal::ONE,
             quantity: Decimal::ZERO,
+            currency: "USD",
+            cost_text: None,
             description: String::new(),
         }
     }

@@ -93,8 +93,8 @@ fn line(stream: &Stream, meter: &Meter, day: Date) -> Line {
     };
     line.principal = stream.principal.map(str::to_owned);
     line.resource_id = stream.resource.map(str::to_owned);
-    line.tags = stream.tags.to_vec();
-    line.resource_tags = stream.resource_tags.to_vec();
+    line.tags = stream.tags.iter().map(|(key, value)| (*key, (*value).into())).collect();
+    line.resource_tags = stream.resource_tags.iter().map(|(key, value)| (*key, (*value).into())).collect();
     line.operation = stream.operation;
     line.unit = meter.unit;
     line.rate = nanos(meter.rate_nanousd);

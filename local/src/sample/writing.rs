@@ -1,15 +1,16 @@
 //! Lines as Parquet with all columns of CUR 2.0, and the manifest that AWS writes beside them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, new_null_array,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
@@ -26,69 +27,111 @@ use crate::athena::{columns, map_builder};
 
 /// Writes a month's data file and, after it, the manifest.
 pub(super) fn write_month(export: &Path, month: Month, lines: &[Line]) -> io::Result<()> {
-    let partition = format!("BILLING_PERIOD={month}");
-    let (data, metadata) = (export.join("data").join(&partition), export.join("metadata").join(&partition));
-    fs::create_dir_all(&data)?;
-    fs::create_dir_all(&metadata)?;
-    let name = format!("{EXPORT}-00001.snappy.parquet");
-    let batch = batch_of(month, lines).map_err(io::Error::other)?;
-    let bytes = parquet_of(&batch).map_err(io::Error::other)?;
-    fs::write(data.join(&name), &bytes)?;
+    let folder = MonthFolder::create(export, month, None)?;
+    let name = file_name(1);
+    let mut writer = folder.begin(&name, ROW_GROUP_ROWS)?;
+    writer.write(&batch_of(month, 0, lines).map_err(io::Error::other)?).map_err(io::Error::other)?;
+    writer.close().map_err(io::Error::other)?;
+    let bytes = fs::read(folder.data.join(&name))?;
+    folder.finish(&execution_id(&bytes), &[name])
+}
 
-    let type_of = |kind: &DataType| match kind {
-        DataType::Float64 => "double",
-        DataType::Timestamp(..) => "timestamp",
-        DataType::Map(..) => "map",
-        _ => "string",
-    };
-    let columns: Vec<_> = batch
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| json!({"name": field.name(), "type": type_of(field.data_type())}))
-        .collect();
-    let manifest = json!({
-        "executionId": execution_id(&bytes),
-        "columns": columns,
-        "dataFiles": [format!("{LOCATION}/{EXPORT}/data/{partition}/{name}")],
-    });
-    fs::write(metadata.join(format!("{EXPORT}-Manifest.json")), serde_json::to_vec_pretty(&manifest)?)
+/// Rows of a row group, as the writer's own default has it; the sample has fewer.
+const ROW_GROUP_ROWS: usize = 1024 * 1024;
+
+/// A data file's name, counted from 1.
+pub(super) fn file_name(number: usize) -> String {
+    format!("{EXPORT}-{number:05}.snappy.parquet")
+}
+
+/// The folders of one delivery of a month.
+pub(super) struct MonthFolder {
+    partition: String,
+    execution: Option<String>,
+    data: PathBuf,
+    metadata: PathBuf,
+}
+
+impl MonthFolder {
+    /// Makes the folders; those of an execution where the export creates new files for each.
+    pub(super) fn create(export: &Path, month: Month, execution: Option<&str>) -> io::Result<Self> {
+        let partition = format!("BILLING_PERIOD={month}");
+        let metadata = export.join("metadata").join(&partition);
+        let data = export.join("data").join(&partition);
+        let data = execution.map_or_else(|| data.clone(), |execution| data.join(execution));
+        fs::create_dir_all(&data)?;
+        fs::create_dir_all(&metadata)?;
+        Ok(Self { partition, execution: execution.map(str::to_owned), data, metadata })
+    }
+
+    /// Begins a data file.
+    pub(super) fn begin(&self, name: &str, row_group_rows: usize) -> io::Result<ArrowWriter<File>> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by("finops-center sample".to_owned())
+            .set_max_row_group_row_count(Some(row_group_rows))
+            .build();
+        ArrowWriter::try_new(File::create(self.data.join(name))?, file_schema(), Some(properties))
+            .map_err(io::Error::other)
+    }
+
+    /// Writes the manifest, last, as AWS does.
+    pub(super) fn finish(&self, execution_id: &str, files: &[String]) -> io::Result<()> {
+        let type_of = |kind: &DataType| match kind {
+            DataType::Float64 => "double",
+            DataType::Timestamp(..) => "timestamp",
+            DataType::Map(..) => "map",
+            _ => "string",
+        };
+        let schema = file_schema();
+        let column = |field: &Arc<Field>| json!({"name": field.name(), "type": type_of(field.data_type())});
+        let columns: Vec<_> = schema.fields().iter().map(column).collect();
+        let below = self.execution.as_ref().map(|execution| format!("{execution}/")).unwrap_or_default();
+        let listed = files.iter().map(|name| format!("{LOCATION}/{EXPORT}/data/{}/{below}{name}", self.partition));
+        let manifest = json!({
+            "executionId": execution_id,
+            "columns": columns,
+            "dataFiles": listed.collect::<Vec<_>>(),
+        });
+        fs::write(self.metadata.join(format!("{EXPORT}-Manifest.json")), serde_json::to_vec_pretty(&manifest)?)
+    }
+}
+
+/// All columns of CUR 2.0, as the files hold them.
+fn file_schema() -> SchemaRef {
+    let schema = columns::schema();
+    let fields: Vec<Arc<Field>> = schema.fields().iter().filter(|f| f.name() != columns::PARTITION).cloned().collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// An id in AWS's form that follows from the content.
-fn execution_id(bytes: &[u8]) -> String {
+pub(super) fn execution_id(bytes: &[u8]) -> String {
     let digest = Digest::of_bytes(bytes);
     let part = |from: usize, to: usize| digest.hex().get(from..to).unwrap_or_default().to_owned();
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
-fn parquet_of(batch: &RecordBatch) -> datafusion::parquet::errors::Result<Vec<u8>> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by("finops-center sample".to_owned())
-        .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
-    writer.write(batch)?;
-    writer.into_inner()
-}
-
-fn batch_of(month: Month, lines: &[Line]) -> datafusion::arrow::error::Result<RecordBatch> {
-    let mut filled = texts_of(month, lines);
+/// Lines as a batch; `first_row` counts the month's lines before them.
+pub(super) fn batch_of(
+    month: Month,
+    first_row: usize,
+    lines: &[Line],
+) -> datafusion::arrow::error::Result<RecordBatch> {
+    let mut filled = texts_of(month, first_row, lines);
     filled.extend(numbers_of(lines));
     filled.extend(times_of(month, lines));
     filled.extend(maps_of(lines)?);
-    let schema = columns::schema();
-    let fields: Vec<Arc<Field>> = schema.fields().iter().filter(|f| f.name() != columns::PARTITION).cloned().collect();
-    let columns = fields.iter().map(|field| {
+    let schema = file_schema();
+    let columns = schema.fields().iter().map(|field| {
         filled.remove(field.name().as_str()).unwrap_or_else(|| new_null_array(field.data_type(), lines.len()))
     });
     let columns: Vec<ArrayRef> = columns.collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    RecordBatch::try_new(schema, columns)
 }
 
 type Columns = BTreeMap<&'static str, ArrayRef>;
 
-fn texts_of(month: Month, lines: &[Line]) -> Columns {
+fn texts_of(month: Month, first_row: usize, lines: &[Line]) -> Columns {
     let mut columns = Columns::new();
     let mut text = |name: &'static str, of: &dyn Fn(&Line) -> Option<String>| {
         let values: StringArray = lines.iter().map(of).collect();
@@ -104,7 +147,7 @@ fn texts_of(month: Month, lines: &[Line]) -> Columns {
     text("bill_payer_account_name", &|_| some(PAYER.name));
     text("identity_time_interval", &|line| Some(format!("{}T00:00:00Z/{}T00:00:00Z", line.day, next_day(line.day))));
     text("line_item_blended_rate", &|line| Some(line.rate.to_string()));
-    text("line_item_currency_code", &|_| some("USD"));
+    text("line_item_currency_code", &|line| some(line.currency));
     text("line_item_iam_principal", &|line| line.principal.clone());
     text("line_item_legal_entity", &|line| some(line.legal_entity));
     text("line_item_line_item_description", &|line| Some(line.description.clone()));
@@ -114,8 +157,8 @@ fn texts_of(month: Month, lines: &[Line]) -> Columns {
     text("line_item_resource_id", &|line| line.resource_id.clone());
     text("line_item_tax_type", &|line| (line.line_item_type == "Tax").then(|| "USSalesTax".to_owned()));
     text("line_item_unblended_rate", &|line| Some(line.rate.to_string()));
-    text("line_item_usage_account_id", &|line| some(line.account.0));
-    text("line_item_usage_account_name", &|line| some(line.account.1));
+    text("line_item_usage_account_id", &|line| some(&line.account.0));
+    text("line_item_usage_account_name", &|line| some(&line.account.1));
     text("line_item_usage_type", &|line| some(&line.usage_type));
     text("pricing_currency", &|_| some("USD"));
     text("pricing_term", &|line| (line.line_item_type == "Usage").then(|| "OnDemand".to_owned()));
@@ -123,7 +166,7 @@ fn texts_of(month: Month, lines: &[Line]) -> Columns {
     text("product_product_family", &|line| some(line.family));
     text("product_region_code", &|line| some(line.region));
     text("product_servicecode", &|line| some(line.servicecode));
-    let ids = (0..lines.len())
+    let ids = (first_row..first_row + lines.len())
         .map(|n| Digest::of_bytes(format!("{month} {n}").as_bytes()).hex().get(..40).map(str::to_owned));
     columns.insert("identity_line_item_id", Arc::new(ids.collect::<StringArray>()));
     columns
@@ -139,10 +182,15 @@ fn numbers_of(lines: &[Line]) -> Columns {
     let discount = |line: &Line| line.line_item_type.ends_with("Discount").then(|| line.cost());
     // Sellers' lines carry no public price.
     let listed = |line: &Line| if line.billing_entity == "AWS" { line.cost() } else { Decimal::ZERO };
+    let billed = |line: &Line| match line.cost_text {
+        Some(text) => text.parse::<f64>().ok(),
+        None => line.cost().to_string().parse::<f64>().ok(),
+    };
+    let unblended: ArrayRef = Arc::new(lines.iter().map(billed).collect::<Float64Array>());
     Columns::from([
         ("discount_total_discount", number(&discount)),
         ("line_item_blended_cost", number(&|line| Some(line.cost()))),
-        ("line_item_unblended_cost", number(&|line| Some(line.cost()))),
+        ("line_item_unblended_cost", unblended),
         ("line_item_usage_amount", number(&|line| is_usage(line).then_some(line.quantity))),
         ("pricing_public_on_demand_cost", number(&|line| is_usage(line).then(|| listed(line)))),
     ])
@@ -173,7 +221,7 @@ fn maps_of(lines: &[Line]) -> datafusion::arrow::error::Result<Columns> {
         }
         Ok(Arc::new(maps.finish()))
     };
-    let owned = |pairs: &[(&'static str, &'static str)]| pairs.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+    let owned = |pairs: &[(&'static str, Cow<'static, str>)]| pairs.iter().map(|(k, v)| (*k, v.to_string())).collect();
     let discount = |line: &Line| match line.line_item_type {
         "Discount" => vec![("edp_discount", line.cost().to_string())],
         _ => Vec::new(),

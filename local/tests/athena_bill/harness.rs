@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
-use cur_ingestion::query::{self, AiTerms};
+use cur_ingestion::query::{self, Portion};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::parquet::arrow::ArrowWriter;
+use domain::bill::matching::BillSettings;
 use domain::calendar::Month;
 use http::{Request, StatusCode};
-use local::athena::{Athena, Settings, StateChange};
+use local::athena::{Athena, Export, Settings, StateChange};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,6 +24,7 @@ pub(crate) struct Bench {
     pub(crate) athena: Athena,
     pub(crate) changes: Arc<Mutex<Vec<StateChange>>>,
     pub(crate) folder: TempDir,
+    cur: PathBuf,
 }
 
 /// A result: rows by column name.
@@ -47,7 +49,7 @@ impl Bench {
             }
         };
         let athena = Athena::open(settings(folder.path(), cur), Arc::new(on_state_change))?;
-        Ok(Self { athena, changes, folder })
+        Ok(Self { athena, changes, folder, cur: cur.to_owned() })
     }
 
     /// One API call: its status and body.
@@ -96,13 +98,21 @@ impl Bench {
     }
 
     pub(crate) async fn facts(&self, month: &str) -> Result<Table> {
-        let month: Month = month.parse()?;
-        self.table(&query::facts_sql(TAG)?, &query::facts_parameters(month, &AiTerms::default())).await
+        let portion = self.slice(month)?;
+        self.table(&query::facts_sql(&portion, TAG)?, &query::facts_parameters(&portion, &BillSettings::default()))
+            .await
     }
 
     pub(crate) async fn control(&self, month: &str) -> Result<Table> {
+        let portion = self.slice(month)?;
+        self.table(&query::control_sql(&portion), &query::control_parameters(&portion, &BillSettings::default())).await
+    }
+
+    /// What the export's manifest says is to be read of a month.
+    fn slice(&self, month: &str) -> Result<Portion> {
         let month: Month = month.parse()?;
-        self.table(query::control_sql(), &query::control_parameters(month, &AiTerms::default())).await
+        let execution = Export::open(&self.cur)?.delivery(month)?.and_then(|d| d.execution().map(str::to_owned));
+        Ok(Portion { month, execution })
     }
 
     /// The two totals that must agree: of the groups and of the control, with their rows.

@@ -2,5 +2,6 @@
 
 mod bill;
 mod harness;
+mod large;
 mod layouts;
 mod protocol;

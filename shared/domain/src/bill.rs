@@ -11,6 +11,7 @@
 pub mod alias;
 pub mod anchor;
 pub mod attribution;
+pub mod doctor;
 pub mod facts;
 pub mod line;
 pub mod matching;

@@ -13,6 +13,7 @@ use crate::money::Money;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
+use crate::policy::grant::{agent_action, is_mcp_server};
 use crate::space::{Space, Workload, WorkloadState};
 use crate::text::{Note, Sub};
 
@@ -293,28 +294,22 @@ pub fn check_actions(
 
 fn check_agentic(platform: Platform, agentic: &Agentic, complete: bool) -> Result<(), Refusal> {
     let invalid = |detail: &str| Err(Refusal::new(RefusalKind::InvalidValue, detail));
-    let prefix = match platform {
-        Platform::Bedrock => "bedrock:",
-        Platform::ClaudePlatform => "aws-external-anthropic:",
+    let (name, example) = match platform {
+        Platform::Bedrock => (platform.display_name(), "bedrock:InvokeAgent"),
+        Platform::ClaudePlatform => (platform.display_name(), "aws-external-anthropic:CreateSession"),
     };
     if platform == Platform::ClaudePlatform && !agentic.mcp_servers.is_empty() {
         return invalid("`agentic.mcpServers` exists on Bedrock only; Claude Platform approves managed-agent actions");
     }
-    let is_server = |s: &String| {
-        s.strip_suffix(".amazonaws.com").is_some_and(|n| {
-            !n.is_empty() && n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        })
-    };
-    if !agentic.mcp_servers.iter().all(is_server) {
-        return invalid("`agentic.mcpServers` holds service principals such as eks-mcp.amazonaws.com");
+    if !agentic.mcp_servers.iter().all(|server| is_mcp_server(server)) {
+        return invalid(
+            "`agentic.mcpServers` holds principals of AWS-managed MCP servers such as eks-mcp.amazonaws.com",
+        );
     }
-    let is_action = |a: &String| {
-        a.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric()))
-    };
-    if !agentic.actions.iter().all(is_action) {
+    if let Some(other) = agentic.actions.iter().find(|action| agent_action(platform, action).is_none()) {
         return Err(Refusal::new(
             RefusalKind::InvalidValue,
-            format!("`agentic.actions` holds IAM actions without wildcards, such as {prefix}InvokeAgent"),
+            format!("`agentic.actions` names `{other}`, which is no action of agents on {name}; {example} is one"),
         ));
     }
     if complete && agentic.mcp_servers.is_empty() && agentic.actions.is_empty() {

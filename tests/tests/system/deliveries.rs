@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
 use system_tests::ledger::{GapSum, Holdings, Sums, Units, sums, units_in};
 use system_tests::{
-    CHECKOUT, DATA, LENA, PETRA, Person, SAMIR, SPEND_TABLE, WORKSPACE_ARN, World, approval, places, text,
+    ADA, CHECKOUT, DATA, LENA, PETRA, Person, SAMIR, SPEND_TABLE, WORKSPACE_ARN, World, approval, places, text,
 };
 
 use super::week::{claim, desk};
@@ -198,7 +198,28 @@ impl Hand {
                 check_currency(view, sums, by, &format!("{what}, {currency} by {by}"));
             }
         }
+        self.check_explanations(&expected, what).await?;
         self.check_gaps(&expected, what).await
+    }
+
+    /// Every fact says by which rule each question about it was decided, and the facts are the bill.
+    async fn check_explanations(&self, expected: &BTreeMap<&'static str, Sums>, what: &str) -> anyhow::Result<()> {
+        let mut explained: BTreeMap<String, Units> = BTreeMap::new();
+        for fact in self.world.list(ADA, &format!("/v1/spend/explain?billingPeriod={}", bill::MONTH)).await? {
+            *explained.entry(text(&fact, "/amount/currency")?).or_default() += units_in(&fact["amount"]["amount"]);
+            let decided =
+                |question: &str| fact["decidedBy"][question].as_array().is_some_and(|rules| !rules.is_empty());
+            for question in ["platform", "model", "usage-kind", "anchor"] {
+                assert!(decided(question), "{what}: {question} of {fact}");
+            }
+            assert!(decided("owner") != decided("exclusion"), "{what}: {fact}");
+            let is_counted = [json!("tokens"), json!("CCU")].contains(&fact["unit"]);
+            assert!(!is_counted || decided("quantity"), "{what}: {fact}");
+        }
+        let expected: BTreeMap<String, Units> =
+            expected.iter().map(|(currency, sums)| ((*currency).to_owned(), sums.cur)).collect();
+        assert_eq!(explained, expected, "{what}");
+        Ok(())
     }
 
     async fn check_gaps(&self, expected: &BTreeMap<&'static str, Sums>, what: &str) -> anyhow::Result<()> {

@@ -110,7 +110,7 @@ async fn the_same_transition_by_the_same_person_answers_the_same_and_writes_noth
 }
 
 /// What does not follow from what was done: ids, times, digests.
-fn anonymous(value: &Value) -> Value {
+pub(super) fn anonymous(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(anonymous_text(text)),
         Value::Array(items) => {
@@ -139,7 +139,7 @@ fn anonymous_text(text: &str) -> String {
 }
 
 /// Where two values begin to differ.
-fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
+pub(super) fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
     if one == other {
         return None;
     }

@@ -80,6 +80,7 @@ pub(super) const PROMISED: &[Promised] = &[
     route("cur-ingestion", "GET", "/v1/ingestions", "LEA"),
     route("cur-ingestion", "GET", "/v1/ingestions/{id}", "LEA"),
     route("cur-ingestion", "POST", "/v1/ingestions", "L"),
+    route("cur-ingestion", "GET", "/v1/bill/findings", "LEA"),
     route("cur-ingestion", "GET", "/v1/gaps", "LA"),
     route("cur-ingestion", "GET", "/v1/gaps/{id}", "LA"),
     route("cur-ingestion", "POST", "/v1/gaps/{id}/act", "L"),

@@ -1,5 +1,5 @@
 -- The control totals of one billing period, per currency: what the groups of facts.sql must add up to, found without
--- grouping, and beside it the whole bill. The terms are those of facts.sql; a test holds the two texts together.
+-- grouping, and beside it the whole bill. What stands in braces is put in by query.rs; the terms are those of facts.sql.
 WITH ai AS (
   SELECT
     coalesce(line_item_currency_code, '') AS currency,
@@ -8,25 +8,9 @@ WITH ai AS (
     -- A cost that is missing, NaN, infinite or too large for the decimal.
     count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows
   FROM cur
-  WHERE billing_period = ?
+  WHERE billing_period = ?{and_execution}
     AND (
-      strpos(?, ',' || line_item_product_code || ',') > 0
-      OR strpos(?, ',' || product_servicecode || ',') > 0
-      OR strpos(?, ',' || product_product_family || ',') > 0
-      OR line_item_iam_principal <> ''
-      OR (
-        bill_billing_entity = 'AWS Marketplace'
-        AND (
-          strpos(?, ',' || line_item_operation || ',') > 0
-          OR element_at(product, 'product_name') LIKE ?
-          OR line_item_resource_id LIKE ?
-          OR lower(line_item_line_item_description) LIKE ?
-          OR lower(element_at(product, 'product_name')) LIKE ?
-          OR lower(line_item_usage_type) LIKE ?
-          OR lower(line_item_usage_type) LIKE ?
-          OR strpos(?, ',' || line_item_product_code || ',') > 0
-        )
-      )
+      {ai_terms}
     )
   GROUP BY coalesce(line_item_currency_code, '')
 ),
@@ -39,7 +23,7 @@ whole AS (
     coalesce(max(cast(cast(line_item_usage_start_date AS date) AS varchar)), '') AS last_usage_day,
     count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows
   FROM cur
-  WHERE billing_period = ?
+  WHERE billing_period = ?{and_execution}
   GROUP BY coalesce(line_item_currency_code, '')
 )
 SELECT

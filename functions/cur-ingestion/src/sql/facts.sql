@@ -1,6 +1,7 @@
 -- The bill's AI lines of one billing period, one row per group. Each column reads as text; NULL and '' are the same blank.
 -- The subset of SQL that Trino (Athena), DataFusion and DuckDB run alike. Parameters stand in WHERE only, because Athena
--- takes them nowhere else; so the workspace tag's key is put into the text, from an allow-list of characters.
+-- takes them nowhere else. What stands in braces is put in by query.rs: the workspace tag's key, from an allow-list of
+-- characters; the AI terms of ai_terms.sql; for an export that creates new files, the execution that is read.
 WITH lines AS (
   SELECT
     coalesce(line_item_line_item_type, '') AS line_item_type,
@@ -43,25 +44,9 @@ WITH lines AS (
     try_cast(cast(line_item_usage_amount AS varchar) AS decimal(38, 10)) AS quantity,
     try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10)) AS cost
   FROM cur
-  WHERE billing_period = ?
+  WHERE billing_period = ?{and_execution}
     AND (
-      strpos(?, ',' || line_item_product_code || ',') > 0
-      OR strpos(?, ',' || product_servicecode || ',') > 0
-      OR strpos(?, ',' || product_product_family || ',') > 0
-      OR line_item_iam_principal <> ''
-      OR (
-        bill_billing_entity = 'AWS Marketplace'
-        AND (
-          strpos(?, ',' || line_item_operation || ',') > 0
-          OR element_at(product, 'product_name') LIKE ?
-          OR line_item_resource_id LIKE ?
-          OR lower(line_item_line_item_description) LIKE ?
-          OR lower(element_at(product, 'product_name')) LIKE ?
-          OR lower(line_item_usage_type) LIKE ?
-          OR lower(line_item_usage_type) LIKE ?
-          OR strpos(?, ',' || line_item_product_code || ',') > 0
-        )
-      )
+      {ai_terms}
     )
 )
 SELECT

@@ -2,18 +2,21 @@
 //!
 //! Nothing here widens or repairs: a decision that does not fit is refused with what would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::account::{Account, AccountState};
 use crate::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec};
+use crate::aws::{Partition, RoleRef};
 use crate::calendar::utc_day;
 use crate::ids::SpaceId;
 use crate::model::{Model, ModelDecision, conforms};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::Platform;
+use crate::policy::trust::{Trusted, trust};
 use crate::request::{Request, SCOPES_MAX, check_actions};
+use crate::space::Workload;
 
 /// Hours a break-glass decision may last.
 const BREAK_GLASS_HOURS_MAX: i64 = 24;
@@ -112,6 +115,28 @@ pub(super) fn check_places(fields: &ApprovalFields, accounts: &[Account], model:
             )));
         }
         profile_of(scope, fields.platform, model)?;
+    }
+    Ok(())
+}
+
+/// A trust policy can be made for every role that is to be created: a task that cannot say whom to trust is never issued.
+pub(super) fn check_trust(fields: &ApprovalFields, workload: &Workload) -> Result<(), Refusal> {
+    // On Claude Platform the role is the passthrough function's, wherever the workload runs.
+    let created = fields.scopes.iter().filter(|s| fields.platform == Platform::Bedrock && !s.existing);
+    let mut details = BTreeMap::new();
+    for scope in created {
+        let detail = scope.runtime_detail.as_ref().or(workload.fields.runtime_detail.as_ref());
+        let partition = Partition::of_region(&scope.region);
+        let role = RoleRef { partition, account_id: scope.account_id.clone(), name: scope.iam_role.clone() };
+        let (regions, none) = (BTreeSet::from([scope.region.clone()]), BTreeSet::new());
+        let runtime = workload.fields.runtime;
+        trust(&Trusted { role: &role, regions: &regions, runtime, detail, batch_regions: &none })?;
+        if details.insert((&scope.account_id, &scope.iam_role), detail).is_some_and(|other| other != detail) {
+            let name = &scope.iam_role;
+            return Err(invalid(format!(
+                "`runtimeDetail` differs between two scopes of role `{name}`; a role has one trust policy: name two roles"
+            )));
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::approval::checks::{
-    check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places,
+    check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places, check_trust,
 };
 use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
 use crate::authorization::{Action, Relation, authorize};
@@ -190,7 +190,8 @@ fn check_all(
             }
         }
     }
-    check_places(fields, context.accounts, context.model)
+    check_places(fields, context.accounts, context.model)?;
+    check_trust(fields, context.workload)
 }
 
 fn check_estimate(fields: &ApprovalFields, context: &DecideContext<'_>) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Which platform a row is of, and the settings that say so.
 //!
-//! The terms mirror those of `facts.sql`, which selects by them; here they only tell the platforms apart. The exact
+//! The terms mirror those of `ai_terms.sql`, which selects by them; here they only tell the platforms apart. The exact
 //! strings of Claude Platform rows are not public, so every term is configuration with a documented default.
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,8 @@ pub struct BillSettings {
     pub bedrock_product_name_suffix: String,
     /// Lower-case text in the description or product name of a Claude Platform row from AWS Marketplace.
     pub claude_product_terms: Vec<String>,
-    /// Lower-case parts of a Claude Platform usage type; every part of one term must occur, in its order.
+    /// Lower-case parts of a Claude Platform usage type; every part of one term must occur, in its order, the first at the
+    /// beginning of a word: `ccu` is found in `USE1-CCU-Units` and not in `Occupancy`.
     pub claude_usage_terms: Vec<Vec<String>>,
     /// `line_item_product_code` of the Claude Platform in AWS Marketplace; empty until a bill shows it.
     pub claude_product_codes: Vec<String>,
@@ -57,7 +58,7 @@ impl Default for BillSettings {
             bedrock_operations: texts(&["InvokeModelInference", "InvokeModelStreamingInference"]),
             bedrock_product_name_suffix: "(Amazon Bedrock Edition)".to_owned(),
             claude_product_terms: texts(&["claude platform"]),
-            claude_usage_terms: vec![texts(&["ccu"]), texts(&["claude", "consumption"])],
+            claude_usage_terms: vec![texts(&["ccu"]), texts(&["claude", "ccu"]), texts(&["claude", "consumption"])],
             claude_product_codes: Vec::new(),
             workspace_tag_key: "finops-workspace".to_owned(),
             default_workspace_names: texts(&["default", "Default", "Default Workspace"]),
@@ -156,12 +157,17 @@ impl BillSettings {
     }
 
     fn is_claude(&self, group: &LineGroup) -> bool {
-        let usage_type = group.usage_type.to_ascii_lowercase();
         let texts = [group.description.to_ascii_lowercase(), group.product_name.to_ascii_lowercase()];
         group.billing_entity == MARKETPLACE
             && (self.claude_product_terms.iter().any(|term| texts.iter().any(|text| text.contains(term.as_str())))
-                || self.claude_usage_terms.iter().any(|parts| holds_in_order(&usage_type, parts))
+                || self.claude_usage_terms.iter().any(|parts| Self::is_usage_term_in(parts, &group.usage_type))
                 || self.claude_product_codes.contains(&group.product_code))
+    }
+
+    /// Whether a usage type meets a term.
+    #[must_use]
+    pub fn is_usage_term_in(parts: &[String], usage_type: &str) -> bool {
+        holds_in_order(&usage_type.to_ascii_lowercase(), parts)
     }
 
     /// Whether a role name stands for many people or uses, so that a role of its own is to be recommended.
@@ -178,12 +184,18 @@ impl BillSettings {
     }
 }
 
+/// Whether the parts occur one after the other, the first where no letter stands before it. What is leftmost leaves the
+/// most for the others.
 fn holds_in_order(text: &str, parts: &[String]) -> bool {
-    let mut rest = Some(text);
-    for part in parts {
+    let Some((first, others)) = parts.split_first() else { return false };
+    let begins_word =
+        |at: usize| !text.as_bytes().get(..at).is_some_and(|b| b.last().is_some_and(u8::is_ascii_lowercase));
+    let found = text.match_indices(first.as_str()).find(|(at, _)| begins_word(*at));
+    let mut rest = found.and_then(|(at, part)| text.get(at + part.len()..));
+    for part in others {
         rest = rest.and_then(|r| r.split_once(part.as_str())).map(|(_, after)| after);
     }
-    !parts.is_empty() && rest.is_some()
+    rest.is_some()
 }
 
 /// Whether `text` has the form of `pattern`, where `*` stands for any text.
@@ -229,6 +241,11 @@ mod tests {
         check(&[sold, ("resource_id", workspace)], Some(ClaudePlatform), Rule::PlatformByWorkspaceResource)?;
         check(&[sold, ("usage_type", "USE1-CCU-Units")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
         check(&[sold, ("usage_type", "Claude_Consumption_Units")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
+        check(&[sold, ("usage_type", "MP:USE1_ClaudeCCU-Units")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
+        check(&[sold, ("usage_type", "USE1-Occupancy-CCU")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
+        for foreign in ["USE1-MP:USE1_OccupancySensors-Units", "AccuWeather-Calls", "Claude", "Consumption-claude"] {
+            check(&[sold, ("usage_type", foreign)], None, Rule::PlatformUnknown)?;
+        }
         check(&[sold, ("description", "Claude Platform on AWS")], Some(ClaudePlatform), Rule::PlatformByClaudeTerm)?;
         check(&[("description", "Claude Platform on AWS")], None, Rule::PlatformUnknown)?;
         check(&[("operation", "InvokeModelInference")], None, Rule::PlatformUnknown)

@@ -175,9 +175,11 @@ recalled | wrong-state | wrong-state | wrong-state | wrong-state | wrong-state |
 "
     );
     let refused = |outcome: Outcome<Gap>| answer(outcome);
-    assert_eq!(refused(decide_act(&active, act(GapAction::FixTag)?, &lead()?, now())), "invalid-value");
-    assert_eq!(refused(decide_act(&active, act(GapAction::ProposeClaim)?, &lead()?, now())), "invalid-value");
-    assert_eq!(refused(decide_act(&active, act(GapAction::Block)?, &lead()?, now())), "invalid-value");
+    // One that does not fit, and those that need somebody to ask, or a model, which neither the gap nor the Lead names.
+    for action in [GapAction::FixTag, GapAction::ProposeClaim, GapAction::Approve, GapAction::Block] {
+        let bare = Act { target: None, ..act(action)? };
+        assert_eq!(refused(decide_act(&active, bare, &lead()?, now())), "invalid-value", "{action:?}");
+    }
     let auditor = Actor::person("a".parse()?, [Role::Auditor]);
     assert_eq!(refused(decide_recall(&active, "x".parse()?, &auditor, now())), "role-forbidden");
     Ok(())

@@ -8,7 +8,7 @@ use super::fixtures::{self, GLOBAL_PROFILE, OWN_PROFILE, SONNET, US_PROFILE, age
 use super::grant::{Grant, ProfileKind};
 use super::linter::{DocumentKind, lint};
 use super::organisation::organisation_deny;
-use super::trust::{Runtime, RuntimeDetail, Trusted, trust};
+use super::trust::{DOCUMENTED, Runtime, RuntimeDetail, Trusted, trust};
 use crate::platform::{ModelAction, Platform};
 use ModelAction::{Batch, CountTokens, Files, Inference, Invoke, Stream};
 
@@ -123,6 +123,17 @@ fn trust_policies() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_architecture_page_shows_the_table_of_principals_and_conditions() {
+    let page = include_str!("../../../../ARCHITECTURE.md");
+    for row in DOCUMENTED {
+        let keys: Vec<String> = row.keys.iter().map(|key| format!("`{key}`")).collect();
+        let keys = if keys.is_empty() { "none documented".to_owned() } else { keys.join(", ") };
+        let line = format!("| {} | {} | {keys} | {} |\n", row.caller, row.principal, row.page);
+        assert!(page.contains(&line), "ARCHITECTURE.md lacks {line}");
+    }
+}
+
+#[test]
 fn a_runtime_refuses_detail_that_it_lacks_or_does_not_use() -> anyhow::Result<()> {
     let (role, regions, none) = (role()?, BTreeSet::from(["us-east-1".parse()?]), BTreeSet::new());
     for (runtime, detail) in [
@@ -132,6 +143,10 @@ fn a_runtime_refuses_detail_that_it_lacks_or_does_not_use() -> anyhow::Result<()
         (Runtime::Eks, r#"{"namespace":"shop","serviceAccount":"checkout","cluster":"prod","oidcProvider":"a.b/id"}"#),
         (Runtime::ExternalOidc, r#"{"oidcProvider":"a.b"}"#),
         (Runtime::ExternalOidc, r#"{"trustedRole":"arn:aws:iam::444455556666:role/Partner"}"#),
+        (
+            Runtime::ExternalOidc,
+            r#"{"trustedRole":"arn:aws-cn:iam::444455556666:role/Partner","externalId":"finops-7f3a"}"#,
+        ),
         (Runtime::ExternalOidc, r#"{"cluster":"prod","oidcProvider":"a.b","audience":"x","subject":"y"}"#),
     ] {
         let read: RuntimeDetail = serde_json::from_str(detail)?;

@@ -306,6 +306,11 @@ fn external(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, 
             Ok(web_identity(trusted, provider, audience.as_str(), subject.as_str()))
         }
         (None, None, None, Some(role), Some(external_id)) => {
+            // IAM refuses a principal of another partition, and with it the whole document.
+            if RoleRef::parse_arn(role.as_str()).is_none_or(|given| given.partition != trusted.role.partition) {
+                let why = format!("cannot trust `{role}`, which lies outside the partition of the role that trusts it");
+                return Err(unusable(Runtime::ExternalOidc, &why));
+            }
             let conditions = Conditions::none().and_equals("sts:ExternalId", external_id.as_str());
             let sid = Sid::numbered("TrustNamedRole", 1);
             Ok(statement(sid, PrincipalKind::Aws, role.as_str(), &["sts:AssumeRole"], conditions))

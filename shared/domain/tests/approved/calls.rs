@@ -98,8 +98,11 @@ const WORKSPACES: [&str; 5] = [
 ];
 const FOREIGN: [(&str, &str); 2] =
     [("iam:CreateUser", "arn:aws:iam::111122223333:user/u"), ("s3:GetObject", "arn:aws:s3:::bucket/key")];
-const ROLES: [&str; 2] =
-    ["arn:aws:iam::111122223333:role/finops-ai-checkout-assistant", "arn:aws:iam::111122223333:role/Administrator"];
+const ROLES: [&str; 3] = [
+    "arn:aws:iam::111122223333:role/finops-ai-checkout-assistant",
+    "arn:aws:iam::444455556666:role/finops-ai-checkout-assistant",
+    "arn:aws:iam::111122223333:role/Administrator",
+];
 
 const SERVERS: [(Option<bool>, Option<&str>); 6] = [
     (None, None),
