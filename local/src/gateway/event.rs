@@ -161,6 +161,7 @@ mod tests {
             action: Some(Action::StartTask),
             summary: "",
             query: &[],
+            is_paged: false,
             body: None,
             answer: AnswerSpec::File,
             success: 200,
