@@ -110,6 +110,9 @@ pub struct Chain {
     pub workspace_name: Option<WorkspaceName>,
     /// The workspace's ARN, once task 2 has confirmed it.
     pub workspace_arn: Option<WorkspaceArn>,
+    /// The URL of the passthrough function, as the task that deployed it was completed with.
+    #[serde(default)]
+    pub function_url: Option<String>,
     /// The inference profile's ARN: a system profile's from the catalog, an application profile's from evidence.
     pub profile_arn: Option<String>,
     /// The model ARNs that the profile routes to.
@@ -155,6 +158,7 @@ impl Chain {
             spec,
             workspace_name: decision.workspace_name.clone(),
             workspace_arn: None,
+            function_url: None,
             profile_arn,
             profile_model_arns,
             priority: decision.priority,

@@ -14,7 +14,6 @@ use crate::instructions::function_url_command;
 use crate::instructions::template::function_name;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::{ModelId, Platform};
-use crate::task::{TaskKind, TaskState};
 
 mod snippets;
 
@@ -118,7 +117,7 @@ fn on_bedrock(chain: &Chain) -> Handoff {
 fn on_claude_platform(chain: &Chain, workspace: &WorkspaceArn) -> Handoff {
     let region = &chain.spec.region;
     let function = function_name(&chain.role().name);
-    let function_url = function_url(chain);
+    let function_url = chain.function_url.clone();
     let mut environment = environment(&[
         ("AWS_REGION", region.as_str()),
         ("CLAUDE_WORKSPACE_ID", &workspace.workspace_id),
@@ -141,12 +140,6 @@ fn on_claude_platform(chain: &Chain, workspace: &WorkspaceArn) -> Handoff {
         environment,
         snippets: snippets::claude_platform(),
     }
-}
-
-/// The function's URL, as the task that last deployed it was completed with.
-fn function_url(chain: &Chain) -> Option<String> {
-    let deployed = |t: &&crate::task::Task| t.kind == TaskKind::ClaudeDeployLambda && t.state == TaskState::Completed;
-    chain.tasks.iter().rev().filter(deployed).find_map(|t| t.evidence.get(FUNCTION_URL_EVIDENCE).cloned())
 }
 
 /// Whether this is the URL of a function in the region; its name is Lambda's own choice (Lambda developer guide,

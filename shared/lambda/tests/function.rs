@@ -142,6 +142,7 @@ fn things(http: SharedHttpClient) -> anyhow::Result<Function> {
         .get::<Page<Thing>>("/v1/spaces", Action::ReadSpaces, list)
         .summary("the spaces that the caller may see")
         .query(&["owner"])
+        .paged()
         .get("/v1/spaces/{id}", Action::ReadSpaces, show)
         .get_file("/v1/spaces/{id}/file", Action::ReadSpaces, download)
         .post::<NewThing, Thing>("/v1/spaces", Action::CreateSpace, create)

@@ -224,7 +224,9 @@ pub fn decide_reissue(
 /// state into which that brought the task, whether its event has arrived or not.
 fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
     match may(actor, action, chain, task) {
-        Err(refusal) if refusal.kind == RefusalKind::WrongState => still_approved(task, standing).and(Err(refusal)),
+        Err(refusal) if matches!(refusal.kind, RefusalKind::WrongState | RefusalKind::NotAssignee) => {
+            still_approved(task, standing).and(Err(refusal))
+        }
         answer => answer.and_then(|()| still_approved(task, standing)),
     }
 }
@@ -352,12 +354,13 @@ fn check_verification(mode: VerificationMode, found: Option<&Verification>) -> R
     }
 }
 
-/// What later tasks and the policy need from evidence.
+/// What later tasks, the policy and the hand-off need from evidence.
 fn learn(chain: &mut Chain, done: &Task) {
     match done.kind {
         TaskKind::ClaudeRegisterWorkspace => {
             chain.workspace_arn = done.evidence.get("workspaceArn").and_then(|a| WorkspaceArn::parse(a));
         }
+        TaskKind::ClaudeDeployLambda => chain.function_url = done.evidence.get(FUNCTION_URL_EVIDENCE).cloned(),
         TaskKind::BedrockCreateProfile => chain.profile_arn = done.evidence.get("inferenceProfileArn").cloned(),
         _ => {}
     }

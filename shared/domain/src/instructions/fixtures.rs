@@ -39,6 +39,7 @@ pub(crate) fn chain(platform: Platform, model: &str, region: &str, actions: &[Mo
         },
         workspace_name: None,
         workspace_arn: None,
+        function_url: None,
         profile_arn: None,
         profile_model_arns: Vec::new(),
         priority: Priority::Normal,
