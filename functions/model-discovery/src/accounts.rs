@@ -3,6 +3,7 @@
 //! An account and region that refuses or is silent keeps what was known of it. What a complete listing leaves out is gone.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -90,14 +91,15 @@ async fn read_account(app: &App, account: &Account) -> Vec<(Place, Answer)> {
     let mut answers = Vec::new();
     for region in &account.regions {
         let partition = Partition::of_region(region);
-        if !entries.contains_key(&partition) {
-            let entered = reader::enter(&app.platform, partition, &account.account_id, SESSION_NAME).await;
-            entries.insert(partition, entered);
-        }
-        let answer = match entries.get(&partition) {
-            Some(Ok(credentials)) => read_place(app, credentials, &account.account_id, region).await,
-            Some(Err(refused)) => Err(refused.to_string()),
-            None => Err(NoEntry::NotConfigured.to_string()),
+        let entry = match entries.entry(partition) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(reader::enter(&app.platform, partition, &account.account_id, SESSION_NAME).await)
+            }
+        };
+        let answer = match entry {
+            Ok(credentials) => read_place(app, credentials, &account.account_id, region).await,
+            Err(refused) => Err(refused.to_string()),
         };
         answers.push(((account.account_id.clone(), region.clone()), answer));
     }

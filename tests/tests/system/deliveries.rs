@@ -121,7 +121,7 @@ fn delivery(number: usize) -> Vec<Line> {
     let invoice = if number == 2 { "EUINV26-1" } else { "" };
     let of = |(line, costs): Thrice| {
         let cost = costs.get(number).copied().unwrap_or_default().to_owned();
-        (!cost.is_empty()).then(|| Line { cost, invoice, ..line })
+        (!cost.is_empty()).then_some(Line { cost, invoice, ..line })
     };
     month().into_iter().filter_map(of).collect()
 }

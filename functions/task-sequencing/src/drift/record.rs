@@ -50,9 +50,10 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
             let before = app.store.load_drift_on_role(role).await?;
             let known = before.as_ref().map(|b| &b.value);
             let repair = match seen {
-                Seen::Drifted(drift) => match refreshed(app, tick, known, drift).await? {
+                // Boxed: each renders a task, and this future would carry both.
+                Seen::Drifted(drift) => match Box::pin(refreshed(app, tick, known, drift)).await? {
                     Some(refreshed) => Some(refreshed),
-                    None => plan_repair(app, tick, checked, drift).await?,
+                    None => Box::pin(plan_repair(app, tick, checked, drift)).await?,
                 },
                 Seen::AsApproved => withdrawn(app, tick, known).await?,
                 Seen::Unreadable { .. } => None,

@@ -62,7 +62,6 @@ pub fn is_application_profile(arn: &str, account: &AccountId, region: &Region) -
 }
 
 /// What a complete listing of a place changes about one profile of it; `listed` is none where the listing leaves it out.
-#[must_use]
 pub fn merge_application_profile(
     known: Option<&ApplicationProfile>,
     listed: Option<&ListedApplicationProfile>,
