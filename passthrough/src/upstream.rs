@@ -15,6 +15,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::ring::default_provider;
 
 use crate::config::{Config, ConfigError};
 use crate::event::Call;
@@ -48,7 +49,9 @@ impl Upstream {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let tls = HttpsConnectorBuilder::new().with_native_roots().map_err(ConfigError::Certificates)?;
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(default_provider())
+            .map_err(ConfigError::Certificates)?;
         // Plain http gets no further than loopback: the configuration refuses it elsewhere.
         let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
