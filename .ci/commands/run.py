@@ -208,6 +208,9 @@ def main() -> None:
         product.organisation(cases.ACCOUNTS, cases.MODELS)
         run = Run(product, cloud, work)
         own_profile = made_before(run.engineer)
+        # An account's own profile counts once discovery has seen where it routes.
+        product.local("schedules/model-discovery")
+        product.settle()
         names = iter(cases.HOSTILE_NAMES * 2)
         for case in cases.cases(own_profile):
             name = next(names)
