@@ -34,6 +34,10 @@ KNOWN = [
         "global keys of AWS-managed MCP servers: agent-toolkit user guide, security_iam_service-with-iam",
     ),
     (
+        r"UNKNOWN_CONDITION_FOR_ACTION Unknown condition lambda:InvokedViaFunctionUrl for action lambda:InvokeFunction\b",
+        "the right to call a function by its URL only: Lambda developer guide, urls-auth",
+    ),
+    (
         r"RESOURCE_MISMATCH .*'action': 'bedrock:(InvokeModel|CreateModelInvocationJob)'",
         "parliament wants a resource of every type that the action can take; the reference asks for the one that is called",
     ),
