@@ -71,6 +71,10 @@ def spread(values):
     return f"{statistics.median(values):.2f} ({min(values):.2f} – {max(values):.2f})"
 
 
+def say(reached):
+    return "reached" if reached else "**missed**"
+
+
 def mib(count):
     return f"{count / 2**20:.0f} MiB"
 
@@ -102,7 +106,6 @@ def main(binary, export, work, report, made, workloads, workloads_made):
         raise SystemExit(f"the engine says {scanned} bytes scanned, the footers say {named}")
     size = sum(path.stat().st_size for path in pathlib.Path(export).rglob("*.parquet"))
     ratio, peak = statistics.median(ours) / statistics.median(theirs), max(our_peaks)
-    say = lambda reached: "reached" if reached else "**missed**"
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True).stdout.strip()
     rows = [
         ("facts queries of both months, local engine", f"{spread(ours)} s", "", ""),
@@ -128,7 +131,6 @@ def main(binary, export, work, report, made, workloads, workloads_made):
 
 def ingested(binary, workloads):
     """The rows of the report on the whole product: a first ingestion, and two over which nothing changed."""
-    say = lambda reached: "reached" if reached else "**missed**"
     what = "new manifest → facts of 10,000 anchors visible, and each one's gap opened and told, whole product"
     try:
         output, ingest_peak, _ = measured(["timeout", str(INGEST_SECONDS_MAX), binary, "bench", "--ingest", "--cur", workloads])
