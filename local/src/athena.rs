@@ -10,10 +10,12 @@ mod engine;
 mod execution;
 pub mod export;
 mod files;
+mod filter;
 mod functions;
 mod parameters;
 mod protocol;
 mod results;
+mod row_group;
 mod table;
 
 use std::collections::BTreeMap;

@@ -30,7 +30,8 @@ impl Progress {
                 // A report that cannot be written is none; the work goes on.
                 let _ = write!(std::io::stderr().lock(), "{}{line}{end}", if is_terminal { "\r\x1b[2K" } else { "" });
             };
-            // The units that were done when the work that runs now began, and when that was.
+            // The units that were done when the work that runs now began, and when that was: at the last look without any.
+            let mut rest = (so_far().0, Instant::now());
             let mut running: Option<(u64, Instant)> = None;
             let mut was_told = false;
             loop {
@@ -41,15 +42,15 @@ impl Progress {
                         if was_told {
                             say(done.saturating_sub(before), total.saturating_sub(before), began, "\n");
                         }
-                        (running, was_told) = (None, false);
+                        (running, was_told, rest) = (None, false, (done, Instant::now()));
                     }
                     Some((before, began)) => {
                         let end = if is_terminal { "" } else { "\n" };
                         say(done.saturating_sub(before), total.saturating_sub(before), began, end);
                         was_told = true;
                     }
-                    None if done < total => running = Some((done, Instant::now())),
-                    None => {}
+                    None if done < total => running = Some(rest),
+                    None => rest = (done, Instant::now()),
                 }
                 if ended {
                     return;

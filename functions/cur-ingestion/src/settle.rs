@@ -1,7 +1,7 @@
 //! Who answers for a month's facts now, and the gaps that follow: detected again after every run and every claim.
 //!
 //! Each gap is written with its event, on the version that it was read at; a gap's id follows from what it is about, so
-//! that no repetition opens one twice.
+//! that no repetition opens one twice. The Leads are told of new gaps once all of a reading are written.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use domain::bill::matching::BillSettings;
 use domain::bill::reconciliation::{Control, SpendTotals, total};
 use domain::calendar::Month;
 use domain::digest::Digest;
-use domain::gap::{Gap, GapChange, GapState, detect};
-use domain::money::Currency;
+use domain::gap::{Gap, GapChange, GapNews, GapState, detect};
+use domain::money::{Currency, Money};
 use store::aggregates::gap::gaps_of;
 use store::governance::load_governance;
 use store::{Index, Loaded, StoreError, Transaction};
@@ -21,7 +21,7 @@ use store::{Index, Loaded, StoreError, Transaction};
 use crate::App;
 use crate::cause::Cause;
 
-/// Gaps written in one transaction: two writes each, within the hundred that it holds.
+/// Gaps written in one transaction: two writes each, within the hundred that it holds with the news of them.
 const GAPS_PER_TRANSACTION_MAX: usize = 40;
 
 /// How often gaps are detected again while somebody acts on them at the same moment.
@@ -102,9 +102,28 @@ async fn write_gaps(app: &App, month: Month, attributed: &Attributed, cause: &Ca
         for change in chunk {
             write_gap(&mut tx, known.get(change.gap().id.as_str()), change);
         }
+        let opened: Vec<&Gap> = chunk.iter().filter_map(GapChange::opened).collect();
+        if !opened.is_empty() {
+            let before = app.store.load_gap_news(month).await?;
+            let news = before.as_ref().map_or(GapNews::none(month), |before| before.value.clone());
+            tx.save_under(before.as_ref(), &news.with(opened));
+        }
         app.store.commit(tx).await?;
     }
-    Ok(())
+    announce(app, month, cause).await
+}
+
+/// Announces the gaps that were opened, those of a reading that died before it could included.
+async fn announce(app: &App, month: Month, cause: &Cause) -> Result<(), StoreError> {
+    let Some(untold) = app.store.load_gap_news(month).await?.filter(|news| news.value.opened > 0) else {
+        return Ok(());
+    };
+    let GapNews { billing_period, opened, findings, unanswered, largest } = untold.value.clone();
+    let unanswered = unanswered.into_iter().map(|(currency, amount)| Money { amount, currency }).collect();
+    let mut tx = cause.transaction();
+    let event = Event::GapsAnnounced { billing_period, opened, findings, unanswered, largest };
+    tx.update(&untold, &GapNews::none(month), &event);
+    app.store.commit(tx).await
 }
 
 /// The gaps of a month, consistently: the list may lag behind, and only says which there are.

@@ -31,7 +31,7 @@ pub const TYPES: &[&str] = &[
     "drift.found",
     "drift.resolved",
     "gap.actioned",
-    "gap.opened",
+    "gaps.announced",
     "ingestion.failed",
     "models.announced",
     "proposal.accepted",

@@ -17,15 +17,20 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::export::Export;
 use super::files::BATCH_ROWS;
-use super::results::ResultWriter;
+use super::results::{ResultWriter, rows_of};
 use super::table::{Counters, CurTable};
 use super::{Settings, functions};
 
 /// Memory of all running queries together; beyond it they spill. The sample needs a few megabytes.
-const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+const MEMORY_BYTES_MAX: usize = 768 * 1024 * 1024;
+
+/// Batches of a result that wait to be written: enough to keep the writer busy.
+const BATCHES_WAITING: usize = 4;
 
 /// Owns the threads and the memory of all queries.
 #[derive(Debug)]
@@ -111,9 +116,27 @@ impl Engine {
         let frame = context.sql_with_options(sql, only_reads).await?;
         let columns = result_columns(frame.schema().as_arrow());
         let mut writer = ResultWriter::create(output, columns.iter().map(|column| column.name.as_str()))?;
-        let mut batches = frame.execute_stream().await?;
-        while let Some(batch) = poll_fn(|task| batches.as_mut().poll_next(task)).await {
-            writer.write_batch(&batch?)?;
+        let (sender, mut rendered) = mpsc::channel(BATCHES_WAITING);
+        // Each part renders its own rows: that is a good deal of the work of a large result.
+        let mut parts = JoinSet::new();
+        for mut batches in frame.execute_stream_partitioned().await? {
+            let sender = sender.clone();
+            parts.spawn(async move {
+                while let Some(batch) = poll_fn(|task| batches.as_mut().poll_next(task)).await {
+                    // Nobody takes them any more: then the query has failed elsewhere.
+                    if sender.send(batch.and_then(|batch| rows_of(&batch))).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        while let Some(rows) = rendered.recv().await {
+            writer.append(&rows?)?;
+        }
+        // One that did not come to its end would leave the result short.
+        while let Some(ended) = parts.join_next().await {
+            ended.map_err(|error| DataFusionError::External(Box::new(error)))?;
         }
         writer.finish()?;
         Ok(columns)

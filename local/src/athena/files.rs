@@ -7,19 +7,19 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
-};
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::csv::ReaderBuilder;
 use datafusion::arrow::csv::reader::Format;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampMillisecondType};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter};
-use datafusion::physical_plan::PhysicalExpr;
 use domain::calendar::Month;
 use jiff::Timestamp;
 
+use super::filter::Filter;
+use super::row_group::{RowGroups, dictionary_of_texts};
 use super::{columns, convert};
 
 /// What goes wrong in a file; the caller knows which file it was.
@@ -42,6 +42,13 @@ pub struct DataFile {
     pub execution: Option<String>,
 }
 
+/// How a batch holds the texts that its file keeps in dictionaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    Plain,
+    AsTheyAre,
+}
+
 /// What says which month a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partition {
@@ -58,18 +65,8 @@ pub(super) struct Chunk {
     wanted: SchemaRef,
     /// Row groups of a Parquet file; none for a CSV, which is read whole.
     row_groups: Option<Vec<usize>>,
-    /// Rows that the query drops anyway.
-    condition: Option<Condition>,
-}
-
-/// A condition on rows. Of rows that do not meet it a Parquet file's other columns are not even decoded: of a bill's rows
-/// few are AI.
-#[derive(Debug, Clone)]
-pub(super) struct Condition {
-    /// The condition, over these columns of the table.
-    pub(super) holds: Arc<dyn PhysicalExpr>,
-    /// The columns.
-    pub(super) columns: SchemaRef,
+    /// Which rows are wanted.
+    filter: Option<Arc<Filter>>,
 }
 
 impl DataFile {
@@ -95,8 +92,8 @@ impl DataFile {
             return Ok(BTreeSet::from([month]));
         }
         let month = Field::new(columns::PARTITION, DataType::Utf8, true);
-        let chunk =
-            Chunk { file: self.clone(), wanted: Arc::new(Schema::new(vec![month])), row_groups: None, condition: None };
+        let wanted = Arc::new(Schema::new(vec![month]));
+        let chunk = Chunk { file: self.clone(), wanted, row_groups: None, filter: None };
         let mut months = BTreeSet::new();
         chunk.read(&mut |batch| {
             for column in batch.columns() {
@@ -107,29 +104,24 @@ impl DataFile {
         Ok(months)
     }
 
-    /// The file in up to `pieces` chunks that can be read side by side, and how many bytes the wanted columns take in it:
-    /// what Athena charges for.
+    /// The file in up to `pieces` chunks that can be read side by side, and how many bytes the wanted columns take in it,
+    /// those that the filter looks at included: what Athena charges for.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub(super) fn chunks(
         &self,
         wanted: &SchemaRef,
-        condition: Option<&Condition>,
+        filter: Option<&Arc<Filter>>,
         pieces: usize,
     ) -> Result<(Vec<Chunk>, u64), FileError> {
-        let condition = condition.cloned();
-        let chunk = |row_groups| Chunk {
-            file: self.clone(),
-            wanted: Arc::clone(wanted),
-            row_groups,
-            condition: condition.clone(),
-        };
+        let chunk =
+            |row_groups| Chunk { file: self.clone(), wanted: Arc::clone(wanted), row_groups, filter: filter.cloned() };
         if !self.is_parquet() {
             return Ok((vec![chunk(None)], self.path.metadata()?.len()));
         }
         let parquet = open_parquet(&self.path)?;
-        let roots = self.wanted_roots(parquet.schema().fields(), wanted);
+        let roots = self.roots(parquet.schema().fields(), wanted, filter);
         let (metadata, descriptor) = (parquet.metadata(), parquet.parquet_schema());
         let mut bytes = 0;
         for group in metadata.row_groups() {
@@ -148,8 +140,14 @@ impl DataFile {
         self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
     }
 
+    /// The positions in the file of the columns that are wanted or that the filter looks at.
+    fn roots(&self, fields: &Fields, wanted: &Schema, filter: Option<&Arc<Filter>>) -> BTreeSet<usize> {
+        let looked_at = filter.map(|filter| filter.whole.columns.as_ref());
+        looked_at.into_iter().chain([wanted]).flat_map(|columns| self.wanted_roots(fields, columns)).collect()
+    }
+
     /// The positions in the file of the columns that are wanted, matched as Athena does: in lower case.
-    fn wanted_roots(&self, fields: &Fields, wanted: &Schema) -> Vec<usize> {
+    fn wanted_roots(&self, fields: &Fields, wanted: &Schema) -> BTreeSet<usize> {
         let needed = |name: &str| {
             wanted.fields().iter().any(|field| {
                 let is_month = field.name() == columns::PARTITION && self.partition == Partition::InRows;
@@ -173,54 +171,59 @@ impl Chunk {
     /// # Errors
     /// When the file breaks off or does not hold what its metadata says.
     pub(super) fn read(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
-        if self.file.is_parquet() {
-            let mut parquet = open_parquet(&self.file.path)?.with_batch_size(BATCH_ROWS);
-            let roots = self.file.wanted_roots(parquet.schema().fields(), &self.wanted);
-            let mask = ProjectionMask::roots(parquet.parquet_schema(), roots);
-            if let Some(groups) = &self.row_groups {
-                parquet = parquet.with_row_groups(groups.clone());
-            }
-            if let Some(condition) = self.condition.clone() {
-                let roots = self.file.wanted_roots(parquet.schema().fields(), &condition.columns);
-                let mask = ProjectionMask::roots(parquet.parquet_schema(), roots);
-                let chunk = self.clone();
-                let keeps = move |batch: RecordBatch| chunk.keeps(&condition, &batch);
-                parquet = parquet.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, keeps))]));
-            }
-            self.emit_all(parquet.with_projection(mask).build()?, emit)
-        } else {
-            let schema = csv_schema(&self.file.path)?;
-            let roots = self.file.wanted_roots(schema.fields(), &self.wanted);
-            // A CSV reader with nothing to read counts no rows either: the first column stands in.
-            let roots = if roots.is_empty() { vec![0] } else { roots };
-            let csv = ReaderBuilder::new(schema).with_header(true).with_batch_size(BATCH_ROWS).with_projection(roots);
-            self.emit_all(csv.build(open_text(&self.file.path)?)?, emit)
-        }
+        if self.file.is_parquet() { self.read_parquet(emit) } else { self.read_csv(emit) }
     }
 
-    fn emit_all(
-        &self,
-        batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-        emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
-    ) -> Result<(), FileError> {
-        for batch in batches {
-            if emit(self.as_table(&batch?, &self.wanted)?).is_break() {
+    fn read_parquet(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
+        let groups = RowGroups::open(&self.file.path)?;
+        for group in self.row_groups.clone().unwrap_or_else(|| (0..groups.count()).collect()) {
+            let mut parquet = groups.reader(group)?.with_batch_size(BATCH_ROWS);
+            let mask = |roots| ProjectionMask::roots(parquet.parquet_schema(), roots);
+            let fields = parquet.schema().fields();
+            let wanted = mask(self.file.roots(fields, &self.wanted, self.filter.as_ref()));
+            if let Some(weaker) = self.filter.as_ref().and_then(|filter| filter.weaker.clone()) {
+                let (chunk, mask) = (self.clone(), mask(self.file.wanted_roots(fields, &weaker.columns)));
+                let met =
+                    move |batch: RecordBatch| weaker.met(&chunk.as_table(&batch, &weaker.columns, Texts::AsTheyAre)?);
+                parquet = parquet.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, met))]));
+            }
+            if self.emit_met(parquet.with_projection(wanted).build()?, emit)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Which rows of a batch meet a condition; one that is neither true nor false is not met.
-    fn keeps(&self, condition: &Condition, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
-        let table = self.as_table(batch, &condition.columns)?;
-        let kept = condition.holds.evaluate(&table).and_then(|kept| kept.into_array(table.num_rows()));
-        let kept = kept.map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
-        Ok(kept.as_boolean().clone())
+    fn read_csv(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
+        let schema = csv_schema(&self.file.path)?;
+        let roots = self.file.roots(schema.fields(), &self.wanted, self.filter.as_ref());
+        // A CSV reader with nothing to read counts no rows either: the first column stands in.
+        let roots = if roots.is_empty() { vec![0] } else { roots.into_iter().collect() };
+        let csv = ReaderBuilder::new(schema).with_header(true).with_batch_size(BATCH_ROWS).with_projection(roots);
+        self.emit_met(csv.build(open_text(&self.file.path)?)?, emit).map(|_| ())
+    }
+
+    /// Hands on the rows that meet the whole condition.
+    fn emit_met(
+        &self,
+        batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+        emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FileError> {
+        for batch in batches {
+            let mut batch = batch?;
+            if let Some(Filter { whole, .. }) = self.filter.as_deref() {
+                let met = whole.met(&self.as_table(&batch, &whole.columns, Texts::AsTheyAre)?)?;
+                batch = filter_record_batch(&batch, &met)?;
+            }
+            if emit(self.as_table(&batch, &self.wanted, Texts::Plain)?).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// A batch of the file as the wanted columns of the table.
-    fn as_table(&self, batch: &RecordBatch, wanted: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    fn as_table(&self, batch: &RecordBatch, wanted: &SchemaRef, texts: Texts) -> Result<RecordBatch, ArrowError> {
         let schema = batch.schema();
         let found = |name: &str| {
             let named = |field: &Arc<Field>| field.name().to_lowercase() == name;
@@ -234,12 +237,22 @@ impl Chunk {
                     let execution = self.file.execution.as_deref();
                     Arc::new(std::iter::repeat_n(execution, batch.num_rows()).collect::<StringArray>())
                 }
+                Some(column) if texts == Texts::AsTheyAre && *column.data_type() == dictionary_of_texts() => {
+                    Arc::clone(column)
+                }
                 Some(column) => convert::to_field(column, field)?,
                 None => new_null_array(field.data_type(), batch.num_rows()),
             });
         }
+        let typed = |(field, column): (&Arc<Field>, &ArrayRef)| {
+            field.as_ref().clone().with_data_type(column.data_type().clone())
+        };
+        let schema = match texts {
+            Texts::Plain => Arc::clone(wanted),
+            Texts::AsTheyAre => Arc::new(Schema::new(wanted.fields().iter().zip(&read).map(typed).collect::<Vec<_>>())),
+        };
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(wanted), read, &options)
+        RecordBatch::try_new_with_options(schema, read, &options)
     }
 
     fn month_column<'a>(

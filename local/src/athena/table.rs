@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -19,7 +18,8 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::streaming::PartitionStream;
 
 use super::columns;
-use super::files::{Chunk, Condition, DataFile, FileError, Partition};
+use super::files::{Chunk, DataFile, FileError, Partition};
+use super::filter::Filter;
 
 /// Batches that wait between a file and the query: enough to keep both busy.
 const BATCHES_WAITING: usize = 2;
@@ -61,16 +61,6 @@ impl CurTable {
         }
         Self { schema: Arc::new(Schema::new(fields)), files, counters }
     }
-
-    /// The filters as one condition that files can apply while they are read.
-    fn condition(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Condition>> {
-        let Some(holds) = conjunction(filters.iter().cloned()) else { return Ok(None) };
-        let named: BTreeSet<&str> = holds.column_refs().iter().map(|column| column.name.as_str()).collect();
-        let fields = self.schema.fields().iter().filter(|field| named.contains(field.name().as_str())).cloned();
-        let columns: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let holds = state.create_physical_expr(holds.clone(), &DFSchema::try_from(Arc::clone(&columns))?)?;
-        Ok(Some(Condition { holds, columns }))
-    }
 }
 
 #[async_trait]
@@ -84,8 +74,8 @@ impl TableProvider for CurTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Whole months are skipped; the engine still filters each row.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        // Whole months are skipped, and files hand out only rows that meet all filters.
+        Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
     }
 
     async fn scan(
@@ -99,7 +89,7 @@ impl TableProvider for CurTable {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => Arc::clone(&self.schema),
         };
-        let condition = self.condition(state, filters)?;
+        let filter = Filter::of(state, &self.schema, filters)?.map(Arc::new);
         let lines = state.config().target_partitions();
         let mut line_chunks: Vec<Vec<Chunk>> = vec![Vec::new(); lines.max(1)];
         let mut chunk_count = 0;
@@ -108,7 +98,7 @@ impl TableProvider for CurTable {
         require_execution(&files, filters)?;
         for file in files {
             let (chunks, bytes) =
-                file.chunks(&schema, condition.as_ref(), lines).map_err(|error| bad_data(&file.path, &error))?;
+                file.chunks(&schema, filter.as_ref(), lines).map_err(|error| bad_data(&file.path, &error))?;
             self.counters.scanned_bytes.fetch_add(bytes, Ordering::Relaxed);
             for chunk in chunks {
                 let line = chunk_count % lines.max(1);

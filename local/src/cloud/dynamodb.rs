@@ -34,6 +34,10 @@ const WRITES: [&str; 7] = [
 const NAMES_ARNS: [&str; 7] =
     ["CreateTable", "DescribeTable", "UpdateTable", "DeleteTable", "ListStreams", "DescribeStream", "GetRecords"];
 
+/// In the order in which the engine asks for records: by the number, which it keeps as text.
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS _stream_records_in_order
+    ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+
 /// The engine with what it must tell the rest of the cloud.
 pub(crate) struct DynamoDb {
     database: Database,
@@ -53,7 +57,7 @@ impl DynamoDb {
     ) -> Result<Self, StateError> {
         let arn_prefix = format!("arn:aws:dynamodb:{region}:{account}:");
         let meter = Meter::default();
-        Ok(Self { database: open_database(file)?, activity, arn_prefix, region: region.to_owned(), meter })
+        Ok(Self { database: open_tables(file)?, activity, arn_prefix, region: region.to_owned(), meter })
     }
 
     /// Executes one request of either API.
@@ -168,6 +172,27 @@ impl DynamoDb {
             _ => return None,
         })
     }
+}
+
+/// Opens a database whose streams have an index. The engine has none: it looks through all records of a table's stream for
+/// each record that it adds, which takes the longer the more there are.
+fn open_tables(file: Option<&Path>) -> Result<Database, StateError> {
+    let index = |file: &Path| -> Result<(), StateError> {
+        let connection = rusqlite::Connection::open(file).map_err(DynoxideError::from)?;
+        Ok(connection.execute_batch(STREAM_INDEX).map_err(DynoxideError::from)?)
+    };
+    if let Some(file) = file {
+        let database = open_database(Some(file))?;
+        index(file)?;
+        return Ok(database);
+    }
+    let folder = tempfile::tempdir().map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
+    let template = folder.path().join("tables.sqlite");
+    drop(Database::new(&template.to_string_lossy())?);
+    index(&template)?;
+    let database = open_database(None)?;
+    database.restore_from(&template.to_string_lossy())?;
+    Ok(database)
 }
 
 fn run<Q, A>(body: &[u8], operation: impl FnOnce(Q) -> dynoxide::Result<A>) -> dynoxide::Result<String>

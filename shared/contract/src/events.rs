@@ -12,6 +12,7 @@ use domain::anchor::AnchorRef;
 use domain::aws::AccountId;
 use domain::calendar::{Month, Period};
 use domain::digest::Digest;
+use domain::gap::NamedGap;
 use domain::ids::{
     ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
     WorkloadId,
@@ -222,6 +223,8 @@ events! {
     SpendReattributed = "spend.reattributed" { /** The month. */ billing_period: Month },
     /// Spend was found that nobody answers for.
     GapOpened = "gap.opened" { /** Which. */ gap: GapRef },
+    /// Gaps that were opened are announced to the Leads: each once, all of a reading together.
+    GapsAnnounced = "gaps.announced" { /** The month of the bill. */ billing_period: Month, /** How many. */ opened: u64, /** How many of them are about spend that somebody answers for. */ findings: u64, /** What the others add up to; each currency apart. */ unanswered: Vec<Money>, /** The largest, the largest first. */ largest: Vec<NamedGap> },
     /// A Lead acted on a gap.
     GapActioned = "gap.actioned" { /** Which. */ gap: GapRef, /** What the action is aimed at. */ target: Value },
     /// A gap was closed.

@@ -6,6 +6,7 @@
 mod advice;
 mod detection;
 mod kind;
+mod news;
 mod prefill;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod transition;
 pub use advice::{Advice, AdviceStep, advise};
 pub use detection::{GapChange, detect};
 pub use kind::{About, GapKind};
+pub use news::{GapNews, NamedGap};
 pub use prefill::{asked_model, prefilled};
 pub use transition::{Act, Target, decide_act, decide_recall, decide_resolve};
 

@@ -2,8 +2,9 @@
 
 use contract::events::{CardRef, Event, GapRef};
 use domain::calendar::Month;
-use domain::gap::GapAction;
+use domain::gap::{GapAction, NamedGap};
 use domain::ids::RunId;
+use domain::money::Money;
 use domain::notice::shown_money;
 
 use super::{Addressed, Audience, Draft, workload_name};
@@ -38,12 +39,8 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
         .fact("Reason", reason)
         .step("Resolve it", format!("POST /v1/spend-cards/{}/resolve", disputed.card_id))
         .to(Audience::Leads),
-        Event::GapOpened { gap: opened } => {
-            let what = "Spend was found that nobody answers for.";
-            gap(format!("Spend gap: {}, {}", opened.kind, shown_money(&opened.amount)), what, opened)
-                .step("Read it", format!("GET /v1/gaps/{}", opened.gap_id))
-                .step("Act on it", format!("POST /v1/gaps/{}/act", opened.gap_id))
-                .to(Audience::Leads)
+        Event::GapsAnnounced { billing_period, opened, findings, unanswered, largest } => {
+            new_gaps(*billing_period, *opened, *findings, unanswered, largest)
         }
         Event::GapActioned { gap: found, .. } if found.action.as_deref() == Some(GapAction::RemindOwner.as_str()) => {
             reminded_of_gap(found, known, why)
@@ -75,6 +72,28 @@ fn gap(headline: String, what: &str, gap: &GapRef) -> Draft {
         .fact("Amount", shown_money(&gap.amount))
         .fact("Bill of", gap.billing_period.to_string())
         .fact("Gap", gap.gap_id.as_str())
+}
+
+fn new_gaps(month: Month, opened: u64, findings: u64, unanswered: &[Money], largest: &[NamedGap]) -> Option<Addressed> {
+    let sums = || unanswered.iter().map(shown_money).collect::<Vec<_>>().join(" and ");
+    let headline = match largest {
+        [only] if opened == 1 => format!("Spend gap: {}, {}", only.kind.as_str(), shown_money(&only.amount)),
+        _ => format!("{opened} new spend gaps in the bill of {month}"),
+    };
+    let findings = (findings > 0).then(|| format!("{findings}, of spend that a claim answers for"));
+    let draft = Draft::new(headline, "Spend was found that nobody answers for, or that no approval covers.")
+        .fact("Bill of", month.to_string())
+        .maybe("Nobody answers for", Some(sums()).filter(|sums| !sums.is_empty()).as_deref())
+        .maybe("Not covered by approvals", findings.as_deref());
+    let label = if opened == 1 { "Gap" } else { "Among the largest" };
+    let shown = |named: &NamedGap| {
+        format!("{} of {}, {} ({})", shown_money(&named.amount), named.about, named.kind.as_str(), named.gap_id)
+    };
+    let draft = largest.iter().map(shown).fold(draft, |draft, gap| draft.fact(label, gap));
+    draft
+        .step("List them", format!("GET /v1/gaps?billingPeriod={month}&state=active"))
+        .step("Act on one", "POST /v1/gaps/{id}/act")
+        .to(Audience::Leads)
 }
 
 fn reminded_of_gap(found: &GapRef, known: &Known, why: Option<&str>) -> Option<Addressed> {

@@ -46,7 +46,13 @@ fn samples() -> BTreeMap<&'static str, Value> {
         ("drift.found", drift.clone()),
         ("drift.resolved", drift),
         ("gap.actioned", json!({"gap": gap(json!("remind-owner")), "target": {"workloadId": "wkl_1"}})),
-        ("gap.opened", json!({"gap": gap(Value::Null)})),
+        (
+            "gaps.announced",
+            json!({"billingPeriod": "2026-08", "opened": 12, "findings": 2, "unanswered": [{"amount": "3", "currency": "USD"}], "largest": [
+                {"gapId": "gap_1", "kind": "unclaimed", "about": "role x", "amount": {"amount": "2.5", "currency": "USD"}},
+                {"gapId": "gap_2", "kind": "no-principal", "about": "account y, no caller", "amount": {"amount": "0.5", "currency": "USD"}},
+            ]}),
+        ),
         ("ingestion.failed", json!({"runId": "run_1", "billingPeriod": "2026-08", "why": "no such table"})),
         ("models.announced", json!({"modelKeys": ["bedrock.m"]})),
         ("proposal.accepted", json!({"place": place, "proposalId": "prp_1"})),

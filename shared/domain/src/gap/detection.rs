@@ -40,6 +40,15 @@ impl GapChange {
             Self::Opened(gap) | Self::Moved(gap) | Self::Closed(gap) => gap,
         }
     }
+
+    /// The gap, if it was opened.
+    #[must_use]
+    pub const fn opened(&self) -> Option<&Gap> {
+        match self {
+            Self::Opened(gap) => Some(gap),
+            Self::Moved(_) | Self::Closed(_) => None,
+        }
+    }
 }
 
 /// What makes two findings one gap.

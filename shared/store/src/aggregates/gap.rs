@@ -1,10 +1,10 @@
 //! Gaps: by state, and by the month of the bill that they were found in.
 
 use domain::calendar::Month;
-use domain::gap::{Gap, GapState};
+use domain::gap::{Gap, GapNews, GapState};
 
-use crate::aggregate::{Aggregate, Listing};
-use crate::keys;
+use crate::aggregate::{Aggregate, Listing, Loaded};
+use crate::{Store, StoreError, keys};
 
 /// Every state of a gap, the open ones first.
 const STATES: [GapState; 4] = [GapState::Active, GapState::Actioned, GapState::Resolved, GapState::Recalled];
@@ -19,6 +19,29 @@ impl Aggregate for Gap {
     fn listing(&self) -> Listing {
         Listing::list(keys::in_state_shard(Self::KIND, self.state.as_str(), self.id.as_str()), self.id())
             .and_parent(gaps_of(self.billing_period), self.id())
+    }
+}
+
+/// One record for each month.
+impl Aggregate for GapNews {
+    const KIND: &'static str = "GAP-NEWS";
+
+    fn id(&self) -> String {
+        self.billing_period.to_string()
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::default()
+    }
+}
+
+impl Store {
+    /// The gaps of a month that nobody was told of yet; nothing for a month that never had any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_gap_news(&self, month: Month) -> Result<Option<Loaded<GapNews>>, StoreError> {
+        self.load(&month.to_string()).await
     }
 }
 

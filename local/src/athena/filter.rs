@@ -1,0 +1,197 @@
+//! The query's condition as files apply it while they are read: first what follows from it and is cheap to ask, of all
+//! rows; then the condition itself, of those that are left.
+//!
+//! Of a bill's rows few are AI, and a few short columns rule most of the others out: only of the rest are the other columns
+//! decoded, maps above all. A text that a file keeps in a dictionary is judged once per entry, not once per row.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, DictionaryArray, RecordBatch, RecordBatchOptions,
+    new_null_array,
+};
+use datafusion::arrow::compute::{and, and_not, cast, filter_record_batch, is_null, or, prep_null_mask_filter, take};
+use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::catalog::Session;
+use datafusion::common::DFSchema;
+use datafusion::error::Result as EngineResult;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, and as both, or as either};
+use datafusion::physical_plan::PhysicalExpr;
+
+use super::columns;
+
+/// What rows of the table have to meet.
+#[derive(Debug, Clone)]
+pub(super) struct Filter {
+    /// What follows from the whole and looks at short columns only, where that is something else.
+    pub(super) weaker: Option<Conditioned>,
+    /// All of it.
+    pub(super) whole: Conditioned,
+}
+
+/// A condition over some of the table's columns.
+#[derive(Debug, Clone)]
+pub(super) struct Conditioned {
+    /// The columns that it looks at.
+    pub(super) columns: SchemaRef,
+    condition: Condition,
+}
+
+/// A condition, taken apart down to where one expression decides. What is neither true nor false is not met.
+#[derive(Debug, Clone)]
+enum Condition {
+    Both(Box<Condition>, Box<Condition>),
+    Either(Box<Condition>, Box<Condition>),
+    One(Leaf),
+}
+
+/// An expression over some of a condition's columns, and where those stand among them.
+#[derive(Debug, Clone)]
+struct Leaf {
+    positions: Vec<usize>,
+    columns: SchemaRef,
+    decides: Arc<dyn PhysicalExpr>,
+}
+
+impl Filter {
+    /// The filter that asks all of these; none if there are none.
+    ///
+    /// # Errors
+    /// When the engine cannot evaluate one.
+    pub(super) fn of(state: &dyn Session, table: &SchemaRef, filters: &[Expr]) -> EngineResult<Option<Self>> {
+        let Some(whole) = conjunction(filters.iter().cloned()) else { return Ok(None) };
+        let weaker = weakened(&whole, table).filter(|weaker| *weaker != whole);
+        let weaker = weaker.map(|weaker| Conditioned::of(state, table, &weaker)).transpose()?;
+        Ok(Some(Self { weaker, whole: Conditioned::of(state, table, &whole)? }))
+    }
+}
+
+/// What follows from a condition and asks for short columns only; nothing if that is nothing.
+fn weakened(condition: &Expr, table: &SchemaRef) -> Option<Expr> {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            match (weakened(left, table), weakened(right, table)) {
+                (Some(left), Some(right)) => Some(both(left, right)),
+                (one, other) => one.or(other),
+            }
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(either(weakened(left, table)?, weakened(right, table)?))
+        }
+        other => other.column_refs().iter().all(|column| is_short(table, &column.name)).then(|| other.clone()),
+    }
+}
+
+/// A column of the files that is neither a map nor one that says what the file's folder says.
+fn is_short(table: &SchemaRef, name: &str) -> bool {
+    let is_text = table.field_with_name(name).is_ok_and(|field| *field.data_type() == DataType::Utf8);
+    is_text && name != columns::PARTITION && name != columns::EXECUTION
+}
+
+impl Conditioned {
+    fn of(state: &dyn Session, table: &SchemaRef, condition: &Expr) -> EngineResult<Self> {
+        let columns: SchemaRef = Arc::new(table.project(&positions(condition, table))?);
+        let condition = Condition::of(state, &columns, condition)?;
+        Ok(Self { columns, condition })
+    }
+
+    /// Which rows meet the condition. The batch has its columns; its texts may be dictionaries.
+    ///
+    /// # Errors
+    /// When an expression fails on a row.
+    pub(super) fn met(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+        let all = BooleanArray::from(vec![true; batch.num_rows()]);
+        self.condition.met(batch, &all)
+    }
+}
+
+/// Where the columns that an expression names stand in a schema.
+fn positions(named_in: &Expr, schema: &Schema) -> Vec<usize> {
+    let named: BTreeSet<&str> = named_in.column_refs().iter().map(|column| column.name.as_str()).collect();
+    let numbered = schema.fields().iter().enumerate();
+    numbered.filter(|(_, field)| named.contains(field.name().as_str())).map(|(at, _)| at).collect()
+}
+
+impl Condition {
+    fn of(state: &dyn Session, columns: &SchemaRef, condition: &Expr) -> EngineResult<Self> {
+        let part = |of: &Expr| Self::of(state, columns, of).map(Box::new);
+        match condition {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                Ok(Self::Both(part(left)?, part(right)?))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Ok(Self::Either(part(left)?, part(right)?))
+            }
+            leaf => {
+                let positions = positions(leaf, columns);
+                let columns: SchemaRef = Arc::new(columns.project(&positions)?);
+                let decides = state.create_physical_expr(leaf.clone(), &DFSchema::try_from(Arc::clone(&columns))?)?;
+                Ok(Self::One(Leaf { positions, columns, decides }))
+            }
+        }
+    }
+
+    /// Those rows `among` the given ones that meet the condition: what decided already is not asked again.
+    fn met(&self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
+        match self {
+            Self::Both(one, other) => other.met(batch, &one.met(batch, among)?),
+            Self::Either(one, other) => {
+                let met = one.met(batch, among)?;
+                or(&met, &other.met(batch, &and_not(among, &met)?)?)
+            }
+            Self::One(leaf) if among.has_true() => leaf.met(batch, among),
+            Self::One(_) => Ok(among.clone()),
+        }
+    }
+}
+
+impl Leaf {
+    fn met(&self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
+        let batch = batch.project(&self.positions)?;
+        if let [column] = batch.columns()
+            && let Some(texts) = column.as_dictionary_opt::<Int32Type>()
+            && texts.values().len() < among.true_count()
+        {
+            return and(among, &self.met_by_entries(texts)?);
+        }
+        let asked = filter_record_batch(&batch, among)?;
+        let plain = |(field, column): (&Arc<Field>, &ArrayRef)| cast(column, field.data_type());
+        let plain = self.columns.fields().iter().zip(asked.columns()).map(plain).collect::<Result<Vec<_>, _>>()?;
+        let met = self.decide(plain, asked.num_rows())?;
+        // Back to where the rows stand.
+        let mut placed = BooleanBufferBuilder::new(among.len());
+        placed.append_n(among.len(), false);
+        among.values().set_indices().zip(met.values()).for_each(|(row, met)| placed.set_bit(row, met));
+        Ok(BooleanArray::new(placed.finish(), None))
+    }
+
+    /// Judges each entry of a dictionary, and NULL where a row has none.
+    fn met_by_entries(&self, texts: &DictionaryArray<Int32Type>) -> Result<BooleanArray, ArrowError> {
+        let of_entries = self.decide(vec![Arc::clone(texts.values())], texts.values().len())?;
+        let of_rows = take(&of_entries, texts.keys(), None)?;
+        let met = is_true(of_rows.as_boolean());
+        if of_rows.null_count() == 0 {
+            return Ok(met);
+        }
+        let of_null = self.decide(vec![new_null_array(&DataType::Utf8, 1)], 1)?;
+        if of_null.has_true() { or(&met, &is_null(&of_rows)?) } else { Ok(met) }
+    }
+
+    fn decide(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<BooleanArray, ArrowError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.columns), columns, &options)?;
+        let met = self.decides.evaluate(&batch).and_then(|met| met.into_array(rows));
+        let met = met.map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        let met =
+            met.as_boolean_opt().ok_or_else(|| ArrowError::CastError("a condition is true or false".to_owned()))?;
+        Ok(is_true(met))
+    }
+}
+
+/// NULL as false.
+fn is_true(met: &BooleanArray) -> BooleanArray {
+    if met.null_count() > 0 { prep_null_mask_filter(met) } else { met.clone() }
+}
