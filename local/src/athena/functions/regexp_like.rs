@@ -1,6 +1,8 @@
 //! `regexp_like(text, pattern)`: whether the pattern is found anywhere in the text.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, AsArray, BooleanArray};
 use datafusion::arrow::compute::cast;
@@ -10,14 +12,42 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use regex::Regex;
 
 /// Athena's function, for patterns that are constants.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct RegexpLike {
     signature: Signature,
+    /// A query asks each of its patterns for every batch, and compiling one takes longer than a batch.
+    compiled: Mutex<BTreeMap<String, Regex>>,
 }
 
 impl RegexpLike {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::any(2, Volatility::Immutable) }
+        Self { signature: Signature::any(2, Volatility::Immutable), compiled: Mutex::default() }
+    }
+
+    fn compiled(&self, pattern: &str) -> Result<Regex> {
+        // A panic while the lock is held leaves whole patterns.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled.get(pattern) {
+            return Ok(known.clone());
+        }
+        let made = Regex::new(pattern)
+            .map_err(|error| DataFusionError::Execution(format!("INVALID_FUNCTION_ARGUMENT: {error}")))?;
+        compiled.insert(pattern.to_owned(), made.clone());
+        Ok(made)
+    }
+}
+
+impl PartialEq for RegexpLike {
+    fn eq(&self, other: &Self) -> bool {
+        self.signature == other.signature
+    }
+}
+
+impl Eq for RegexpLike {}
+
+impl Hash for RegexpLike {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
     }
 }
 
@@ -40,8 +70,7 @@ impl ScalarUDFImpl for RegexpLike {
         else {
             return Err(DataFusionError::Plan("regexp_like takes a text and a constant pattern".to_owned()));
         };
-        let pattern = Regex::new(pattern)
-            .map_err(|error| DataFusionError::Execution(format!("INVALID_FUNCTION_ARGUMENT: {error}")))?;
+        let pattern = self.compiled(pattern)?;
         let texts = cast(&texts.to_array(arguments.number_rows)?, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>();
         // Rows repeat one another: the text of the row before answers for the next that is the same.
