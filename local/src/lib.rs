@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 pub mod documents;
 pub mod gateway;
+mod permissions;
 pub mod progress;
 pub mod queries;
 pub mod sample;

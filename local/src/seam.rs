@@ -1,7 +1,7 @@
 //! The seam between the functions and AWS: what becomes of each call is decided here, one call at a time.
 //!
 //! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, or
-//! be the last thing that its process did. A killed invocation is dropped where it stands, as a killed process would be:
+//! be the last thing that its process did. What a function's policies do not allow is refused in either case. A killed invocation is dropped where it stands, as a killed process would be:
 //! nothing of it runs on, and its sender delivers the event again. The seam knows nothing of the product; which call is
 //! struck how is the director's to say, so that one seam serves a single crash as well as a simulation of years.
 
@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::cloud::{Caller, Cloud, Fault, Protocol, http_client_over};
+use crate::permissions::Permissions;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,25 +103,34 @@ impl Seam {
     }
 
     /// The one HTTP client of the functions.
-    pub(crate) fn http_client(&self, cloud: &Cloud) -> SharedHttpClient {
-        let Some(director) = &self.0 else { return cloud.http_client() };
-        let (director, cloud) = (Arc::clone(director), cloud.clone());
+    pub(crate) fn http_client(&self, cloud: &Cloud, permissions: Permissions) -> SharedHttpClient {
+        let director = self.0.clone().unwrap_or_else(|| Arc::new(|_| Fate::Pass));
+        let cloud = cloud.clone();
         http_client_over(Arc::new(move |request| {
             let invocation = INVOCATION.try_with(Clone::clone).ok();
-            let (fate, protocol) = decide(&director, invocation.as_ref(), &request, &cloud);
+            let verdict = judge(&director, &permissions, invocation.as_ref(), &request, &cloud);
             let cloud = cloud.clone();
-            Box::pin(async move { suffer(fate, protocol, invocation, request, &cloud).await })
+            Box::pin(async move {
+                match verdict {
+                    Ok((fate, protocol)) => suffer(fate, protocol, invocation, request, &cloud).await,
+                    Err(refused) => Ok(refused),
+                }
+            })
         }))
     }
 }
 
-fn decide(
+/// What becomes of a call, or AWS's refusal of what its function may not do.
+fn judge(
     director: &Director,
+    permissions: &Permissions,
     invocation: Option<&Invocation>,
     request: &Request<Bytes>,
     cloud: &Cloud,
-) -> (Fate, Protocol) {
-    let service = Caller::of(request, cloud.account()).map(|caller| caller.service).unwrap_or_default();
+) -> Result<(Fate, Protocol), Response<Bytes>> {
+    let caller = Caller::of(request, cloud.account());
+    let service = caller.as_ref().map_or("", |caller| caller.service.as_str());
+    let protocol = Protocol::of(service);
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let named = target.and_then(|target| target.rsplit('.').next());
     let in_form = || {
@@ -129,10 +139,15 @@ fn decide(
     };
     let operation = named.or_else(in_form).unwrap_or_else(|| request.method().as_str());
     let function = invocation.map_or("", |invocation| invocation.function);
-    let fate = director(AwsCall { function, service: &service, operation, request });
+    if let Some(why) = caller.as_ref().and_then(|caller| permissions.lacking(function, caller, operation, request)) {
+        tracing::error!(function, why, "the template does not allow a call");
+        let code = if service == "dynamodb" { "AccessDeniedException" } else { "AccessDenied" };
+        return Err(protocol.refuse(&Fault::new(403, code, why)));
+    }
+    let fate = director(AwsCall { function, service, operation, request });
     let is_transaction = operation == "TransactWriteItems";
     let fate = if fate == Fate::Conflict && !is_transaction { Fate::Pass } else { fate };
-    (fate, Protocol::of(&service))
+    Ok((fate, protocol))
 }
 
 async fn suffer(

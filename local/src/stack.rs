@@ -20,6 +20,7 @@ use crate::bus::{Bus, Deliveries, Deployment, Handler, Wiring};
 use crate::clock::ProductClock;
 use crate::cloud::{Cloud, CloudConfig, Now, Running, Sent};
 use crate::gateway::Gateway;
+use crate::permissions::Permissions;
 use crate::seam::{self, Seam};
 use crate::server::{ControlError, Controls, Handle, Stack};
 use crate::tokens::Tokens;
@@ -109,7 +110,7 @@ impl Local {
             Box::pin(async move { athena.call(request).await })
         }));
         let aws = Aws::in_process_at(
-            seam.http_client(&cloud),
+            seam.http_client(&cloud, Permissions::of(&wiring)),
             cloud.region(),
             (!aws_url.is_empty()).then(|| aws_url.clone()),
         );

@@ -195,3 +195,70 @@ impl Leaf {
 fn is_true(met: &BooleanArray) -> BooleanArray {
     if met.null_count() > 0 { prep_null_mask_filter(met) } else { met.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::StringArray;
+    use datafusion::prelude::SessionContext;
+
+    use crate::athena::row_group::dictionary_of_texts;
+
+    /// What is met of these rows, as texts and as dictionaries; and what follows from it over short columns.
+    fn met(condition: &str) -> anyhow::Result<(Vec<bool>, Vec<bool>)> {
+        let text = |name: &str| Field::new(name, DataType::Utf8, true);
+        let map = Field::new("product", columns::text_map(), true);
+        let table: SchemaRef = Arc::new(Schema::new(vec![text("code"), text("entity"), map]));
+        let context = SessionContext::new();
+        let state = context.state();
+        let expr = state.create_logical_expr(condition, &DFSchema::try_from(Arc::clone(&table))?)?;
+        let filter = Filter::of(&state, &table, &[expr])?.ok_or_else(|| anyhow::anyhow!("there is a filter"))?;
+        let codes: ArrayRef = Arc::new(StringArray::from(vec![Some("A"), None, Some("B"), Some("A"), Some(""), None]));
+        let entities: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("AWS"), Some("AWS"), Some("M"), Some("M"), None, Some("M")]));
+        let maps = new_null_array(&columns::text_map(), codes.len());
+        let rows = |texts: &DataType| -> anyhow::Result<RecordBatch> {
+            let columns = [("code", cast(&codes, texts)?, true), ("entity", cast(&entities, texts)?, true)];
+            Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().chain([(
+                "product",
+                Arc::clone(&maps),
+                true,
+            )]))?)
+        };
+        let ask = |conditioned: &Conditioned, rows: &RecordBatch| -> anyhow::Result<Vec<bool>> {
+            let at = conditioned.columns.fields().iter().map(|field| rows.schema().index_of(field.name()));
+            let rows = rows.project(&at.collect::<Result<Vec<_>, _>>()?)?;
+            Ok(conditioned.met(&rows)?.iter().map(|met| met == Some(true)).collect())
+        };
+        let (plain, kept) = (rows(&DataType::Utf8)?, rows(&dictionary_of_texts())?);
+        let whole = ask(&filter.whole, &plain)?;
+        assert_eq!(whole, ask(&filter.whole, &kept)?, "{condition}");
+        let weaker = filter.weaker.as_ref().unwrap_or(&filter.whole);
+        assert!(weaker.columns.fields().iter().all(|field| *field.data_type() == DataType::Utf8), "{condition}");
+        assert_eq!(ask(weaker, &plain)?, ask(weaker, &kept)?, "{condition}");
+        Ok((whole, ask(weaker, &plain)?))
+    }
+
+    #[test]
+    fn texts_and_dictionaries_are_judged_alike_and_what_is_neither_true_nor_false_is_not_met() -> anyhow::Result<()> {
+        let check = |condition: &str, expected: [u8; 6]| -> anyhow::Result<()> {
+            let expected = expected.map(|met| met == 1).to_vec();
+            assert_eq!(met(condition)?.0, expected, "{condition}");
+            Ok(())
+        };
+        check("code = 'A'", [1, 0, 0, 1, 0, 0])?;
+        check("code <> ''", [1, 0, 1, 1, 0, 0])?;
+        check("code IS NULL", [0, 1, 0, 0, 0, 1])?;
+        check("code = 'A' OR entity = 'M'", [1, 0, 1, 1, 0, 1])?;
+        check("entity = 'M' AND (code = 'B' OR code IS NULL)", [0, 0, 1, 0, 0, 1])?;
+        check("NOT (code = 'A' AND entity = 'M')", [1, 1, 1, 0, 1, 0])
+    }
+
+    #[test]
+    fn what_looks_into_a_map_is_left_to_the_whole_condition_and_no_row_is_lost_before() -> anyhow::Result<()> {
+        let (whole, weaker) = met("code = 'A' OR (entity = 'M' AND (code = 'Z' OR product IS NULL))")?;
+        assert_eq!(weaker, [true, false, true, true, false, true]);
+        assert!(whole.iter().zip(&weaker).all(|(whole, weaker)| *weaker || !*whole));
+        Ok(())
+    }
+}

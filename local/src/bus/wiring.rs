@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::policy::document::Document;
 use serde_json::Value;
 
 use super::template::{Deployment, Template, TemplateError};
@@ -36,6 +37,8 @@ pub struct FunctionWiring {
     pub environment: BTreeMap<String, String>,
     /// Its HTTP routes.
     pub routes: Vec<Route>,
+    /// What it may do on AWS.
+    pub policies: Vec<Document>,
 }
 
 /// A route of the HTTP API.
@@ -184,6 +187,9 @@ impl Wiring {
                 wired.environment.insert(name.clone(), plain(value));
             }
         }
+        for policy in properties.get("Policies").and_then(Value::as_array).into_iter().flatten() {
+            wired.policies.push(policy_document(template, id, policy)?);
+        }
         for (event, trigger) in properties.get("Events").and_then(Value::as_object).into_iter().flatten() {
             let kind = trigger.get("Type").and_then(Value::as_str).unwrap_or_default();
             let trigger = template.resolve(trigger.get("Properties").unwrap_or(&Value::Null))?;
@@ -203,6 +209,20 @@ impl Wiring {
         self.functions.insert(function, wired);
         Ok(())
     }
+}
+
+/// A policy of a function: written there, or a managed one of the template.
+fn policy_document(template: &Template<'_>, id: &str, policy: &Value) -> Result<Document, TemplateError> {
+    let managed = policy.get("Ref").and_then(Value::as_str);
+    let document = match managed {
+        Some(name) => {
+            let mut policies = template.resources("AWS::IAM::ManagedPolicy");
+            policies.find(|(id, _)| *id == name).and_then(|(_, properties)| properties.get("PolicyDocument"))
+        }
+        None => Some(policy),
+    };
+    let document = template.resolve(document.ok_or_else(|| missing(id, "Policies"))?)?;
+    Document::parse(&document.to_string()).map_err(|error| missing(id, &format!("a policy that reads: {error}")))
 }
 
 fn subscription(id: &str, properties: &Value) -> Result<SubscriptionWiring, TemplateError> {

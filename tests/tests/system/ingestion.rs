@@ -65,6 +65,31 @@ async fn every_cent_of_the_sample_is_attributed_a_gap_or_excluded() -> anyhow::R
 }
 
 #[tokio::test]
+async fn leads_are_told_of_all_new_gaps_of_a_month_in_one_message_and_once() -> anyhow::Result<()> {
+    let world = World::with_bill(Deliveries::Twice).await?;
+    // Only who was seen has a mailbox.
+    world.get(LENA, "/v1/me").await?.ok()?;
+    world.settle().await?;
+    for _ in 0..2 {
+        world.schedule("cur-ingestion").await?;
+        let mut told: Vec<String> = Vec::new();
+        for message in world.messages(LENA).await? {
+            let subject = text(&message, "/subject")?;
+            told.extend(subject.contains("new spend gaps").then_some(subject));
+        }
+        let mut expected = Vec::new();
+        for month in sample::months() {
+            let gaps = world.list(LENA, &format!("/v1/gaps?billingPeriod={month}")).await?;
+            expected.push(format!("{} new spend gaps in the bill of {month}", gaps.len()));
+        }
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_same_delivery_again_writes_nothing() -> anyhow::Result<()> {
     let world = World::with_bill(Deliveries::Twice).await?;
     world.schedule("cur-ingestion").await?;

@@ -232,3 +232,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn news_add_up_by_currency_count_findings_apart_and_name_the_largest() -> Tested {
+    let mut gaps = Vec::new();
+    let facts: Vec<Fact> = (1..=12).map(|n| spend(n, i64::from(n), &format!("{APP}-{n}"))).collect::<Result<_, _>>()?;
+    run(&facts, &Governance::default(), &mut gaps)?;
+    let Some((last, rest)) = gaps.split_last() else { return Err("gaps were opened".into()) };
+    let finding = Gap { in_totals: false, ..last.clone() };
+    let all = GapNews::none(month()).with(rest);
+    let all = all.with([&finding]);
+    assert_eq!((all.opened, all.findings, all.largest.len()), (12, 1, 10));
+    let sum: Decimal = rest.iter().map(|gap| gap.amount.amount).sum();
+    assert_eq!(all.unanswered.into_iter().collect::<Vec<_>>(), [(last.amount.currency.clone(), sum)]);
+    assert!(all.largest.is_sorted_by(|a, b| a.amount.amount >= b.amount.amount));
+    assert!(all.largest.iter().all(|named| named.amount.amount >= Decimal::new(3, 2)), "the two smallest are left out");
+    Ok(())
+}
