@@ -22,6 +22,7 @@ mod system {
     mod paths;
     mod refusals;
     mod repetition;
+    mod resolutions;
     mod routes;
     mod samples;
     mod spoofing;

@@ -245,7 +245,7 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
     let Some(head) = flip(app, run, &read, cause).await? else {
         return end(app, run, End::Superseded, cause).await;
     };
-    let settled = settle(app, month, &read.days, &read.control, cause).await?;
+    let settled = settle(app, month, &read.days, &read.control, None, cause).await?;
     let result = RunResult {
         changed: head.changed || attributed_before.as_ref() != Some(&settled.attribution),
         groups: read.groups,

@@ -103,5 +103,6 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_event::<AuditEvent>("approval.revoked", reattribute::after_approval)
         .on_event::<AuditEvent>("approval.expired", reattribute::after_approval)
         .on_event::<AuditEvent>("chain.implemented", reattribute::after_approval)
+        .on_event::<AuditEvent>("card.resolved", reattribute::after_resolution)
         .build())
 }

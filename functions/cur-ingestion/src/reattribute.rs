@@ -1,4 +1,5 @@
-//! After a claim or an approval changed: the stored facts of the months it touches are attributed anew.
+//! After a claim or an approval changed, or a dispute was settled: the stored facts of the months it touches are
+//! attributed anew.
 //!
 //! Facts stay as they are, and whoever reads spend sees the change at once. What follows here are the gaps, and the event
 //! by which cards learn of it; that event is written only if any verdict moved.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use contract::events::Event as Happened;
 use domain::audit::AuditEvent;
 use domain::calendar::{Month, utc_day};
+use domain::card::{SpendCard, Transfer};
 use jiff::civil::Date;
 use lambda::{Event, Failure};
 use store::aggregates::run::{Run, RunResult, RunState};
@@ -31,7 +33,7 @@ pub(crate) async fn after_claim(app: Arc<App>, event: Event<AuditEvent>) -> Resu
     };
     let cause = Cause::of_event(&event);
     for month in months_since(from, utc_day(event.now)) {
-        reattribute(&app, month, &cause).await?;
+        reattribute(&app, month, None, &cause).await?;
     }
     Ok(())
 }
@@ -43,9 +45,23 @@ pub(crate) async fn after_approval(app: Arc<App>, event: Event<AuditEvent>) -> R
     let cause = Cause::of_event(&event);
     let current = Month::of(utc_day(event.now));
     for month in [current.previous(), current] {
-        reattribute(&app, month, &cause).await?;
+        reattribute(&app, month, None, &cause).await?;
     }
     Ok(())
+}
+
+/// Consumes `card.resolved`: what the dispute took off the card is a gap now, or somebody else's.
+///
+/// Done: a decision that moves nothing. Retry as above. Poison: another event.
+pub(crate) async fn after_resolution(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
+    let Happened::CardResolved { card, .. } =
+        Happened::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))?
+    else {
+        return Err(Failure::Poison(format!("event `{}` is not about a card", event.envelope.id)));
+    };
+    let found: Option<Loaded<SpendCard>> = app.store.load(card.card_id.as_str()).await?;
+    let Some(moved) = found.and_then(|found| Transfer::of(&found.value)) else { return Ok(()) };
+    reattribute(&app, moved.period.month(), Some(&moved), &Cause::of_event(&event)).await
 }
 
 /// The months from a day's to today's, newest first; a claim that begins later touches none yet.
@@ -55,13 +71,14 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
     months.take_while(|month| *month >= first).take(MONTHS_BACK_MAX).collect()
 }
 
-async fn reattribute(app: &App, month: Month, cause: &Cause) -> Result<(), Failure> {
+/// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just written.
+async fn reattribute(app: &App, month: Month, assumed: Option<&Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
     let shown = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
     if shown.is_none_or(|run| run.state == RunState::Submitted) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
-    let settled = settle(app, month, &days, &head.control, cause).await?;
+    let settled = settle(app, month, &days, &head.control, assumed, cause).await?;
     let told: Result<(), StoreError> = app
         .store
         .decide(|| async {

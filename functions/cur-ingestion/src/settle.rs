@@ -11,6 +11,7 @@ use domain::bill::facts::{AnchorDay, Fact};
 use domain::bill::matching::BillSettings;
 use domain::bill::reconciliation::{Control, SpendTotals, total};
 use domain::calendar::Month;
+use domain::card::Transfer;
 use domain::digest::Digest;
 use domain::gap::{Gap, GapChange, GapNews, GapState, detect};
 use domain::money::{Currency, Money};
@@ -64,23 +65,33 @@ impl Attributed {
 impl App {
     /// Facts with who answers for each by what is claimed and approved now.
     pub(crate) async fn attribute(&self, days: Vec<AnchorDay>) -> Result<Attributed, StoreError> {
+        self.attribute_assuming(days, None).await
+    }
+
+    async fn attribute_assuming(
+        &self,
+        days: Vec<AnchorDay>,
+        assumed: Option<&Transfer>,
+    ) -> Result<Attributed, StoreError> {
         let (settings, _) = self.store.settings_in_force().await?;
-        let governance = load_governance(&self.store).await?;
+        let mut governance = load_governance(&self.store).await?;
+        assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
         Ok(Attributed::of(self, days, &settings.bill, &governance))
     }
 }
 
-/// Brings the gaps of a month in line with its facts.
+/// Brings the gaps of a month in line with its facts. `assumed` is applied as if its dispute were listed as settled already.
 pub(crate) async fn settle(
     app: &App,
     month: Month,
     days: &[AnchorDay],
     control: &Control,
+    assumed: Option<&Transfer>,
     cause: &Cause,
 ) -> Result<Settled, StoreError> {
     let mut attempts = 0;
     loop {
-        let attributed = app.attribute(days.to_vec()).await?;
+        let attributed = app.attribute_assuming(days.to_vec(), assumed).await?;
         match write_gaps(app, month, &attributed, cause).await {
             Ok(()) => return Ok(attributed.settled(control)),
             Err(error) if error.is_lost_race() && attempts < ATTEMPTS_MAX => {

@@ -119,7 +119,7 @@ impl Bill {
         WorkloadInputs {
             workload_id: workload.id.clone(),
             space_id: workload.space_id.clone(),
-            due: claims.due(&workload.id, facts, utc_day(now)),
+            due: claims.due(&workload.id, facts, self.deliveries.keys().copied(), utc_day(now)),
             claim_level: claims.level_of(&workload.id),
             deliveries: self.deliveries.clone(),
             facts,
@@ -159,11 +159,16 @@ impl Claims {
         own.map(|(_, level)| *level).max().unwrap_or(AttributionLevel::Workload)
     }
 
-    /// The periods of this and the previous month for which a workload has a card by today: those whose Monday has come,
-    /// and in which it held a claim or was given spend. A run that was missed is made up for by the next one.
-    pub(crate) fn due(&self, workload: &WorkloadId, facts: &[WorkloadFact<'_>], today: Date) -> Vec<Period> {
-        let month = Month::of(today);
-        let periods = [month.previous(), month].into_iter().flat_map(Month::periods);
+    /// The periods of these months for which a workload has a card by today: those whose Monday has come, and in which it
+    /// held a claim or was given spend. A run that was missed is made up for by the next one.
+    pub(crate) fn due(
+        &self,
+        workload: &WorkloadId,
+        facts: &[WorkloadFact<'_>],
+        months: impl IntoIterator<Item = Month>,
+        today: Date,
+    ) -> Vec<Period> {
+        let periods = months.into_iter().flat_map(Month::periods);
         let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.day));
         periods
             .filter(|period| period.opens_on() <= today)
@@ -193,7 +198,9 @@ mod tests {
         let check = |from: &str, to: Option<&str>, today: Date, expected: &[&str]| -> anyhow::Result<()> {
             let held = vec![(claim(from, to)?, AttributionLevel::Workspace)];
             let claims = Claims([(workload.clone(), held)].into());
-            let due: Vec<String> = claims.due(&workload, &[], today).iter().map(|p| p.from.to_string()).collect();
+            let months = ["2026-07".parse::<Month>()?, "2026-08".parse()?];
+            let due = claims.due(&workload, &[], months, today);
+            let due: Vec<String> = due.iter().map(|p| p.from.to_string()).collect();
             assert_eq!(due, expected, "{from} {to:?} {today}");
             Ok(())
         };

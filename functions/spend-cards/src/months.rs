@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use contract::events::Event;
 use domain::calendar::{Month, utc_day};
-use domain::card::{CardKind, CardState, SpendCard};
+use domain::card::{AdjustmentReason, CardKind, CardState, SpendCard};
 use domain::gap::Gap;
 use domain::ids::CardId;
 use domain::month::{Completeness, MonthClose, decide_close};
 use domain::outcome::Outcome;
+use domain::people::Actor;
 use domain::portfolio::open_gaps;
 use jiff::Timestamp;
 use lambda::{Answer, Call, Nothing, Problem};
@@ -20,6 +21,7 @@ use store::{Entry, Index, Loaded, Step, StoreError};
 
 use crate::App;
 use crate::bill::Claims;
+use crate::plan::{Cause, Whose, bring_in_line};
 
 /// A month as it stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -42,6 +44,9 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<MonthVi
 
 pub(crate) async fn close(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<MonthView>, Problem> {
     let month: Month = call.path.parse("month")?;
+    if completeness(&app, month, call.now).await?.missing_cards > 0 {
+        open_missing(&app, month, &call).await?;
+    }
     app.store
         .decide(|| async {
             let closed: Option<Loaded<MonthClose>> = app.store.load(&month.to_string()).await?;
@@ -60,6 +65,23 @@ pub(crate) async fn close(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<M
         .await
 }
 
+/// No schedule looks at an old month: whoever would close it is not left with cards that nobody opens.
+async fn open_missing(app: &App, month: Month, call: &Call<Nothing>) -> Result<(), Problem> {
+    let cause = Cause {
+        actor: Actor::system("spend-cards"),
+        now: call.now,
+        request_id: call.request_id.clone(),
+        reason: AdjustmentReason::Restated,
+        months: BTreeSet::from([month]),
+        settled: None,
+    };
+    let opened = bring_in_line(app, &Whose::Everybody, &cause).await;
+    opened.map(drop).map_err(|failure| {
+        tracing::error!(%month, %failure, "a month's missing cards could not be opened");
+        Problem::unavailable()
+    })
+}
+
 async fn completeness(app: &App, month: Month, now: Timestamp) -> Result<Completeness, StoreError> {
     let bill = app.read_bill(&BTreeSet::from([month]), None).await?;
     let delivery = bill.deliveries.get(&month);
@@ -68,10 +90,10 @@ async fn completeness(app: &App, month: Month, now: Timestamp) -> Result<Complet
     let there: BTreeSet<&CardId> = cards.iter().map(|card| &card.id).collect();
     let answering: BTreeSet<_> = claims.workloads().chain(bill.workloads()).collect();
     let due = answering.into_iter().flat_map(|workload| {
-        let periods = claims.due(workload, &bill.facts_of(workload), utc_day(now));
-        periods.into_iter().map(|period| (period, SpendCard::id_of(CardKind::Period, period, workload)))
+        let periods = claims.due(workload, &bill.facts_of(workload), [month], utc_day(now));
+        periods.into_iter().map(|period| SpendCard::id_of(CardKind::Period, period, workload))
     });
-    let missing = due.filter(|(period, id)| period.month() == month && !there.contains(id)).count();
+    let missing = due.filter(|id| !there.contains(id)).count();
     let approved = cards.iter().filter(|card| card.state == CardState::Approved).count();
     let listed = app.store.list_all(Index::Parent, &[gaps_of(month)]).await?;
     let gaps: Vec<Gap> = listed.iter().map(Entry::read).collect::<Result<_, _>>()?;

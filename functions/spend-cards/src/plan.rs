@@ -26,7 +26,8 @@ use crate::App;
 use crate::access::card_ref;
 use crate::bill::{Bill, Claims};
 
-/// Changes that one run makes to one workload's cards: two months have at most twelve periods, each with an adjustment.
+/// Changes that one run makes to one workload's cards: two months have at most twelve periods, each with an adjustment,
+/// and an older one or two may be at hand beside them.
 const CHANGES_PER_WORKLOAD_MAX: usize = 100;
 
 /// Why cards are looked at, and by whom.
@@ -36,6 +37,8 @@ pub(crate) struct Cause {
     pub(crate) now: Timestamp,
     pub(crate) request_id: String,
     pub(crate) reason: AdjustmentReason,
+    /// The months that it is about, however old.
+    pub(crate) months: BTreeSet<Month>,
     /// What a dispute that was settled a moment ago moves, should the list of those not show it yet.
     pub(crate) settled: Option<Transfer>,
 }
@@ -77,31 +80,36 @@ impl Whose {
     }
 }
 
-/// Brings the cards of these workloads in line.
+/// Brings the cards of these workloads in line. One that fails does not keep the others' from opening; the first failure
+/// is answered at the end.
 pub(crate) async fn bring_in_line(app: &App, whose: &Whose, cause: &Cause) -> Result<CardsRun, Failure> {
     authorize(&cause.actor, Action::OpenCards, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
     let mut live = app.store.list_cards_in_state(CardState::Open).await?;
     live.extend(app.store.list_cards_in_state(CardState::Disputed).await?);
     live.retain(|card| whose.includes(&card.workload_id));
-    let bill = app.read_bill(&months_at_hand(&live, cause.now), cause.settled.clone()).await?;
+    let bill = app.read_bill(&months_at_hand(&live, cause), cause.settled.clone()).await?;
     let claims = Claims::of(app.store.list_anchors().await?);
     let touched = claims.workloads().chain(bill.workloads()).chain(live.iter().map(|card| &card.workload_id));
     let workloads: BTreeSet<&WorkloadId> = touched.filter(|workload| whose.includes(workload)).collect();
     let mut run = CardsRun::default();
+    let mut failed = None;
     for workload in workloads {
-        bring_workload_in_line(app, workload, &bill, &claims, cause, &mut run).await?;
+        if let Err(failure) = bring_workload_in_line(app, workload, &bill, &claims, cause, &mut run).await {
+            tracing::error!(workload.id = %workload, %failure, "a workload's cards are not in line");
+            failed.get_or_insert(failure);
+        }
     }
-    Ok(run)
+    failed.map_or(Ok(run), Err)
 }
 
-/// This and the previous month, and all that cards which follow the bill still speak of.
-fn months_at_hand(live: &[SpendCard], now: Timestamp) -> BTreeSet<Month> {
-    let month = Month::of(utc_day(now));
+/// This and the previous month, those that the cause is about, and all that cards which follow the bill still speak of.
+fn months_at_hand(live: &[SpendCard], cause: &Cause) -> BTreeSet<Month> {
+    let month = Month::of(utc_day(cause.now));
     let spoken_of = live.iter().flat_map(|card| {
         let adjusted = card.figures.adjustments.iter().map(|adjustment| adjustment.period);
         adjusted.chain([card.period]).map(domain::calendar::Period::month)
     });
-    spoken_of.chain([month.previous(), month]).collect()
+    spoken_of.chain([month.previous(), month]).chain(cause.months.iter().copied()).collect()
 }
 
 async fn bring_workload_in_line(

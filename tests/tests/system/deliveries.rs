@@ -20,7 +20,7 @@ const UNKNOWN_WORKSPACE: &str = "arn:aws:aws-external-anthropic:us-west-2:222233
 /// The periods of August 2026, by their first and last days.
 const PERIODS: [(u32, u32); 6] = [(1, 1), (2, 8), (9, 15), (16, 22), (23, 29), (30, 31)];
 /// When the deliveries were made, and on which Monday they are looked at.
-const AS_OF: [(&str, &str); 3] = [
+pub(super) const AS_OF: [(&str, &str); 3] = [
     ("2026-08-23T03:00:00Z", "2026-08-24T07:00:00Z"),
     ("2026-08-30T03:00:00Z", "2026-08-31T07:00:00Z"),
     ("2026-09-04T03:00:00Z", "2026-09-07T07:00:00Z"),
@@ -117,7 +117,7 @@ fn month() -> Vec<Thrice> {
 }
 
 /// The lines of a delivery, 0 to 2.
-fn delivery(number: usize) -> Vec<Line> {
+pub(super) fn delivery(number: usize) -> Vec<Line> {
     let invoice = if number == 2 { "EUINV26-1" } else { "" };
     let of = |(line, costs): Thrice| {
         let cost = costs.get(number).copied().unwrap_or_default().to_owned();
@@ -127,9 +127,9 @@ fn delivery(number: usize) -> Vec<Line> {
 }
 
 /// A stack whose bill is in a folder of the test's own.
-struct Hand {
+pub(super) struct Hand {
     folder: tempfile::TempDir,
-    world: World,
+    pub(super) world: World,
     holdings: Holdings,
     checkout: String,
     desk: String,
@@ -145,7 +145,7 @@ impl Hand {
     }
 
     /// With a claimed role, one that is ready to claim, and a claimed workspace, all since the first of August.
-    async fn governed() -> anyhow::Result<Self> {
+    pub(super) async fn governed() -> anyhow::Result<Self> {
         let mut hand = Self::empty().await?;
         let world = &hand.world;
         world.at("2026-08-01T07:00:00Z")?;
@@ -174,7 +174,7 @@ impl Hand {
         Ok(hand)
     }
 
-    async fn read(&self, execution: &str, lines: &[Line], files: usize, as_of: &str) -> anyhow::Result<()> {
+    pub(super) async fn read(&self, execution: &str, lines: &[Line], files: usize, as_of: &str) -> anyhow::Result<()> {
         bill::write(self.folder.path(), execution, lines, files)?;
         bill::deliver(&self.world.local, as_of)?;
         let month = json!({ "billingPeriod": bill::MONTH });
@@ -247,11 +247,11 @@ impl Hand {
         Ok(())
     }
 
-    async fn gaps(&self) -> anyhow::Result<Vec<Value>> {
+    pub(super) async fn gaps(&self) -> anyhow::Result<Vec<Value>> {
         self.world.list(LENA, &format!("/v1/gaps?billingPeriod={}", bill::MONTH)).await
     }
 
-    async fn cards(&self, who: Person) -> anyhow::Result<BTreeMap<u32, Value>> {
+    pub(super) async fn cards(&self, who: Person) -> anyhow::Result<BTreeMap<u32, Value>> {
         let mut cards = BTreeMap::new();
         for card in self.world.list(who, "/v1/spend-cards?from=2026-08-01").await? {
             anyhow::ensure!(card["kind"] == "period", "there is an open card for every adjustment: {card}");
@@ -261,7 +261,7 @@ impl Hand {
     }
 
     /// Signs the card of the period that begins on this day; answers what was signed.
-    async fn sign(&self, who: Person, from: u32) -> anyhow::Result<Units> {
+    pub(super) async fn sign(&self, who: Person, from: u32) -> anyhow::Result<Units> {
         let card = self.cards(who).await?.remove(&from).context("a card to sign")?;
         let path = format!("/v1/spend-cards/{}/approve", text(&card, "/id")?);
         let signed = self.world.post(who, &path, &json!({ "version": card["version"] })).await?.ok()?;

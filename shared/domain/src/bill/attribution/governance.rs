@@ -10,7 +10,7 @@ use crate::bill::alias::ModelName;
 use crate::bill::anchor::SpendAnchor;
 use crate::bill::facts::Fact;
 use crate::card::Transfer;
-use crate::ids::{ApprovalId, ClaimId, WorkloadId};
+use crate::ids::{ApprovalId, CardId, ClaimId, WorkloadId};
 use crate::platform::{ModelId, Platform};
 
 /// A claim, by the days it holds: from the first, up to but without the last.
@@ -75,7 +75,7 @@ pub struct Governance {
     role_scopes: BTreeMap<String, Vec<LiveScope>>,
     workspace_scopes: BTreeMap<WorkspaceArn, Vec<LiveScope>>,
     profiles: BTreeMap<String, ModelId>,
-    transfers: Vec<Transfer>,
+    transfers: BTreeMap<WorkloadId, BTreeMap<CardId, Transfer>>,
 }
 
 impl Governance {
@@ -128,9 +128,10 @@ impl Governance {
         self.profiles.insert(arn, model_id);
     }
 
-    /// What a settled dispute took off a card.
+    /// What a settled dispute took off a card; the same one again changes nothing.
     pub fn add_transfer(&mut self, transfer: Transfer) {
-        self.transfers.push(transfer);
+        let of_workload = self.transfers.entry(transfer.workload_id.clone()).or_default();
+        of_workload.insert(transfer.card_id.clone(), transfer);
     }
 
     /// The anchors under which facts of a workspace may be stored: its ARN, and its name in the tag.
@@ -156,12 +157,15 @@ impl Governance {
         fact: &Fact,
         model: &ModelName,
     ) -> Option<WorkloadId> {
-        let mut owner = Some(claimed_by.clone());
-        let mut unused: Vec<&Transfer> = self.transfers.iter().collect();
-        while let Some(next) = owner.as_ref().and_then(|held| unused.iter().position(|t| t.moves(held, fact, model))) {
-            owner = unused.remove(next).to.clone();
+        let mut owner = Some(claimed_by);
+        let mut used = BTreeSet::new();
+        while let Some(held) = owner {
+            let mut of_held = self.transfers.get(held).into_iter().flat_map(BTreeMap::values);
+            let Some(next) = of_held.find(|t| t.moves(held, fact, model) && !used.contains(&t.card_id)) else { break };
+            used.insert(&next.card_id);
+            owner = next.to.as_ref();
         }
-        owner
+        owner.cloned()
     }
 
     pub(super) fn was_created_by_a_task(&self, anchor: &SpendAnchor) -> bool {
