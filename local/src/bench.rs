@@ -1,5 +1,7 @@
 //! What `local/bench/run` measures of this side; it compares and reports.
 
+mod cards;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,6 +14,8 @@ use crate::athena::for_each_row;
 use crate::cloud::Consumed;
 use crate::queries::{ask, of_export, open};
 use crate::stack::{Local, Options};
+
+pub use cards::{Opened, open_cards};
 
 /// When the generated bill is read: its last day is the day before.
 const NOW: &str = "2026-08-24T07:00:00Z";

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use domain::bill::doctor::Severity;
 use local::progress::Progress;
-use local::sample::Large;
+use local::sample::{ACCOUNTS, Large};
 use local::server::listen;
 use local::stack::{Local, Options};
 
@@ -83,6 +83,9 @@ enum Command {
         /// Read it with the whole product instead, three times; changes the folder's manifests
         #[arg(long)]
         ingest: bool,
+        /// Read it with the whole product, its callers claimed by this many workloads, up to their first spend cards
+        #[arg(long, value_name = "WORKLOADS", conflicts_with = "ingest")]
+        cards: Option<u64>,
     },
     /// Print the API's OpenAPI document
     Openapi,
@@ -112,7 +115,7 @@ struct Generate {
     #[arg(long, default_value_t = 100)]
     sessions: u64,
     /// Accounts that the callers are spread over
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = ACCOUNTS)]
     accounts: u64,
     /// Models at most
     #[arg(long, default_value_t = 100)]
@@ -185,11 +188,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let questions = local::queries::write_questions(&cur, &out)?;
             if unanswered { Ok(()) } else { local::queries::write_answers(&cur, &out, &questions).await }
         }
-        Some(Command::Bench { cur, ingest: false }) => {
+        Some(Command::Bench { cur, cards: Some(workloads), .. }) => {
+            say(&serde_json::to_string(&local::bench::open_cards(&cur, workloads).await?)?);
+            Ok(())
+        }
+        Some(Command::Bench { cur, ingest: false, .. }) => {
             say(&serde_json::to_string(&local::bench::time_facts(&cur).await?)?);
             Ok(())
         }
-        Some(Command::Bench { cur, ingest: true }) => {
+        Some(Command::Bench { cur, ingest: true, .. }) => {
             say(&serde_json::to_string(&local::bench::ingest(&cur).await?)?);
             Ok(())
         }

@@ -17,7 +17,7 @@ use domain::calendar::Month;
 use jiff::civil::{Date, date};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-pub use large::{Large, write_large};
+pub use large::{ACCOUNTS, Large, caller_of, write_large};
 pub use line::Line;
 
 /// The export's name.

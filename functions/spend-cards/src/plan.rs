@@ -129,23 +129,30 @@ async fn bring_workload_in_line(
     let facts = bill.facts_of(id);
     let inputs = bill.inputs(&workload.value, &facts, versions(estimates.as_ref()), claims, cause.now, cause.reason);
     for _ in 0..CHANGES_PER_WORKLOAD_MAX {
-        match next_change(app, &inputs, cause).await? {
-            Some(change) => run.count(&change),
-            None => return Ok(()),
+        let Some(made) = next_change(app, &inputs, cause).await? else { return Ok(()) };
+        run.count(&made.change);
+        if made.is_last {
+            return Ok(());
         }
     }
     Err(Failure::Retry(format!("the cards of `{id}` have not come to rest after {CHANGES_PER_WORKLOAD_MAX} changes")))
 }
 
+/// A change that was made.
+struct Made {
+    change: CardChange,
+    /// Whether nothing is left to do after it, as far as was read before it.
+    is_last: bool,
+}
+
 /// Makes the first change that is planned, if there is one.
-async fn next_change(app: &App, inputs: &WorkloadInputs<'_>, cause: &Cause) -> Result<Option<CardChange>, StoreError> {
+async fn next_change(app: &App, inputs: &WorkloadInputs<'_>, cause: &Cause) -> Result<Option<Made>, StoreError> {
+    let plan = |known: &[SpendCard]| plan_cards(known, inputs, &cause.actor, cause.now).into_iter().next();
     app.store
         .decide(|| async {
             let cards = cards_of(app, inputs).await?;
-            let known: Vec<SpendCard> = cards.iter().map(|card| card.value.clone()).collect();
-            let Some(change) = plan_cards(&known, inputs, &cause.actor, cause.now).into_iter().next() else {
-                return Ok(Step::Done(None));
-            };
+            let mut known: Vec<SpendCard> = cards.iter().map(|card| card.value.clone()).collect();
+            let Some(change) = plan(&known) else { return Ok(Step::Done(None)) };
             let before = cards.iter().find(|card| card.value.id == change.card().id);
             let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
             let card = card_ref(change.card());
@@ -154,7 +161,10 @@ async fn next_change(app: &App, inputs: &WorkloadInputs<'_>, cause: &Cause) -> R
                 CardChange::Regenerated(_) | CardChange::MarkedFinal(_) => Event::CardRegenerated { card },
             };
             tx.save(before, change.card(), &event);
-            Ok(Step::Commit(tx, Some(change)))
+            known.retain(|card| card.id != change.card().id);
+            known.push(change.card().clone());
+            let is_last = plan(&known).is_none();
+            Ok(Step::Commit(tx, Some(Made { change, is_last })))
         })
         .await
 }

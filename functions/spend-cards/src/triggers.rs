@@ -29,6 +29,8 @@ pub(crate) async fn of_schedule(app: Arc<App>, tick: Tick) -> Result<CardsRun, F
 pub(crate) async fn of_bill(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
     let (reason, month) = match read(&event)? {
         Happened::SpendReattributed { billing_period } => (AdjustmentReason::Reattributed, billing_period),
+        // Nothing moved: reading a bill of thousands of workloads to find that out again is left to the daily run.
+        Happened::IngestionCompleted { changed: false, .. } => return Ok(()),
         Happened::IngestionCompleted { billing_period, .. } => (AdjustmentReason::Restated, billing_period),
         _ => return Ok(()),
     };

@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
+use domain::aws::{Partition, RoleRef};
 use domain::calendar::Month;
+use domain::text::MalformedText;
 use rust_decimal::Decimal;
 
 use super::line::Line;
@@ -155,7 +157,7 @@ impl Families {
         let day = dice.below(u64::MAX);
         let mut line = pick(families, family, day)?;
         line.quantity = vary(line.quantity, &mut dice);
-        let account = 100_000_000_000 + (anchor % large.accounts.max(1)) * 7_919;
+        let account = account_of(anchor, large.accounts);
         line.account = (account.to_string().into(), format!("account-{}", anchor % large.accounts.max(1)).into());
         if is_ai {
             call(&mut line, anchor, dice.below(large.sessions.max(1)), account);
@@ -167,6 +169,26 @@ impl Families {
         }
         Some(line)
     }
+}
+
+/// Accounts that callers are spread over, if nobody says otherwise.
+pub const ACCOUNTS: u64 = 200;
+
+/// The role that a caller of a large export has, of an export over [`ACCOUNTS`].
+///
+/// # Errors
+/// Never: the names are made of digits.
+pub fn caller_of(anchor: u64) -> Result<RoleRef, MalformedText> {
+    let account_id = account_of(anchor, ACCOUNTS).to_string().parse()?;
+    Ok(RoleRef { partition: Partition::Aws, account_id, name: role_name(anchor).parse()? })
+}
+
+fn account_of(anchor: u64, accounts: u64) -> u64 {
+    100_000_000_000 + (anchor % accounts.max(1)) * 7_919
+}
+
+fn role_name(anchor: u64) -> String {
+    format!("finops-ai-workload-{anchor:06}")
 }
 
 /// A line of a family on some day. The lines of a month stand in order of days, so that a stride leads through the days.
@@ -190,11 +212,12 @@ fn call(line: &mut Line, anchor: u64, session: u64, account: u64) {
     match &line.principal {
         Some(principal) if principal.contains(":assumed-role/") => {
             line.principal = Some(format!(
-                "arn:aws:sts::{account}:assumed-role/finops-ai-workload-{anchor:06}/session-{anchor:06}-{session:08}"
+                "arn:aws:sts::{account}:assumed-role/{}/session-{anchor:06}-{session:08}",
+                role_name(anchor)
             ));
         }
         Some(principal) if !principal.is_empty() => {
-            line.principal = Some(format!("arn:aws:iam::{account}:role/finops-ai-workload-{anchor:06}"));
+            line.principal = Some(format!("arn:aws:iam::{account}:role/{}", role_name(anchor)));
         }
         _ => {}
     }

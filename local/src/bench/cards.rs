@@ -1,0 +1,104 @@
+//! From a manifest to the spend cards of many workloads, each with a role of its own that it claimed.
+//!
+//! The workloads are written as their decisions would have left them, without the events: what is measured is the Monday,
+//! not the months in which they came together.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::Client;
+use domain::anchor::{Anchor, AnchorKey, AnchorRef, AnchorType};
+use domain::card::CardState;
+use domain::people::Actor;
+use domain::space::{Space, Workload};
+use jiff::Timestamp;
+use lambda::Aws;
+use serde::Serialize;
+use serde_json::json;
+use store::aggregates::estimate::Estimates;
+use store::{Store, Transaction};
+
+use crate::sample::caller_of;
+use crate::stack::{Local, Options};
+
+/// The first Monday after the sample's first month began: one period is due, of 1 to 4 July.
+const NOW: &str = "2026-07-06T07:00:00Z";
+
+/// Workloads in one transaction, of five writes each.
+const PER_TRANSACTION: u64 = 16;
+
+/// What it took.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// From the manifest until all cards could be read and nothing was in flight any more.
+    pub seconds: f64,
+    /// Cards.
+    pub cards: usize,
+    /// Write capacity units of all tables for each card, by the engine's count.
+    pub write_units_per_card: f64,
+}
+
+/// Reads an export of callers whom `workloads` claimed, and opens their cards.
+///
+/// # Errors
+/// When the stack does not start, or a run fails.
+pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
+    let local = Local::start(Options { cur: Some(cur.to_owned()), ..Options::default() }).await?;
+    let now: Timestamp = NOW.parse()?;
+    local.clock.set(now)?;
+    let aws = Aws::in_process(local.cloud.http_client(), local.cloud.region());
+    let store = Store::new(Client::new(&aws.config()), "finops-center-governance".to_owned());
+    found(&store, workloads, now).await?;
+    local.settle().await?;
+    local.cloud.meter().begin();
+    let began = Instant::now();
+    local.deliver()?;
+    local.bus.run_schedule("cur-ingestion", now).await?;
+    local.settle().await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let cards = store.list_cards_in_state(CardState::Open).await?.len();
+    anyhow::ensure!(cards == usize::try_from(workloads)?, "there are {cards} cards for {workloads} workloads");
+    #[expect(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^53")]
+    let write_units_per_card = local.cloud.meter().read().write_units / cards as f64;
+    Ok(Opened { seconds, cards, write_units_per_card })
+}
+
+/// Writes the workloads, their estimates and their claims.
+async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<()> {
+    let actor = Actor::system("bench");
+    let space: Space = serde_json::from_value(json!({"id": "spc_bench", "name": "Bench", "owners": ["petra"]}))?;
+    let mut tx = Transaction::new(&actor, now, "bench");
+    tx.create_under(&space);
+    store.commit(tx).await?;
+    let all: Vec<u64> = (0..workloads).collect();
+    for numbers in all.chunks(usize::try_from(PER_TRANSACTION)?) {
+        let mut tx = Transaction::new(&actor, now, "bench");
+        for number in numbers {
+            let id = format!("wkl_{number:06}");
+            let workload: Workload = serde_json::from_value(json!({
+                "id": id, "spaceId": "spc_bench", "name": format!("Workload {number}"), "runtime": "lambda",
+                "useCase": "infrastructure", "state": "active",
+                "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1000", "currency": "USD"}, "targetPercent": "10"},
+            }))?;
+            let mut estimates: Estimates = serde_json::from_value(json!({"workloadId": id, "spaceId": "spc_bench"}))?;
+            estimates.versions.push(serde_json::from_value(json!({
+                "id": format!("est_{number:06}"), "workloadId": id, "platform": "bedrock", "monthly": {"amount": "100", "currency": "USD"},
+                "tokens": null, "ccu": null, "reason": "planned", "validFrom": "2026-07-01", "by": "petra", "at": now, "version": 1,
+            }))?);
+            let role = caller_of(*number)?;
+            let wanted = AnchorRef { anchor_type: AnchorType::IamRole, arn: role.arn() };
+            let mut anchor = Anchor::found_in_bill(AnchorKey::Role(role), &wanted, &workload);
+            anchor.claims.push(serde_json::from_value(json!({
+                "id": format!("clm_{number:06}"), "workloadId": id, "spaceId": "spc_bench", "from": "2026-07-01", "to": null,
+                "claimedBy": "petra", "claimedAt": now, "releasedBy": null, "releaseReason": null,
+            }))?);
+            tx.create_under(&workload);
+            tx.create_under(&estimates);
+            tx.create_under(&anchor);
+        }
+        store.commit(tx).await.context("the workloads are written")?;
+    }
+    Ok(())
+}
