@@ -113,21 +113,21 @@ impl Seam {
             Box::pin(async move {
                 match verdict {
                     Ok((fate, protocol)) => suffer(fate, protocol, invocation, request, &cloud).await,
-                    Err(refused) => Ok(refused),
+                    Err((protocol, fault)) => Ok(protocol.refuse(&fault)),
                 }
             })
         }))
     }
 }
 
-/// What becomes of a call, or AWS's refusal of what its function may not do.
+/// What becomes of a call, or that its function may not make it.
 fn judge(
     director: &Director,
     permissions: &Permissions,
     invocation: Option<&Invocation>,
     request: &Request<Bytes>,
     cloud: &Cloud,
-) -> Result<(Fate, Protocol), Response<Bytes>> {
+) -> Result<(Fate, Protocol), (Protocol, Fault)> {
     let caller = Caller::of(request, cloud.account());
     let service = caller.as_ref().map_or("", |caller| caller.service.as_str());
     let protocol = Protocol::of(service);
@@ -142,7 +142,7 @@ fn judge(
     if let Some(why) = caller.as_ref().and_then(|caller| permissions.lacking(function, caller, operation, request)) {
         tracing::error!(function, why, "the template does not allow a call");
         let code = if service == "dynamodb" { "AccessDeniedException" } else { "AccessDenied" };
-        return Err(protocol.refuse(&Fault::new(403, code, why)));
+        return Err((protocol, Fault::new(403, code, why)));
     }
     let fate = director(AwsCall { function, service, operation, request });
     let is_transaction = operation == "TransactWriteItems";
