@@ -372,6 +372,8 @@ async fn direct_decisions(world: &World, workload: &str) -> anyhow::Result<()> {
     world.post(DORA, &review, &found).await?.ok()?;
     let again = world.post(LENA, "/v1/approvals", &glass("2026-08-24T19:00:00Z")).await?;
     assert_eq!(again.refusal(), (409, "wrong-state"), "one is active");
+    let kept = world.post(LENA, "/v1/approvals", &claude).await?;
+    assert_eq!(kept.refusal(), (409, "wider-than-requested"), "what was opened for hours is not made to last");
     world.settle().await?;
     Ok(())
 }

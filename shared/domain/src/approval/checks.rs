@@ -278,6 +278,8 @@ pub(super) fn check_ceiling(
             format!("{detail}; approve within the request, or have a new one sent"),
         ))
     };
+    // What break-glass opened was opened for hours: it is no ceiling of what lasts.
+    let replaced = replaced.filter(|approval| approval.break_glass.is_none());
     let asked = &request.fields;
     if asked.platform.is_some_and(|p| p != fields.platform)
         || asked.model_id.as_ref().is_some_and(|m| m.base() != fields.model_id.base())
@@ -331,6 +333,14 @@ pub(super) fn check_ceiling(
 
 /// A decision without request that narrows: a subset of what it supersedes, in every dimension.
 pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> Result<(), Refusal> {
+    if let Some(opened) = &replaced.break_glass {
+        // Its successor would not end when it does, and nobody asked for that.
+        let detail = format!(
+            "approval `{}` is break-glass and ends by itself at {}; revoke it, or have the owner send a request",
+            replaced.id, opened.expires_at
+        );
+        return Err(Refusal::new(RefusalKind::WiderThanRequested, detail));
+    }
     let before = &replaced.decision;
     let scopes = fields.scopes.iter().all(|s| before.scopes.contains(s));
     let actions = fields.actions.is_subset(&before.actions);
