@@ -231,6 +231,26 @@ impl World {
         }
     }
 
+    /// Delivers an event of some type that was delivered before to a function again, as a queue may at any time.
+    ///
+    /// # Errors
+    /// When there is no such event, or the queue does not take it.
+    pub async fn redeliver(&self, function: &str, event_type: &str, naming: &str) -> anyhow::Result<()> {
+        let items = self.items(GOVERNANCE_TABLE).await?;
+        let mut events = items.values().filter_map(|item| item.get("event"));
+        let event = events.find(|event| event["type"] == event_type && event["payload"].to_string().contains(naming));
+        let message = json!({
+            "QueueUrl": format!("https://sqs/000000000000/finops-center-{function}"),
+            "MessageBody": event.context("there was such an event")?.to_string(),
+        });
+        let scope = "AWS4-HMAC-SHA256 Credential=AKIALOCAL/20260824/us-east-1/sqs/aws4_request, Signature=0";
+        let request = Request::post("/").header("authorization", scope).header("x-amz-target", "AmazonSQS.SendMessage");
+        let answer = self.local.cloud.call(request.body(Bytes::from(message.to_string()))?).await;
+        anyhow::ensure!(answer.status() == 200, "the queue answers {answer:?}");
+        self.settle().await?;
+        Ok(())
+    }
+
     /// How many events there are of each thing.
     ///
     /// # Errors

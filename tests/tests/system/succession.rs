@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, DATA, DORA, LENA, NOVA_LITE, PETRA, SONNET, World, approval, fields, model_key, nova_places,
-    places, request, text, texts,
+    CHECKOUT, CHEN, DATA, DORA, GOVERNANCE_TABLE, LENA, NOVA_LITE, PETRA, SONNET, World, approval, fields, model_key,
+    nova_places, places, request, text, texts,
 };
 
 const ROLE: &str = "finops-ai-checkout";
@@ -67,11 +67,22 @@ async fn implemented_scopes_that_stay_carry_over_and_a_narrowing_revokes_the_res
     assert_eq!((&shown["scopes"][0]["carried"], &shown["scopes"][1]["carried"]), (&json!(true), &json!(false)));
     world.implement(&new, CHECKOUT, ROLE).await?;
     let one = fields(
-        &approval(&nova_places(ROLE, &["us-west-2"])),
+        &approval(&nova_places(ROLE, &["us-east-1"])),
         &json!({ "workloadId": old.workload, "supersedes": new }),
     );
     let narrowed = text(&world.post(LENA, "/v1/approvals", &one).await?.ok()?, "/id")?;
     world.settle().await?;
+    assert_eq!(scope_states(&world, &narrowed).await?, ["implemented"]);
+    // The event about the first approval comes late: what went on to the third must not come back to the second.
+    world.redeliver("task-sequencing", "approval.superseded", &old.id).await?;
+    let chains = world.items(GOVERNANCE_TABLE).await?;
+    let of = |approval: &str| {
+        chains
+            .values()
+            .filter(|item| item["doc"]["approvalId"] == approval && item["doc"]["state"] == "implemented")
+            .count()
+    };
+    assert_eq!((of(&new), of(&narrowed)), (0, 1));
     assert_eq!(scope_states(&world, &narrowed).await?, ["implemented"]);
     let revocation = world.task_in(&new, "ready").await?;
     assert_eq!(revocation["kind"], "revoke-bedrock-policy");

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::approval::Approval;
+use crate::approval::{Approval, ApprovalState};
 use crate::authorization::{Action, Relations, authorize};
 use crate::chain::issue::{Render, RoleTurn, blocked_task, make_ready};
 use crate::chain::{Chain, Progress, ScopeState, Stepped};
@@ -101,12 +101,14 @@ pub fn decide_withdraw_repair(
     Outcome::Changed(Stepped { chain: next, progress: Progress::None })
 }
 
-/// Moves an implemented scope, unchanged, under the approval that replaced its own.
+/// Moves an implemented scope, unchanged, under the approval that replaced its own. One that was replaced itself meanwhile
+/// takes nothing: that the event about it comes late must not carry a scope back.
 pub fn decide_carry(chain: &Chain, successor: &Approval, actor: &Actor) -> Outcome<Chain> {
     if let Err(refusal) = authorize(actor, Action::IssueChain, Relations::NONE, "") {
         return refusal.into();
     }
-    if chain.approval_id == successor.id || chain.state != ScopeState::Implemented {
+    let takes = successor.state == ApprovalState::Active && chain.approval_id != successor.id;
+    if !takes || chain.state != ScopeState::Implemented {
         return Outcome::AlreadyDone;
     }
     let mut next = chain.clone();
