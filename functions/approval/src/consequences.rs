@@ -16,7 +16,7 @@ use domain::platform::ModelKey;
 use domain::request::{Request, decide_reject};
 use domain::space::Space;
 use domain::text::Note;
-use lambda::{Event as Delivery, Failure};
+use lambda::{Event as Delivery, Failure, Tried};
 use serde_json::Value;
 use store::aggregates::chain::scopes_of;
 use store::{Index, Step, Transaction};
@@ -36,13 +36,14 @@ pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEve
     }
     let reason = reason_of(&model.value)?;
     let (requests, approvals) = affected(&app, &model_key).await?;
+    let mut tried = Tried::default();
     for id in requests {
-        reject(&app, &delivery, &id, &model.value, &reason).await?;
+        tried.note(reject(&app, &delivery, &id, &model.value, &reason).await);
     }
     for id in approvals {
-        revoke(&app, &delivery, &id, &model.value, &reason).await?;
+        tried.note(revoke(&app, &delivery, &id, &model.value, &reason).await);
     }
-    Ok(())
+    tried.outcome()
 }
 
 fn reason_of(model: &Model) -> Result<Note, Failure> {

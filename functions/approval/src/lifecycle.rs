@@ -12,7 +12,7 @@ use domain::chain::{Chain, ScopeState};
 use domain::ids::{ApprovalId, EventId};
 use domain::outcome::Outcome;
 use jiff::Timestamp;
-use lambda::{Failure, Tick};
+use lambda::{Failure, Tick, Tried};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::approval::approvals_in;
@@ -35,26 +35,29 @@ pub(crate) struct LifecycleRun {
 pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<LifecycleRun, Failure> {
     let (settings, _) = app.store.settings_in_force().await?;
     let entries = app.store.list_all(Index::List, &approvals_in(Some(ApprovalState::Active))).await?;
-    let mut done = LifecycleRun::default();
-    for entry in &entries {
-        let approval: Approval = entry.read()?;
+    let (mut done, mut tried) = (LifecycleRun::default(), Tried::default());
+    let read = entries.iter().map(|entry| entry.read::<Approval>().map_err(Failure::from));
+    let approvals: Vec<Approval> = read.filter_map(|read| tried.note(read)).collect();
+    // What ends access comes first: notices are many, and a run may be cut off.
+    for approval in approvals.iter().filter(|approval| approval.expires_at().is_some_and(|at| at <= tick.now)) {
+        done.expired += u32::from(tried.note(expire(&app, &tick, approval).await).unwrap_or_default());
+    }
+    for approval in &approvals {
         if approval.decision.effective_from.is_some_and(|day| day > utc_day(approval.decided_at))
             && approval.is_effective(tick.now)
         {
-            done.became_effective += u32::from(become_effective(&app, &tick, &approval).await?);
+            let began = tried.note(become_effective(&app, &tick, approval).await);
+            done.became_effective += u32::from(began.unwrap_or_default());
         }
-        let Some(expires_at) = approval.expires_at() else { continue };
-        if expires_at <= tick.now {
-            done.expired += u32::from(expire(&app, &tick, &approval).await?);
-            continue;
-        }
+        let Some(expires_at) = approval.expires_at().filter(|at| *at > tick.now) else { continue };
         let days_left = whole_days(tick.now, expires_at);
         // The smallest threshold reached speaks for the larger ones, so that a run after a pause tells people once.
         if let Some(threshold) = settings.expiry_notice_days.iter().find(|d| days_left <= **d) {
-            done.noticed += u32::from(notice(&app, &tick, &approval, *threshold, expires_at).await?);
+            let told = tried.note(notice(&app, &tick, approval, *threshold, expires_at).await);
+            done.noticed += u32::from(told.unwrap_or_default());
         }
     }
-    Ok(done)
+    tried.outcome().map(|()| done)
 }
 
 fn whole_days(now: Timestamp, end: Timestamp) -> u16 {

@@ -17,7 +17,7 @@ use domain::outcome::{Outcome, Refusal, RefusalKind};
 use domain::people::Actor;
 use domain::text::Note;
 use jiff::Timestamp;
-use lambda::{Event as Delivery, Failure};
+use lambda::{Event as Delivery, Failure, Tried};
 use store::aggregates::chain::scopes_of;
 use store::{Index, Step, Transaction};
 
@@ -42,10 +42,11 @@ pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -
     else {
         return Ok(());
     };
+    let mut tried = Tried::default();
     for scope in &scope_ids {
-        issue(&app, &Cause::from(&delivery), scope).await?;
+        tried.note(issue(&app, &Cause::from(&delivery), scope).await);
     }
-    Ok(())
+    tried.outcome()
 }
 
 pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
@@ -57,14 +58,15 @@ pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent
     };
     let carried: BTreeSet<&ScopeId> = new.value.scopes.iter().filter(|s| s.carried).map(|s| &s.id).collect();
     let reason = note(&format!("superseded by approval {by}"))?;
+    let mut tried = Tried::default();
     for scope in &old.value.scopes {
         if carried.contains(&scope.id) {
-            carry(&app, &Cause::from(&delivery), &scope.id, &new.value).await?;
+            tried.note(carry(&app, &Cause::from(&delivery), &scope.id, &new.value).await);
         } else {
-            end(&app, &Cause::from(&delivery), &scope.id, &reason).await?;
+            tried.note(end(&app, &Cause::from(&delivery), &scope.id, &reason).await);
         }
     }
-    Ok(())
+    tried.outcome()
 }
 
 /// An approval was revoked or expired: all of its scopes end.
@@ -76,10 +78,11 @@ pub(crate) async fn of_end(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Res
     };
     let Some(approval) = app.store.load::<Approval>(approval_id.as_str()).await? else { return Ok(()) };
     let reason = note(&reason)?;
+    let mut tried = Tried::default();
     for scope in &approval.value.scopes {
-        end(&app, &Cause::from(&delivery), &scope.id, &reason).await?;
+        tried.note(end(&app, &Cause::from(&delivery), &scope.id, &reason).await);
     }
-    Ok(())
+    tried.outcome()
 }
 
 /// A model was restricted: scopes that no longer conform end, the others stay. A block ends whole approvals.

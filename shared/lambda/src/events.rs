@@ -35,6 +35,36 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// What became of the pieces of work of one delivery: each is tried, so that one which cannot be done keeps none of the
+/// others from being done.
+#[derive(Debug, Default)]
+pub struct Tried(Option<Failure>);
+
+impl Tried {
+    /// Notes what became of a piece; answers its result.
+    pub fn note<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        match result {
+            Ok(done) => Some(done),
+            Err(failure) => {
+                tracing::error!(%failure, "a piece of a delivery failed; the others go on");
+                // What may succeed when it comes again must come again.
+                if matches!((&self.0, &failure), (None, _) | (Some(Failure::Poison(_)), Failure::Retry(_))) {
+                    self.0 = Some(failure);
+                }
+                None
+            }
+        }
+    }
+
+    /// What the delivery answers.
+    ///
+    /// # Errors
+    /// The first failure that may succeed when delivered again, else the first.
+    pub fn outcome(self) -> Result<(), Failure> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
 /// A governance event, as a consumer receives it.
 #[derive(Debug, Clone)]
 pub struct Event<E> {

@@ -29,7 +29,7 @@ pub use bodies::{Nothing, Reason};
 pub use call::{Call, Path, Person, Query};
 pub use clock::{Clock, SetClock};
 pub use command::{list_page, stale_version};
-pub use events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, StreamRecord, Tick};
+pub use events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};
 pub use ids::Ids;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};
