@@ -1,12 +1,9 @@
-//! Whether an export carries the callers' column: told by its manifest or, where people copied the data files alone, by a
-//! file itself. Never by SQL, in which a missing column reads NULL.
+//! Which columns an export carries: told by its manifest or, where people copied the data files alone, by a file itself. Never by SQL, in which a missing column reads NULL.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-
-/// The callers' column. An export has it when it was created with `INCLUDE_IAM_PRINCIPAL_DATA=TRUE`.
-pub(crate) const PRINCIPAL: &str = "line_item_iam_principal";
 
 /// Bytes at the end of a Parquet file: the footer's length in four, then the magic word.
 pub(crate) const PARQUET_TRAILER_BYTES: u64 = 8;
@@ -23,12 +20,12 @@ pub(crate) fn parquet_footer_bytes(trailer: &[u8]) -> Option<u64> {
 }
 
 /// Whether a footer names the column: names stand in it as they are.
-pub(crate) fn footer_names_principal(footer: &[u8]) -> bool {
-    footer.windows(PRINCIPAL.len()).any(|window| window == PRINCIPAL.as_bytes())
+pub(crate) fn footer_names(footer: &[u8], column: &str) -> bool {
+    footer.windows(column.len()).any(|window| window == column.as_bytes())
 }
 
-/// Whether the first line of a CSV file names the column.
-pub(crate) fn csv_names_principal(head: &[u8], key: &str) -> bool {
+/// The columns that the first line of a CSV file names, in lower case.
+pub(crate) fn csv_columns(head: &[u8], key: &str) -> BTreeSet<String> {
     let mut text = Vec::new();
     if key.to_ascii_lowercase().ends_with(".gz") {
         // The head of a file ends in the middle of its stream: what came out until then is the first line and more.
@@ -38,7 +35,7 @@ pub(crate) fn csv_names_principal(head: &[u8], key: &str) -> bool {
     }
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(first_line);
-    line.split(',').any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case(PRINCIPAL))
+    line.split(',').map(|name| name.trim().trim_matches('"').to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -50,16 +47,17 @@ mod tests {
 
     #[test]
     fn a_csv_head_is_read_packed_or_not_and_cut_off() -> std::io::Result<()> {
+        let names_principal = |head: &[u8], key: &str| csv_columns(head, key).contains("line_item_iam_principal");
         let with = b"a,\"line_item_iam_principal\",b\r\n1,2,3\n";
-        assert!(csv_names_principal(with, "x.csv"));
-        assert!(!csv_names_principal(b"a,b\nline_item_iam_principal,2\n", "x.csv"));
+        assert!(names_principal(with.as_slice(), "x.csv"));
+        assert!(!names_principal(b"a,b\nline_item_iam_principal,2\n", "x.csv"));
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
         packed.write_all(with)?;
         packed.write_all(&[b'x'; 5000])?;
         let packed = packed.finish()?;
-        assert!(csv_names_principal(&packed, "x.csv.gz"));
-        assert!(csv_names_principal(packed.get(..packed.len() - 12).unwrap_or_default(), "x.CSV.GZ"));
-        assert!(!csv_names_principal(b"not gzip", "x.csv.gz"));
+        assert!(names_principal(&packed, "x.csv.gz"));
+        assert!(names_principal(packed.get(..packed.len() - 12).unwrap_or_default(), "x.CSV.GZ"));
+        assert!(!names_principal(b"not gzip", "x.csv.gz"));
         Ok(())
     }
 
@@ -68,6 +66,6 @@ mod tests {
         assert_eq!(parquet_footer_bytes(b"\x10\x01\x00\x00PAR1"), Some(272));
         assert_eq!(parquet_footer_bytes(b"\x10\x01\x00\x00PARX"), None);
         assert_eq!(parquet_footer_bytes(b"PAR"), None);
-        assert!(footer_names_principal(b"\x00\x17line_item_iam_principal\x15"));
+        assert!(footer_names(b"\x00\x17line_item_iam_principal\x15", "line_item_iam_principal"));
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! AWS writes the manifest last, so a manifest is a complete delivery. Where people copied the data files alone, the list
 //! of those files (keys, sizes, entity tags) stands for it; files without a `BILLING_PERIOD=` folder belong to any month.
+//!
+//! A copy may lack what its manifest lists. Athena reads what is there and both queries agree on it, so nothing else would
+//! notice that the month is low.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -14,9 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::aggregates::run::Manifest;
 
-use crate::columns::{
-    CSV_HEAD_BYTES, PARQUET_TRAILER_BYTES, PRINCIPAL, csv_names_principal, footer_names_principal, parquet_footer_bytes,
-};
+use crate::columns::{CSV_HEAD_BYTES, PARQUET_TRAILER_BYTES, csv_columns, footer_names, parquet_footer_bytes};
 
 /// Data files of one month that are looked into for the callers' column, when no manifest names the columns.
 const FILES_LOOKED_INTO_MAX: usize = 20;
@@ -36,11 +39,14 @@ pub(crate) struct Delivery {
     /// What the month's data files are, in one digest. AWS replaces them before it writes the manifest, so a reading under
     /// one manifest may be torn all the same.
     pub(crate) data_files: Digest,
+    /// Files that the manifest lists and the bucket does not hold whole, each with what is wrong.
+    pub(crate) unfit_files: BTreeMap<String, &'static str>,
     /// The folder of the execution below the month's, where the export creates new files for each.
     pub(crate) execution: Option<String>,
     /// Lower-case column names, where the manifest lists them.
-    columns: Option<Vec<String>>,
-    files: Vec<(String, u64)>,
+    pub(crate) columns: Option<Vec<String>>,
+    /// The data files, where columns are looked for in them, with their sizes.
+    pub(crate) files: Vec<(String, u64)>,
 }
 
 /// Why the bucket was of no help.
@@ -101,29 +107,36 @@ impl Bucket {
         let written = self.list(&folder).await?;
         if let Some(found) = newest_manifest(&written, month) {
             let data = self.list(&format!("{}data/BILLING_PERIOD={month}/", self.prefix)).await?;
-            return self.described_by(found, listing(&data)).await.map(Some);
+            return self.described_by(found, &data.iter().collect::<Vec<_>>()).await.map(Some);
         }
         let all = self.list(&self.prefix).await?;
         match newest_manifest(&all, month) {
             Some(found) => {
                 let of_month = |object: &&Object| object.key().is_some_and(|key| month_of(key) == Some(month));
-                self.described_by(found, listing(all.iter().filter(of_month))).await.map(Some)
+                self.described_by(found, &all.iter().filter(of_month).collect::<Vec<_>>()).await.map(Some)
             }
             None => Ok(of_files(&all, month)),
         }
     }
 
-    /// Whether the callers' column is in the delivery.
-    pub(crate) async fn names_principals(&self, delivery: &Delivery) -> Result<bool, DeliveryError> {
+    /// Which of these columns the delivery lacks.
+    pub(crate) async fn lacks(
+        &self,
+        delivery: &Delivery,
+        wanted: &[&'static str],
+    ) -> Result<Vec<&'static str>, DeliveryError> {
+        let mut lacking = wanted.to_vec();
         if let Some(columns) = &delivery.columns {
-            return Ok(columns.iter().any(|column| column == PRINCIPAL));
+            lacking.retain(|wanted| !columns.iter().any(|column| column == wanted));
+            return Ok(lacking);
         }
         for (key, size) in delivery.files.iter().take(FILES_LOOKED_INTO_MAX) {
-            if self.file_names_principals(key, *size).await? {
-                return Ok(true);
+            self.drop_named(key, *size, &mut lacking).await?;
+            if lacking.is_empty() {
+                break;
             }
         }
-        Ok(false)
+        Ok(lacking)
     }
 
     /// Whether a key lies in this export, and of which month it is.
@@ -132,23 +145,28 @@ impl Bucket {
         is_ours.then(|| month_of(key)).flatten()
     }
 
-    /// A file that breaks off says nothing about its columns; Athena names it when it reads it.
-    async fn file_names_principals(&self, key: &str, size: u64) -> Result<bool, DeliveryError> {
+    /// Takes out the columns that a file names. One that breaks off says nothing about its columns, and lacks none: Athena
+    /// names it when it reads it.
+    async fn drop_named(&self, key: &str, size: u64, lacking: &mut Vec<&'static str>) -> Result<(), DeliveryError> {
         if !key.to_ascii_lowercase().ends_with(".parquet") {
             let head = self.get(key, Some((0, CSV_HEAD_BYTES.min(size).saturating_sub(1)))).await?;
-            return Ok(csv_names_principal(&head, key));
+            let columns = csv_columns(&head, key);
+            lacking.retain(|wanted| !columns.contains(*wanted));
+            return Ok(());
         }
         let trailer = self.get(key, Some((size.saturating_sub(PARQUET_TRAILER_BYTES), size.saturating_sub(1)))).await?;
         let Some(length) = parquet_footer_bytes(&trailer).filter(|length| length + PARQUET_TRAILER_BYTES <= size)
         else {
-            return Ok(true);
+            lacking.clear();
+            return Ok(());
         };
         let from = size - PARQUET_TRAILER_BYTES - length;
         let footer = self.get(key, Some((from, size.saturating_sub(1)))).await?;
-        Ok(footer_names_principal(&footer))
+        lacking.retain(|wanted| !footer_names(&footer, wanted));
+        Ok(())
     }
 
-    async fn described_by(&self, found: &Object, data_files: Digest) -> Result<Delivery, DeliveryError> {
+    async fn described_by(&self, found: &Object, data: &[&Object]) -> Result<Delivery, DeliveryError> {
         let key = found.key().unwrap_or_default();
         let bytes = self.get(key, None).await?;
         let malformed = |why: serde_json::Error| DeliveryError::Malformed { key: key.to_owned(), why: why.to_string() };
@@ -165,7 +183,14 @@ impl Bucket {
             one,
             other,
         })?;
-        Ok(Delivery { manifest, data_files, execution, columns: Some(columns), files: Vec::new() })
+        Ok(Delivery {
+            manifest,
+            data_files: listing(data.iter().copied()),
+            unfit_files: unfit_files(&file.data_files, data),
+            execution,
+            columns: Some(columns).filter(|columns| !columns.is_empty()),
+            files: sizes(data.iter().copied().filter(|object| is_data(object))),
+        })
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, DeliveryError> {
@@ -257,16 +282,42 @@ fn of_files(objects: &[Object], month: Month) -> Option<Delivery> {
     let files: Vec<&Object> = data.iter().filter(of_month).copied().collect();
     let delivered = files.iter().map(|object| delivered_at(object)).max()?;
     let data_files = listing(files.iter().copied());
-    let named = |object: &&Object| Some((object.key()?.to_owned(), u64::try_from(object.size()?).ok()?));
     let id = Digest::of(&(month, &data_files)).hex().to_owned();
     let manifest = Manifest { id, key: None, delivered_at: delivered };
-    Some(Delivery {
-        manifest,
-        data_files,
-        execution: None,
-        columns: None,
-        files: files.iter().filter_map(named).collect(),
-    })
+    let (unfit_files, files) = (BTreeMap::new(), sizes(files));
+    Some(Delivery { manifest, data_files, unfit_files, execution: None, columns: None, files })
+}
+
+fn sizes<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Vec<(String, u64)> {
+    let named = |object: &Object| Some((object.key()?.to_owned(), u64::try_from(object.size()?).ok()?));
+    objects.into_iter().filter_map(named).collect()
+}
+
+/// The listed files that the bucket does not hold, or holds empty. AWS lists the files of an export, and of surplus chunks,
+/// which an overwriting export empties, none: so an empty file that is listed is one that was not copied whole. A copy lies
+/// under another bucket and prefix; what counts is the path below the month's folder. Where there is no file at all, there
+/// is no row either, and that fails the run by itself.
+fn unfit_files(listed: &[String], data: &[&Object]) -> BTreeMap<String, &'static str> {
+    let held: BTreeMap<&str, bool> =
+        data.iter().filter_map(|object| Some((below_month(object.key()?), object.size()? > 0))).collect();
+    let flaw = |path: &String| match held.get(below_month(path)) {
+        None => Some((path.clone(), "is not there")),
+        Some(false) => Some((path.clone(), "is empty")),
+        Some(true) => None,
+    };
+    if held.is_empty() { BTreeMap::new() } else { listed.iter().filter_map(flaw).collect() }
+}
+
+/// A path below its `BILLING_PERIOD=YYYY-MM` folder; the file's name where it has none.
+fn below_month(path: &str) -> &str {
+    let mut rest = path;
+    while let Some((folder, below)) = rest.split_once('/') {
+        rest = below;
+        if month_of(folder).is_some() {
+            break;
+        }
+    }
+    rest
 }
 
 /// What objects are, by all that the bucket says of them without opening them.
@@ -312,6 +363,23 @@ mod tests {
         check(&["20260802T010203Z-aaaa/", "20260803T010203Z-bbbb/"], Err(()));
         check(&["20260802T010203Z-aaaa/", ""], Err(()));
         assert_eq!(execution_of(&["data/x.parquet".to_owned()]), Ok(None));
+    }
+
+    #[test]
+    fn each_file_that_a_manifest_lists_is_in_the_bucket_and_not_empty() {
+        let listed = ["a", "b", "20260802T010203Z-aaaa/c"]
+            .map(|name| format!("s3://payer/x/data/BILLING_PERIOD=2026-08/{name}"));
+        let copied = |name: &str, size| object(&format!("copy/data/billing_period=2026-08/{name}"), size, 10);
+        let check = |copied: &[Object], expected: &[(usize, &'static str)]| {
+            let found = unfit_files(&listed, &copied.iter().collect::<Vec<_>>());
+            let expected = expected.iter().filter_map(|(at, why)| Some((listed.get(*at)?.clone(), *why)));
+            assert_eq!(found, expected.collect::<BTreeMap<_, _>>());
+        };
+        let c = "20260802T010203Z-aaaa/c";
+        check(&[copied("a", 9), copied("b", 9), copied(c, 9), copied("surplus", 0)], &[]);
+        check(&[copied("a", 9), copied("b", 0), copied(c, 9)], &[(1, "is empty")]);
+        check(&[copied("b", 9), copied("c", 9)], &[(0, "is not there"), (2, "is not there")]);
+        check(&[], &[]);
     }
 
     #[test]

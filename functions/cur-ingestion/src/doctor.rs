@@ -51,7 +51,11 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Finding
             month,
             delivered_at: Some(delivery.manifest.delivered_at),
             columns: delivery.columns().cloned().collect(),
-            unreadable_files: BTreeMap::new(),
+            unreadable_files: delivery
+                .unfit_files
+                .iter()
+                .map(|(file, flaw)| (file.clone(), format!("it {flaw}")))
+                .collect(),
             differing_files: BTreeMap::new(),
             census: None,
         };

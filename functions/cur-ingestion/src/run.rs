@@ -10,6 +10,7 @@ use store::aggregates::run::{Failure, Manifest, Queries, Rules, Run, RunResult, 
 use store::spend::Head;
 
 use crate::cause::Asked;
+use crate::delivery::Delivery;
 
 /// How often the product's own jobs attempt one delivery; people may ask for more.
 const ATTEMPTS_BY_JOBS_MAX: u32 = 4;
@@ -22,6 +23,8 @@ const ID_DIGITS: usize = 24;
 pub(crate) enum FailureKind {
     /// The export has no callers' column.
     ExportMisconfigured,
+    /// Files that the manifest lists are not there.
+    FilesMissing,
     /// The settings cannot be put into a query.
     SettingsUnusable,
     /// Athena says why.
@@ -38,6 +41,7 @@ impl FailureKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ExportMisconfigured => "export-misconfigured",
+            Self::FilesMissing => "files-missing",
             Self::SettingsUnusable => "settings-unusable",
             Self::QueryFailed => "query-failed",
             Self::UnreadableRows => "unreadable-rows",
@@ -95,10 +99,11 @@ pub(crate) fn run_id(month: Month, manifest: &Manifest) -> RunId {
 pub(crate) fn decide_start(
     existing: Option<&Run>,
     head: Option<&Head>,
-    manifest: &Manifest,
+    delivery: &Delivery,
     rules: &Rules,
     asked: &Asked,
 ) -> Start {
+    let manifest = &delivery.manifest;
     if head.is_some_and(|head| head.manifest_id != manifest.id && head.as_of > manifest.delivered_at) {
         return Start::Older;
     }
@@ -114,6 +119,8 @@ pub(crate) fn decide_start(
         RunState::Completed | RunState::Superseded => again,
         RunState::Failed => match asked {
             Asked::ByPerson(_) => again,
+            // Somebody completed the copy, say.
+            Asked::ByJob if run.data_files.as_ref().is_some_and(|read| *read != delivery.data_files) => again,
             Asked::ByJob if run.attempt < ATTEMPTS_BY_JOBS_MAX && may_heal(run) => again,
             Asked::ByJob => Start::AlreadyDone,
         },
@@ -208,6 +215,12 @@ mod tests {
         Manifest { id: id.to_owned(), key: None, delivered_at }
     }
 
+    fn delivery(id: &str, day: i8) -> Delivery {
+        let (manifest, data_files) = (manifest(id, day), Digest::of(&id));
+        let (unfit_files, files) = (std::collections::BTreeMap::new(), Vec::new());
+        Delivery { manifest, data_files, unfit_files, execution: None, columns: None, files }
+    }
+
     fn rules(settings_version: u64) -> Rules {
         Rules { settings_version, aliases_version: "1".to_owned() }
     }
@@ -223,7 +236,7 @@ mod tests {
     fn a_delivery_is_read_once_and_again_only_where_that_may_help() {
         let failed = |kind: FailureKind| Some(kind.because("why"));
         let check = |run: Option<Run>, rules_now: Rules, asked: &Asked, expected: Start| {
-            let decided = decide_start(run.as_ref(), None, &manifest("m", 5), &rules_now, asked);
+            let decided = decide_start(run.as_ref(), None, &delivery("m", 5), &rules_now, asked);
             assert_eq!(decided, expected, "{run:?} {rules_now:?} {asked:?}");
         };
         let (job, person) = (Asked::ByJob, Asked::ByPerson(None));
@@ -234,7 +247,10 @@ mod tests {
         check(Some(run(RunState::Superseded, 2, None)), rules(1), &job, Start::Attempt(3));
         let lasting = run(RunState::Failed, 1, failed(FailureKind::ExportMisconfigured));
         check(Some(lasting.clone()), rules(1), &job, Start::AlreadyDone);
-        check(Some(lasting), rules(1), &person, Start::Attempt(2));
+        check(Some(lasting.clone()), rules(1), &person, Start::Attempt(2));
+        let of = |files: &str| Some(Run { data_files: Some(Digest::of(&files)), ..lasting.clone() });
+        check(of("m"), rules(1), &job, Start::AlreadyDone);
+        check(of("other files"), rules(1), &job, Start::Attempt(2));
         let passing = |attempt| Some(run(RunState::Failed, attempt, failed(FailureKind::QueryFailed)));
         check(passing(1), rules(1), &job, Start::Attempt(2));
         check(passing(ATTEMPTS_BY_JOBS_MAX), rules(1), &job, Start::AlreadyDone);

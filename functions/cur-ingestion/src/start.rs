@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use contract::events::Event;
 use domain::authorization::{Action, Relations, authorize};
+use domain::bill::doctor::{PRINCIPAL_COLUMN, VITAL_COLUMNS};
 use domain::calendar::{Month, utc_day};
 use domain::digest::Digest;
 use domain::settings::Settings;
@@ -23,6 +24,18 @@ use crate::finish::finish;
 use crate::ingestions::{RunView, location};
 use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
 use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
+
+/// Files that a failure names.
+const FILES_NAMED_MAX: usize = 5;
+
+/// Columns without which a delivery is refused. The callers' column is there in exports made with
+/// `INCLUDE_IAM_PRINCIPAL_DATA=TRUE`.
+const COLUMNS_NEEDED: [&str; 1 + VITAL_COLUMNS.len()] = {
+    let mut needed = [PRINCIPAL_COLUMN; 1 + VITAL_COLUMNS.len()];
+    let (_, vital) = needed.split_at_mut(1);
+    vital.copy_from_slice(&VITAL_COLUMNS);
+    needed
+};
 
 /// Why a run could not be started or finished now. It may be later.
 #[derive(Debug, thiserror::Error)]
@@ -141,8 +154,7 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
     let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let head = app.spend.head(month).await?;
     let known = existing.as_ref().map(|run| &run.value);
-    let attempt = match (decide_start(known, head.as_ref(), &delivery.manifest, &rules, &cause.asked), existing.clone())
-    {
+    let attempt = match (decide_start(known, head.as_ref(), &delivery, &rules, &cause.asked), existing.clone()) {
         (Start::Older, _) => return Ok(Started::Older),
         (Start::AlreadyDone, Some(run)) => return Ok(Started::AlreadyDone(run)),
         (Start::AlreadyDone, None) => 1,
@@ -175,11 +187,12 @@ async fn submit(
     settings: &Settings,
     attempt: u32,
 ) -> Result<Result<Queries, store::aggregates::run::Failure>, IngestError> {
-    if !app.bucket.names_principals(delivery).await? {
-        let detail = format!(
-            "the export of {month} has no column `line_item_iam_principal`; create an export with INCLUDE_IAM_PRINCIPAL_DATA=TRUE"
-        );
-        return Ok(Err(FailureKind::ExportMisconfigured.because(detail)));
+    if !delivery.unfit_files.is_empty() {
+        return Ok(Err(FailureKind::FilesMissing.because(files_missing(month, delivery))));
+    }
+    let lacking = app.bucket.lacks(delivery, &COLUMNS_NEEDED).await?;
+    if !lacking.is_empty() {
+        return Ok(Err(FailureKind::ExportMisconfigured.because(columns_missing(month, &lacking))));
     }
     let portion = Portion { month, execution: delivery.execution.clone() };
     let bill = &settings.bill;
@@ -191,6 +204,25 @@ async fn submit(
     let facts = submit_query(app, &sql, facts_parameters(&portion, bill), of).await?;
     let control = submit_query(app, &control_sql(&portion), control_parameters(&portion, bill), of).await?;
     Ok(Ok(Queries { facts, control, slices: None }))
+}
+
+fn files_missing(month: Month, delivery: &Delivery) -> String {
+    let unfit = delivery.unfit_files.iter().take(FILES_NAMED_MAX).map(|(file, flaw)| format!("`{file}` {flaw}"));
+    let named = unfit.collect::<Vec<_>>().join(", ");
+    let count = delivery.unfit_files.len();
+    format!(
+        "{count} data files that the manifest of {month} lists are not in the bucket whole: {named}; copy the delivery again"
+    )
+}
+
+fn columns_missing(month: Month, lacking: &[&str]) -> String {
+    let named = lacking.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ");
+    let next = if lacking.contains(&PRINCIPAL_COLUMN) {
+        "create an export with INCLUDE_IAM_PRINCIPAL_DATA=TRUE and these columns"
+    } else {
+        "create an export whose query selects them under AWS's own names"
+    };
+    format!("the export of {month} has no column {named}; {next}")
 }
 
 /// Submits the query by slices of a run whose other two do not agree.

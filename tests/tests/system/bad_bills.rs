@@ -151,7 +151,7 @@ async fn files_that_are_replaced_under_a_reading_are_read_again() -> anyhow::Res
     // AWS replaces a month's files before it writes the manifest: the manifest alone tells nothing yet.
     let replace = |buckets: &Path| {
         let data = buckets.join(CUR_BUCKET).join("cur/finops-center-full-v1/data/BILLING_PERIOD=2026-08");
-        assert!(std::fs::create_dir_all(&data).is_ok() && std::fs::write(data.join("hand-00001.csv.gz"), "x").is_ok());
+        assert!(std::fs::create_dir_all(&data).is_ok() && std::fs::write(data.join("hand-00000.csv.gz"), "x").is_ok());
     };
     let (bad, armed) = Bad::with(Box::new(replace)).await?;
     bad.write("second", &some_lines().into_iter().skip(1).collect::<Vec<_>>())?;
@@ -161,6 +161,34 @@ async fn files_that_are_replaced_under_a_reading_are_read_again() -> anyhow::Res
     assert_eq!((&run["state"], &run["attempt"]), (&json!("completed"), &json!(2)), "the first attempt was torn: {run}");
     let events = bad.world.list(LENA, &format!("/v1/audit?aggregate=RUN%23{}", text(&run, "/id")?)).await;
     assert!(events.is_ok_and(|events| events.iter().any(|event| event["type"] == "ingestion.superseded")));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_lacks_a_listed_file_is_not_read_until_it_is_whole() -> anyhow::Result<()> {
+    let bad = Bad::undisturbed().await?;
+    let good = bad.spend().await?;
+    let data = bad.world.local.cloud.objects().join(CUR_BUCKET);
+    let data = data.join("cur/finops-center-full-v1/data/BILLING_PERIOD=2026-08");
+    std::fs::create_dir_all(&data)?;
+    std::fs::write(data.join("hand-00000.csv.gz"), "x")?;
+    let lines: Vec<Line> = some_lines().into_iter().chain([call(9, DATA, "", "8")]).collect();
+    bill::write(&bad.folder.path().join(bill::EXPORT), "second", &lines, 2)?;
+    bad.deliver("2026-08-11T03:00:00Z").await?;
+    for (flaw, attempt) in [("is not there", 1), ("is empty", 2)] {
+        let run = bad.newest_run().await?;
+        let failure = (&run["state"], &run["failure"]["kind"], &run["attempt"]);
+        assert_eq!(failure, (&json!("failed"), &json!("files-missing"), &json!(attempt)), "{run}");
+        let detail = text(&run, "/failure/detail")?;
+        assert!(detail.contains(&format!("hand-00001.csv.gz` {flaw}")) && detail.contains("copy"), "{detail}");
+        assert_eq!(bad.spend().await?["totals"], good["totals"], "the last good figures stay");
+        std::fs::write(data.join("hand-00001.csv.gz"), "")?;
+        bad.world.schedule("cur-ingestion").await?;
+    }
+    std::fs::write(data.join("hand-00001.csv.gz"), "x")?;
+    bad.world.schedule("cur-ingestion").await?;
+    let whole = bad.spend().await?;
+    assert_eq!((units_in(&whole["totals"]["cur"]["amount"]), &whole["stale"]), (125_000_000_000, &json!(false)));
     Ok(())
 }
 

@@ -138,13 +138,20 @@ async fn a_delivery_that_breaks_off_fails_by_name_and_the_last_good_figures_stay
 }
 
 #[tokio::test]
-async fn an_export_without_the_callers_column_is_named() -> anyhow::Result<()> {
+async fn an_export_without_a_vital_column_is_named() -> anyhow::Result<()> {
+    for column in ["line_item_iam_principal", "line_item_currency_code"] {
+        without_column(column).await?;
+    }
+    Ok(())
+}
+
+async fn without_column(column: &str) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     sample::write(folder.path())?;
     let [july, _] = sample::months();
     let manifest = file_of(folder.path(), "metadata", july)?;
     let written = std::fs::read_to_string(&manifest)?;
-    std::fs::write(&manifest, written.replace("line_item_iam_principal", "line_item_something_else"))?;
+    std::fs::write(&manifest, written.replace(column, "line_item_something_else"))?;
     let world = over(folder.path()).await?;
     world.schedule("cur-ingestion").await?;
     world.schedule("cur-ingestion").await?;
@@ -152,6 +159,7 @@ async fn an_export_without_the_callers_column_is_named() -> anyhow::Result<()> {
     assert_eq!(texts(&runs, "state"), ["failed"]);
     let run = runs.first().context("a run")?;
     assert_eq!((text(run, "/failure/kind")?.as_str(), &run["attempt"]), ("export-misconfigured", &json!(1)));
+    assert!(text(run, "/failure/detail")?.contains(column), "{run}");
     let view = spend(&world, july, "workload").await?;
     assert_eq!((&view["complete"], &view["stale"], &view["totals"]), (&json!(false), &json!(true), &Value::Null));
     Ok(())

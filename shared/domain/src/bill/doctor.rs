@@ -31,7 +31,7 @@ const FRESH_HOURS_MAX: i64 = 48;
 const NAMED_MAX: usize = 5;
 
 /// Columns without which the figures are wrong or nothing; the others that the queries read only sharpen them.
-const VITAL_COLUMNS: [&str; 8] = [
+pub const VITAL_COLUMNS: [&str; 8] = [
     "bill_billing_entity",
     "line_item_currency_code",
     "line_item_line_item_type",
