@@ -42,6 +42,10 @@ async fn take(
     waiting: &domain::ids::TaskId,
 ) -> Result<Step<()>, Failure> {
     let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
+    // The role may have been given away since the turn was seen; only what this scene says is guarded by the commit.
+    if scene.role().next_in_turn() != Some(waiting) {
+        return Ok(Step::Done(()));
+    }
     let render = |chain: &Chain, kind| scene.render(chain, kind, None);
     match decide_take_role(&scene.chain.value, waiting, &render, &delivery.actor, delivery.now) {
         Outcome::Changed(stepped) => {
