@@ -7,10 +7,9 @@ use std::sync::Arc;
 use contract::events::Event;
 use domain::approval::{Approval, ApprovalState, decide_revoke};
 use domain::audit::AuditEvent;
-use domain::calendar::utc_day;
 use domain::chain::Chain;
 use domain::ids::{ApprovalId, RequestId};
-use domain::model::{Model, ModelDecision, Restriction, can_conform, conforms};
+use domain::model::{Model, ModelDecision, can_conform};
 use domain::outcome::Outcome;
 use domain::platform::ModelKey;
 use domain::request::{Request, decide_reject};
@@ -147,25 +146,11 @@ async fn revoke(
 /// Whether the restriction leaves anything of the approval; single scopes that do not conform end by themselves.
 fn any_scope_conforms(approval: &Approval, model: &Model) -> bool {
     match (&model.decision, &model.restriction) {
-        (ModelDecision::Restricted, Some(restriction)) => {
-            approval.scopes.iter().any(|s| scope_conforms(approval, &s.spec, restriction))
-        }
+        (ModelDecision::Restricted, Some(restriction)) => approval
+            .scopes
+            .iter()
+            .any(|s| approval.conforms_to(restriction, &s.spec.account_id, &s.spec.region).is_ok()),
         (ModelDecision::Blocked, _) => false,
         _ => true,
     }
-}
-
-fn scope_conforms(approval: &Approval, spec: &domain::approval::ScopeSpec, restriction: &Restriction) -> bool {
-    let decision = &approval.decision;
-    let first_day = decision.effective_from.unwrap_or_else(|| utc_day(approval.decided_at));
-    conforms(
-        restriction,
-        &approval.space_id,
-        &spec.account_id,
-        &spec.region,
-        &decision.actions,
-        decision.expires_on,
-        first_day,
-    )
-    .is_ok()
 }

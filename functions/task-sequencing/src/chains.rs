@@ -7,12 +7,11 @@ use std::sync::Arc;
 use contract::events::Event;
 use domain::approval::{Approval, ApprovalState};
 use domain::audit::AuditEvent;
-use domain::calendar::utc_day;
 use domain::chain::end::{decide_carry, decide_end};
 use domain::chain::issue::decide_issue;
 use domain::chain::{Chain, Progress};
 use domain::ids::ScopeId;
-use domain::model::{Model, ModelDecision, conforms};
+use domain::model::{Model, ModelDecision};
 use domain::outcome::{Outcome, Refusal, RefusalKind};
 use domain::people::Actor;
 use domain::text::Note;
@@ -96,17 +95,7 @@ pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEve
     for entry in app.store.list_all(Index::Parent, &[scopes_of(&model_key)]).await? {
         let Ok(chain) = entry.read::<Chain>() else { continue };
         let Some(approval) = app.store.load::<Approval>(chain.approval_id.as_str()).await? else { continue };
-        let decision = &approval.value.decision;
-        let first_day = decision.effective_from.unwrap_or_else(|| utc_day(approval.value.decided_at));
-        let fits = conforms(
-            restriction,
-            &chain.space_id,
-            &chain.spec.account_id,
-            &chain.spec.region,
-            &chain.actions,
-            decision.expires_on,
-            first_day,
-        );
+        let fits = approval.value.conforms_to(restriction, &chain.spec.account_id, &chain.spec.region);
         if fits.is_err() {
             end(&app, &Cause::from(&delivery), &chain.id, &reason).await?;
         }

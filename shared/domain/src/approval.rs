@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorization::{Action, Relation, Relations, authorize};
 use crate::aws::{AccountId, Region, RoleName, WorkspaceName};
+use crate::calendar::utc_day;
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
+use crate::model::{Restriction, conforms};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
@@ -319,11 +321,26 @@ impl Approval {
         end_of_day.into_iter().chain(break_glass).min()
     }
 
+    /// Whether a use of one place under this approval lies within a restriction of its model, now that it is decided.
+    ///
+    /// # Errors
+    /// As [`conforms`].
+    pub fn conforms_to(&self, restriction: &Restriction, account: &AccountId, region: &Region) -> Result<(), Refusal> {
+        let first_day = self.decision.effective_from.unwrap_or_else(|| utc_day(self.decided_at));
+        let last_day = last_day(&self.decision, self.break_glass.as_ref());
+        conforms(restriction, &self.space_id, account, region, &self.decision.actions, last_day, first_day)
+    }
+
     /// Whether its effects have begun.
     #[must_use]
     pub fn is_effective(&self, now: Timestamp) -> bool {
         self.decision.effective_from.is_none_or(|day| crate::calendar::start_of_day(day) <= now)
     }
+}
+
+/// The last day of a decision; break-glass ends by itself, whether or not a last day is given.
+fn last_day(fields: &ApprovalFields, break_glass: Option<&BreakGlass>) -> Option<Date> {
+    fields.expires_on.into_iter().chain(break_glass.map(|b| utc_day(b.expires_at))).min()
 }
 
 /// Revokes an approval; its scopes follow one by one.

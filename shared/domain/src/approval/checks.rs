@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::account::{Account, AccountState};
-use crate::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec};
+use crate::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec, last_day};
 use crate::aws::{Partition, RoleRef};
 use crate::calendar::utc_day;
 use crate::ids::SpaceId;
@@ -256,8 +256,7 @@ pub(super) fn check_model(
         )),
         (ModelDecision::Restricted, Some(restriction)) => {
             let first_day = fields.effective_from.unwrap_or_else(|| utc_day(now));
-            // Break-glass ends by itself, whether or not a last day is given.
-            let last_day = fields.expires_on.into_iter().chain(break_glass.map(|b| utc_day(b.expires_at))).min();
+            let last_day = last_day(fields, break_glass);
             fields.scopes.iter().try_for_each(|s| {
                 conforms(restriction, space, &s.account_id, &s.region, &fields.actions, last_day, first_day)
             })
@@ -375,4 +374,72 @@ pub(super) fn check_break_glass(break_glass: &BreakGlass, now: Timestamp) -> Res
         return Err(invalid(format!("`breakGlass.expiresAt` lies within the next {BREAK_GLASS_HOURS_MAX} hours")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn fields() -> Value {
+        json!({
+            "platform": "bedrock", "modelId": "amazon.nova-lite-v1:0", "actions": ["invoke", "stream"],
+            "scopes": [{ "accountId": "111122223333", "region": "us-east-1", "iamRole": "app" }],
+        })
+    }
+
+    fn approval(break_glass: &Value) -> anyhow::Result<Approval> {
+        Ok(serde_json::from_value(json!({
+            "id": "apr_01K3A1", "digest": crate::digest::Digest::of(&1), "workloadId": "wkl_01K3A1", "spaceId": "spc_01K3A1",
+            "modelKey": crate::platform::ModelKey::of(Platform::Bedrock, &"amazon.nova-lite-v1:0".parse()?),
+            "decision": fields(), "scopes": [], "decidedBy": "lena", "decidedAt": "2026-08-01T00:00:00Z",
+            "state": "active", "breakGlass": break_glass,
+        }))?)
+    }
+
+    fn glass() -> Value {
+        json!({ "reason": "an outage", "expiresAt": "2026-08-01T12:00:00Z" })
+    }
+
+    #[test]
+    fn break_glass_is_not_made_permanent_by_narrowing_it() -> anyhow::Result<()> {
+        let same: ApprovalFields = serde_json::from_value(fields())?;
+        assert_eq!(check_narrowing(&same, &approval(&Value::Null)?), Ok(()));
+        let refused = check_narrowing(&same, &approval(&glass())?).map_err(|refusal| refusal.kind);
+        assert_eq!(refused, Err(RefusalKind::WiderThanRequested));
+        Ok(())
+    }
+
+    #[test]
+    fn break_glass_lies_within_a_restriction_by_its_hours() -> anyhow::Result<()> {
+        let limits = serde_json::from_value(json!({
+            "spaceIds": [], "accountIds": [], "regions": [], "actions": [], "maxDays": 2,
+        }))?;
+        let conforms = |approval: Approval| {
+            let scope = approval.decision.scopes[0].clone();
+            approval.conforms_to(&limits, &scope.account_id, &scope.region).is_ok()
+        };
+        assert!(conforms(approval(&glass())?));
+        assert!(!conforms(approval(&Value::Null)?), "it never ends");
+        Ok(())
+    }
+
+    #[test]
+    fn what_only_break_glass_opened_was_not_asked_for() -> anyhow::Result<()> {
+        let request = |actions: Value, region: &str| {
+            serde_json::from_value::<Request>(json!({
+                "id": "req_01K3A1", "spaceId": "spc_01K3A1", "workloadId": "wkl_01K3A1", "justification": "for the tests",
+                "platform": "bedrock", "actions": actions, "scopes": [{ "accountId": "111122223333", "region": region }],
+                "kind": "new-access", "state": "submitted", "requestedBy": "petra", "requestedAt": "2026-08-01T00:00:00Z",
+            }))
+        };
+        let wanted: ApprovalFields = serde_json::from_value(fields())?;
+        for request in [request(json!(["invoke"]), "us-east-1")?, request(json!([]), "us-west-2")?] {
+            assert_eq!(check_ceiling(&wanted, &request, Some(&approval(&Value::Null)?)), Ok(()));
+            let refused = check_ceiling(&wanted, &request, Some(&approval(&glass())?)).map_err(|refusal| refusal.kind);
+            assert_eq!(refused, Err(RefusalKind::WiderThanRequested));
+        }
+        Ok(())
+    }
 }
