@@ -133,7 +133,7 @@ def main(binary, export, work, report, made, workloads, workloads_made, claimed,
 
 def ingested(binary, workloads):
     """The rows of the report on the whole product: a first ingestion, and two over which nothing changed."""
-    what = "first manifests of two months → facts of 10,000 anchors visible, their 22,000 gaps opened and told, whole product"
+    what = "first manifests of two months → facts of 10,000 anchors visible, a gap for each in each month opened and told, whole product"
     try:
         output, ingest_peak, _ = measured(["timeout", str(INGEST_SECONDS_MAX), binary, "bench", "--ingest", "--cur", workloads])
     except SystemExit:

@@ -21,7 +21,7 @@ use store::aggregates::run::Manifest;
 
 use crate::columns::{CSV_HEAD_BYTES, PARQUET_TRAILER_BYTES, csv_columns, footer_names, parquet_footer_bytes};
 
-/// Data files of one month that are looked into for the callers' column, when no manifest names the columns.
+/// Data files of one month that are looked into for columns, when no manifest names them.
 const FILES_LOOKED_INTO_MAX: usize = 20;
 
 /// The bucket with the export.

@@ -66,14 +66,6 @@ fn to_sign(draft: Draft, card: &CardRef) -> Draft {
         .step("Dispute it", format!("POST /v1/spend-cards/{}/dispute", card.card_id))
 }
 
-fn gap(headline: String, what: &str, gap: &GapRef) -> Draft {
-    Draft::new(headline, what)
-        .fact("About", &gap.about)
-        .fact("Amount", shown_money(&gap.amount))
-        .fact("Bill of", gap.billing_period.to_string())
-        .fact("Gap", gap.gap_id.as_str())
-}
-
 fn new_gaps(month: Month, opened: u64, findings: u64, unanswered: &[Money], largest: &[NamedGap]) -> Option<Addressed> {
     let sums = || unanswered.iter().map(shown_money).collect::<Vec<_>>().join(" and ");
     let headline = match largest {
@@ -99,7 +91,11 @@ fn new_gaps(month: Month, opened: u64, findings: u64, unanswered: &[Money], larg
 fn reminded_of_gap(found: &GapRef, known: &Known, why: Option<&str>) -> Option<Addressed> {
     let workload = known.workload.as_ref()?;
     let what = "A FinOps Lead asks you to answer for spend that nobody claimed.";
-    gap(format!("Spend to claim: {}", workload.fields.name), what, found)
+    Draft::new(format!("Spend to claim: {}", workload.fields.name), what)
+        .fact("About", &found.about)
+        .fact("Amount", shown_money(&found.amount))
+        .fact("Bill of", found.billing_period.to_string())
+        .fact("Gap", found.gap_id.as_str())
         .fact("Workload", format!("{} ({})", workload.fields.name, workload.id))
         .maybe("Reason", why)
         .step("See what is ready to claim", "GET /v1/anchors?state=ready-to-claim")
