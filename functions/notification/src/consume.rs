@@ -1,7 +1,7 @@
 //! Telling people of an event: the recipients are recorded, each gets a message, each is marked. Who is told what is
 //! `letters`'; when a repeated delivery sends, waits or has nothing to do is `domain::notice`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event as Told;
@@ -36,12 +36,16 @@ pub(crate) async fn tell(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), 
     }
     let known = load_known(&app.store, &told).await?;
     let Some((audience, letter)) = letter_of(&told, &known, envelope.why.as_deref()) else { return Ok(()) };
-    let turn = match recorded {
-        Some(notice) => take_turn(&app, &event, &notice).await?,
-        None => plan(&app, &event, audience, &known).await?,
+    let (people, notice) = match recorded {
+        Some(notice) => (Vec::new(), take_turn(&app, &event, notice).await?),
+        None => {
+            let people = recipients(&app, audience, &known).await?;
+            let notice = plan(&app, &event, audience, &people).await?;
+            (people, notice)
+        }
     };
-    match turn {
-        Some(notice) => send_all(&app, &event, &letter, &notice).await,
+    match notice {
+        Some(notice) => send_all(&app, &event, &letter, notice, people).await,
         None => Ok(()),
     }
 }
@@ -51,47 +55,60 @@ async fn plan(
     app: &App,
     event: &Event<AuditEvent>,
     audience: Audience,
-    known: &Known,
-) -> Result<Option<Notice>, Failure> {
-    let people = recipients(app, audience, known).await?;
+    people: &[Person],
+) -> Result<Option<Loaded<Notice>>, Failure> {
     let envelope = &event.envelope;
-    let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, people, event.now) else {
+    let subs = people.iter().map(|person| person.sub.clone());
+    let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, subs, event.now) else {
         tracing::warn!(event.id = %envelope.id, event.kind = envelope.event_type, ?audience, "nobody who is known is to be told");
         return Ok(None);
     };
     let mut tx = Cause::from(event).transaction();
     tx.create_under(&notice);
     match app.store.commit(tx).await {
-        Ok(()) => Ok(Some(notice)),
+        Ok(()) => Ok(Some(Loaded::created_under(notice))),
         Err(StoreError::AlreadyExists(_)) => Err(at_it_already()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Takes the turn that an earlier delivery left or lost, or leaves it to a delivery that may still be at it.
-async fn take_turn(app: &App, event: &Event<AuditEvent>, before: &Loaded<Notice>) -> Result<Option<Notice>, Failure> {
-    let (next, answer) = match decide_delivery(&before.value) {
+async fn take_turn(
+    app: &App,
+    event: &Event<AuditEvent>,
+    before: Loaded<Notice>,
+) -> Result<Option<Loaded<Notice>>, Failure> {
+    let (next, is_ours) = match decide_delivery(&before.value) {
         Delivery::Done => return Ok(None),
-        Delivery::Tell(next) => (next.clone(), Ok(Some(next))),
-        Delivery::Wait(next) => (next, Err(at_it_already())),
+        Delivery::Tell(next) => (next, true),
+        Delivery::Wait(next) => (next, false),
     };
     let mut tx = Cause::from(event).transaction();
-    tx.update_under(before, &next);
+    tx.update_under(&before, &next);
     match app.store.commit(tx).await {
-        Ok(()) => answer,
-        Err(StoreError::VersionMoved(_)) => Err(at_it_already()),
+        Ok(()) if is_ours => Ok(Some(before.updated_under(next))),
+        Ok(()) | Err(StoreError::VersionMoved(_)) => Err(at_it_already()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Sends to everybody who is pending. One who cannot be reached does not keep the others waiting.
-async fn send_all(app: &App, event: &Event<AuditEvent>, letter: &Letter, notice: &Notice) -> Result<(), Failure> {
-    let pending: Vec<String> = notice.pending().map(ToString::to_string).collect();
-    let mut failed = None;
-    for person in app.store.load_many::<Person>(&pending).await? {
-        let person = person.value;
+/// Sends to everybody who is pending; `people` are those of them who were read already. One who cannot be reached does
+/// not keep the others waiting.
+async fn send_all(
+    app: &App,
+    event: &Event<AuditEvent>,
+    letter: &Letter,
+    notice: Loaded<Notice>,
+    people: Vec<Person>,
+) -> Result<(), Failure> {
+    let read: BTreeSet<&Sub> = people.iter().map(|person| &person.sub).collect();
+    let missing: Vec<String> =
+        notice.value.pending().filter(|sub| !read.contains(sub)).map(ToString::to_string).collect();
+    let missing = app.store.load_many::<Person>(&missing).await?.into_iter().map(|person| person.value);
+    let (mut notice, mut failed) = (Some(notice), None);
+    for person in people.into_iter().chain(missing) {
         match send(app, event, letter, &person).await {
-            Ok(()) => amend(app, event, |notice| notice.told(&person.sub, event.now)).await?,
+            Ok(()) => notice = amend(app, event, notice, |notice| notice.told(&person.sub, event.now)).await?,
             Err(error) => {
                 tracing::warn!(event.id = %event.envelope.id, person.sub = %person.sub, error = %error, "a notice was not sent");
                 failed = Some(error.to_string());
@@ -101,7 +118,7 @@ async fn send_all(app: &App, event: &Event<AuditEvent>, letter: &Letter, notice:
     match failed {
         None => Ok(()),
         Some(why) => {
-            amend(app, event, Notice::released).await?;
+            amend(app, event, notice, Notice::released).await?;
             Err(Failure::Retry(why))
         }
     }
@@ -129,45 +146,54 @@ async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Pe
     Ok(app.mailbox.publish(&topic, &message).await?)
 }
 
-/// Writes what became of the notice, on whatever another delivery wrote meanwhile.
+/// Writes what became of the notice: on it as this delivery left it, or on whatever another one wrote meanwhile.
 async fn amend(
     app: &App,
     event: &Event<AuditEvent>,
+    mut at_hand: Option<Loaded<Notice>>,
     change: impl Fn(&Notice) -> Notice + Send + Sync,
-) -> Result<(), StoreError> {
-    app.store
-        .decide(|| async {
-            let Some(before) = app.store.load::<Notice>(event.envelope.id.as_str()).await? else {
-                return Ok(Step::Done(()));
+) -> Result<Option<Loaded<Notice>>, StoreError> {
+    let change = &change;
+    let attempt = || {
+        let at_hand = at_hand.take();
+        async move {
+            let before = match at_hand {
+                Some(before) => Some(before),
+                None => app.store.load::<Notice>(event.envelope.id.as_str()).await?,
             };
+            let Some(before) = before else { return Ok(Step::Done(None)) };
             let next = change(&before.value);
             if next == before.value {
-                return Ok(Step::Done(()));
+                return Ok(Step::Done(Some(before)));
             }
             let mut tx = Cause::from(event).transaction();
             tx.update_under(&before, &next);
-            Ok(Step::Commit(tx, ()))
-        })
-        .await
+            Ok(Step::Commit(tx, Some(before.updated_under(next))))
+        }
+    };
+    app.store.decide(attempt).await
 }
 
-/// The people that an audience is at this moment. Owners whom no token has shown yet have no mailbox, and are left out.
-async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<BTreeSet<Sub>, StoreError> {
+/// The people that an audience is at this moment, each once. Owners whom no token has shown yet have no mailbox, and are
+/// left out.
+async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<Vec<Person>, StoreError> {
     let (role, with_owners) = match audience {
         Audience::Leads => (Some(Role::FinopsLead), false),
         Audience::Engineers => (Some(Role::CloudEngineer), false),
         Audience::Owners => (None, true),
         Audience::OwnersAndLeads => (Some(Role::FinopsLead), true),
     };
-    let mut people = BTreeSet::new();
+    let mut people = BTreeMap::new();
     if let Some(role) = role {
-        people.extend(app.store.list_people_in_role(role).await?.into_iter().map(|person| person.sub));
+        people
+            .extend(app.store.list_people_in_role(role).await?.into_iter().map(|person| (person.sub.clone(), person)));
     }
     if let Some(space) = known.space.as_ref().filter(|_| with_owners) {
         let owners: Vec<String> = space.fields.owners.iter().map(ToString::to_string).collect();
-        people.extend(app.store.load_many::<Person>(&owners).await?.into_iter().map(|person| person.value.sub));
+        let owners = app.store.load_many::<Person>(&owners).await?.into_iter().map(|person| person.value);
+        people.extend(owners.map(|person| (person.sub.clone(), person)));
     }
-    Ok(people)
+    Ok(people.into_values().collect())
 }
 
 fn at_it_already() -> Failure {

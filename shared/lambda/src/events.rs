@@ -35,6 +35,18 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl Failure {
+    /// The same, of a piece of a delivery that its words do not name.
+    #[must_use]
+    pub fn about(self, piece: &str) -> Self {
+        match self {
+            Self::Retry(why) => Self::Retry(format!("{piece}: {why}")),
+            Self::Poison(why) => Self::Poison(format!("{piece}: {why}")),
+            Self::Repetition => Self::Repetition,
+        }
+    }
+}
+
 /// What became of the pieces of work of one delivery: each is tried, so that one which cannot be done keeps none of the
 /// others from being done.
 #[derive(Debug, Default)]

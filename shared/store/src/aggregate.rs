@@ -63,6 +63,20 @@ pub struct Loaded<A> {
     pub(crate) head: Option<Digest>,
 }
 
+impl<A> Loaded<A> {
+    /// A thing as it is after its creation under another one's event, for whoever changes it again at once.
+    #[must_use]
+    pub const fn created_under(value: A) -> Self {
+        Self { value, version: 1, sequence: 0, head: None }
+    }
+
+    /// The thing as it is after this change under another one's event.
+    #[must_use]
+    pub fn updated_under(self, value: A) -> Self {
+        Self { value, version: self.version + 1, ..self }
+    }
+}
+
 /// The digest of a thing's state, rows included.
 pub(crate) fn state_digest<A: Aggregate>(value: &A) -> Digest {
     let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|r| (r.name, r.doc)).collect();

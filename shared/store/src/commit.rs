@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -13,7 +14,7 @@ use rand::RngExt as _;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::number;
+use crate::item::{Item, number};
 use crate::transaction::{Condition, Expression, Guard, Transaction, Write};
 
 /// Actions that one transaction may hold (DynamoDB quota).
@@ -32,7 +33,8 @@ pub enum Step<T> {
 }
 
 impl Store {
-    /// Writes a transaction, all or nothing.
+    /// Writes a transaction, all or nothing. One of a single item is sent as that: DynamoDB takes twice the units for the
+    /// same item in a transaction.
     ///
     /// # Errors
     /// The meaning of the first failed condition, or that the table did not answer.
@@ -43,6 +45,9 @@ impl Store {
             )));
         }
         let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes().into_iter().unzip();
+        if let ([Write::Put { item, condition }], [guard]) = (writes.as_slice(), guards.as_slice()) {
+            return self.put(item.clone(), condition.as_ref(), guard).await;
+        }
         if writes.len() > TRANSACTION_ACTIONS_MAX {
             let count = writes.len();
             return Err(StoreError::TooLarge(format!(
@@ -58,6 +63,23 @@ impl Store {
         }
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         sent.map(|_| ()).map_err(|error| meaning(error, &guards))
+    }
+
+    async fn put(&self, item: Item, condition: Option<&Condition>, guard: &Guard) -> Result<(), StoreError> {
+        let mut put = self.client.put_item().table_name(&self.governance_table).set_item(Some(item));
+        if let Some(Expression { text, name, value }) = condition.map(Condition::expression) {
+            put = put.condition_expression(text).expression_attribute_names(name.0, name.1);
+            if let Some((placeholder, value)) = value {
+                put = put.expression_attribute_values(placeholder, value);
+            }
+        }
+        let sent = put.send().await;
+        sent.map(|_| ()).map_err(|error| match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                guard.broken().unwrap_or_else(|| StoreError::of_call("PutItem", error))
+            }
+            _ => StoreError::of_call("PutItem", error),
+        })
     }
 
     /// Takes a decision, writes it, and takes it again on fresh state while somebody else was faster.
@@ -135,7 +157,7 @@ impl Store {
     }
 }
 
-fn check(table: &str, key: crate::item::Item, condition: &Condition) -> Result<ConditionCheck, BuildError> {
+fn check(table: &str, key: Item, condition: &Condition) -> Result<ConditionCheck, BuildError> {
     let Expression { text, name, value } = condition.expression();
     let mut check = ConditionCheck::builder().table_name(table).set_key(Some(key)).condition_expression(text);
     check = check.expression_attribute_names(name.0, name.1);
@@ -166,12 +188,7 @@ fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreE
     if conditions().any(|g| *g == Guard::Answered) {
         return StoreError::AlreadyAnswered;
     }
-    let moved = conditions().find_map(|guard| match guard {
-        Guard::Absent(name) => Some(StoreError::AlreadyExists(name.clone())),
-        Guard::Version(name) => Some(StoreError::VersionMoved(name.clone())),
-        Guard::Pointer(name) => Some(StoreError::PointerMoved(name.clone())),
-        Guard::Handled | Guard::Answered | Guard::Nothing => None,
-    });
+    let moved = conditions().find_map(Guard::broken);
     match (moved, failed.first().map(|(_, code)| *code)) {
         (Some(moved), _) => moved,
         (None, Some("TransactionConflict")) => StoreError::Conflict,

@@ -44,6 +44,12 @@ pub fn partition(kind: &str, id: &str) -> String {
     format!("{kind}#{id}")
 }
 
+/// The id of an aggregate of a kind, from its partition.
+#[must_use]
+pub fn id_in<'p>(kind: &str, partition: &'p str) -> &'p str {
+    partition.strip_prefix(kind).and_then(|rest| rest.strip_prefix('#')).unwrap_or(partition)
+}
+
 /// An event's sort key.
 #[must_use]
 pub fn event_sort(sequence: u64) -> String {

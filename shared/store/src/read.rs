@@ -120,7 +120,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_many<A: Aggregate>(&self, ids: &[String]) -> Result<Vec<Loaded<A>>, StoreError> {
-        let mut found = Vec::with_capacity(ids.len());
+        self.load_each(ids).await?.into_values().collect()
+    }
+
+    /// The same, each by its id, so that one which cannot be read spoils none of the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table does not answer.
+    pub async fn load_each<A: Aggregate>(
+        &self,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, Result<Loaded<A>, StoreError>>, StoreError> {
+        let mut found = BTreeMap::new();
         let mut wanted: Vec<String> = ids.iter().map(|id| keys::partition(A::KIND, id)).collect();
         wanted.sort();
         wanted.dedup();
@@ -132,7 +143,8 @@ impl Store {
                 let answer = self.client.batch_get_item().request_items(&self.governance_table, request).send().await;
                 let answer = answer.map_err(|e| StoreError::of_call("BatchGetItem", e))?;
                 for meta in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    found.push(loaded_of(&meta)?);
+                    let id = keys::id_in(A::KIND, item::text_of(&meta, keys::PK)?).to_owned();
+                    found.insert(id, loaded_of(&meta));
                 }
                 pending = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, k)| k.keys).collect();
             }

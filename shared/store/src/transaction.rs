@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::aggregate::{Aggregate, Loaded, Row, state_digest};
+use crate::error::StoreError;
 use crate::idempotency::IdempotencyKey;
 use crate::item::{self, Item, Listing, number, text};
 use crate::keys;
@@ -33,6 +34,20 @@ pub(crate) enum Guard {
     Handled,
     Answered,
     Nothing,
+}
+
+impl Guard {
+    /// What it says about the state when it does not hold.
+    pub(crate) fn broken(&self) -> Option<StoreError> {
+        match self {
+            Self::Absent(name) => Some(StoreError::AlreadyExists(name.clone())),
+            Self::Version(name) => Some(StoreError::VersionMoved(name.clone())),
+            Self::Pointer(name) => Some(StoreError::PointerMoved(name.clone())),
+            Self::Handled => Some(StoreError::AlreadyHandled),
+            Self::Answered => Some(StoreError::AlreadyAnswered),
+            Self::Nothing => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
