@@ -4,18 +4,13 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
-use domain::approval::{Approval, ApprovalState};
 use domain::authorization::{Action, authorize, is_cut_to_own};
 use domain::calendar::{Month, utc_day};
 use domain::estimate::{SetEstimate, decide_set};
 use domain::ids::{EstimateId, RequestId, WorkloadId};
-use domain::model::Model;
 use domain::outcome::Outcome;
 use domain::people::Actor;
-use domain::platform::ModelKey;
-use domain::request::{
-    Request, RequestFields, RequestState, SubmitContext, decide_reject, decide_submit, decide_withdraw,
-};
+use domain::request::{Request, RequestFields, RequestState, decide_reject, decide_submit, decide_withdraw};
 use domain::space::{Space, Workload};
 use domain::text::Note;
 use lambda::{Answer, Call, Nothing, Page, Problem, Reason, list_page};
@@ -31,34 +26,12 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
     let id = RequestId::new(call.now, app.ids.entropy());
     app.store
         .decide(|| async {
-            let fields = call.body.clone();
-            let (space, workload) = own_workload(&app, &call, &fields.workload_id).await?;
-            let model = named_model(&app, &fields).await?;
-            let active = match (&model, fields.platform) {
-                (Some(model), Some(_)) => {
-                    let key =
-                        Approval::key(&workload.value.id, &model.value.model_key, domain::platform::Tier::Standard);
-                    app.store.load_last_approval(&key).await?.filter(|a| a.value.state == ApprovalState::Active)
-                }
-                _ => None,
-            };
-            let context = SubmitContext {
-                space: &space.value,
-                workload: &workload.value,
-                model: model.as_ref().map(|m| &m.value),
-                has_approval: active.is_some(),
-            };
-            match decide_submit(id.clone(), fields, &context, &call.actor, call.now) {
+            let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
+            let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
+            match decide_submit(id.clone(), call.body.clone(), &seen.context(), &call.actor, call.now) {
                 Outcome::Changed(request) => {
                     let mut tx = call.transaction();
-                    let event = Event::RequestSubmitted {
-                        place: place(&request),
-                        request_id: request.id.clone(),
-                        model_key: request.model_key.clone(),
-                    };
-                    tx.create(&request, &event);
-                    tx.unless_changed(&workload);
-                    tx.count_request(None, Some(&request));
+                    tx.submit_request(&seen, &request);
                     set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
                     let location = format!("/v1/requests/{}", request.id);
                     Ok(call
@@ -183,13 +156,6 @@ pub(crate) async fn own_spaces(app: &App, actor: &Actor, action: Action) -> Resu
         return Ok(Some(app.store.list_spaces_of_owner(&actor.sub).await?));
     }
     Ok(None)
-}
-
-async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<Model>>, Problem> {
-    match fields.platform.zip(fields.model_id.as_ref()) {
-        None => Ok(None),
-        Some((platform, id)) => Ok(app.store.load::<Model>(ModelKey::of(platform, &id.base()).as_str()).await?),
-    }
 }
 
 /// A workload of the actor's own, with its Space; anybody else's is as if it did not exist.
