@@ -110,6 +110,51 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
 }
 
 #[tokio::test]
+async fn texts_without_bounds_and_keys_that_no_table_takes_are_refused_in_words() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let long = "x".repeat(3_000);
+    let scope = |profile: &str| json!([{ "accountId": CHECKOUT, "region": "us-east-1", "inferenceProfile": profile }]);
+    let many: Vec<String> = (0..51).map(|n| format!("s{n}-mcp.amazonaws.com")).collect();
+    let open = json!({ "platform": null, "modelId": null, "tier": "agentic" });
+    let agentic = |field: &str, entries: Value| fields(&open, &json!({ "agentic": { field: entries } }));
+    let rows = [
+        (json!({ "scopes": scope(&long) }), "limit-exceeded"),
+        (json!({ "scopes": scope("us profile") }), "invalid-value"),
+        (json!({ "scopes": scope("") }), "invalid-value"),
+        (agentic("mcpServers", json!([long])), "limit-exceeded"),
+        (agentic("mcpServers", json!(many)), "limit-exceeded"),
+        (agentic("actions", json!([long])), "limit-exceeded"),
+    ];
+    for (set, reason) in rows {
+        let refused = world.post(PETRA, "/v1/requests", &fields(&request(&workload), &set)).await?;
+        assert_eq!(refused.refusal(), (422, reason), "{}", refused.body);
+    }
+    // The longest cursor that is read, and it holds the text "xxx…".
+    let cursor = format!("Inh4{}eCI", "eHh4".repeat(509));
+    let empty = "IiI";
+    for path in [
+        format!("/v1/requests?cursor={cursor}"),
+        format!("/v1/audit?day=2026-08-24&cursor={cursor}"),
+        format!("/v1/requests?cursor={empty}"),
+        format!("/v1/audit?aggregate=APPROVAL%23{long}"),
+        "/v1/audit?aggregate=apr_1".to_owned(),
+        "/v1/audit?aggregate=APPROVAL%23apr_1&cursor=IngI".to_owned(),
+    ] {
+        let refused = world.get(LENA, &path).await?;
+        assert_eq!(refused.refusal(), (422, "invalid-value"), "{path}: {}", refused.body);
+    }
+    for aggregate in [json!(""), json!(long)] {
+        let refused = world.post(LENA, "/v1/audit/verifications", &json!({ "aggregate": aggregate })).await?;
+        assert_eq!(refused.refusal(), (422, "invalid-value"), "{}", refused.body);
+    }
+    let missing = world.get(LENA, &format!("/v1/requests/req_{}", "1".repeat(150))).await?;
+    assert_eq!(missing.refusal(), (404, "not-found"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn somebody_elses_id_answers_exactly_like_one_that_does_not_exist() -> anyhow::Result<()> {
     let world = World::empty().await?;
     let granted = world.one_grant().await?;

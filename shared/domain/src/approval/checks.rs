@@ -16,7 +16,7 @@ use crate::model::{Model, ModelDecision, conforms};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::Platform;
 use crate::policy::trust::{Trusted, trust};
-use crate::request::{Request, SCOPES_MAX, check_actions};
+use crate::request::{Request, SCOPES_MAX, check_actions, check_profile_names};
 use crate::space::Workload;
 
 /// Hours a break-glass decision may last.
@@ -38,6 +38,7 @@ pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), 
     if places.len() != fields.scopes.len() {
         return Err(invalid("`scopes` names the same account, region and role twice; leave one out"));
     }
+    check_profile_names(fields.scopes.iter().map(|scope| scope.inference_profile.as_deref()))?;
     check_actions(fields.platform, fields.tier, &fields.actions, fields.agentic.as_ref(), true)?;
     match (fields.platform, &fields.workspace_name) {
         (Platform::ClaudePlatform, None) => {
