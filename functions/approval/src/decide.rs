@@ -110,6 +110,9 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
     app.store
         .decide(|| async {
             let seen = look(&app, &direct.workload_id, &call.body).await?;
+            if let Some(found) = seen.replaced().filter(|found| is_same_direct(&found.value, &direct, &call)) {
+                return Ok(Step::Done(as_it_stands(&app, found).await?));
+            }
             let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
             write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
         })
@@ -128,17 +131,32 @@ async fn repeated(
     };
     let Some(id) = &end.approval_id else { return Ok(None) };
     let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(None) };
-    let decision = &found.value.decision;
-    let same = ApprovalFields {
-        supersedes: decision.supersedes.clone(),
-        model_id: call.body.model_id.base(),
-        ..call.body.clone()
-    };
-    if same != *decision {
+    if !says_the_same(&call.body, &found.value) {
         return Ok(None);
     }
+    as_it_stands(app, &found).await.map(Some)
+}
+
+/// Whether the active approval is this very decision without a request, taken by the same Lead before: else a narrowing that
+/// is sent twice would supersede itself.
+fn is_same_direct(found: &Approval, direct: &Direct, call: &Call<ApprovalFields>) -> bool {
+    let names_another = direct.fields.supersedes.is_some() && direct.fields.supersedes != found.supersedes;
+    found.request_id.is_none()
+        && found.decided_by == call.actor.sub
+        && found.break_glass == direct.break_glass
+        && !names_another
+        && says_the_same(&direct.fields, found)
+}
+
+/// Whether a body asks for what an approval decided; what it supersedes is derived, and the model's id is its base.
+fn says_the_same(body: &ApprovalFields, found: &Approval) -> bool {
+    let supersedes = found.decision.supersedes.clone();
+    found.decision == ApprovalFields { supersedes, model_id: body.model_id.base(), ..body.clone() }
+}
+
+async fn as_it_stands(app: &App, found: &Loaded<Approval>) -> Result<Answer<ApprovalView>, Problem> {
     let view = crate::views::approval_view(&app.store, &found.value, found.version).await?;
-    Ok(Some(Answer::ok(view).versioned(found.version)))
+    Ok(Answer::ok(view).versioned(found.version))
 }
 
 async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {

@@ -416,7 +416,11 @@ async fn direct_decisions(world: &World, workload: &str) -> anyhow::Result<()> {
     assert_eq!(world.post(LENA, &review, &found).await?.refusal(), (403, "separation-of-duties"));
     world.post(DORA, &review, &found).await?.ok()?;
     let again = world.post(LENA, "/v1/approvals", &glass("2026-08-24T19:00:00Z")).await?;
-    assert_eq!(again.refusal(), (409, "wrong-state"), "one is active");
+    assert_eq!((again.status, &again.body["id"]), (200, &opened.body["id"]), "the same again is that one");
+    for (who, until) in [(LENA, "2026-08-24T18:00:00Z"), (DORA, "2026-08-24T19:00:00Z")] {
+        let second = world.post(who, "/v1/approvals", &glass(until)).await?;
+        assert_eq!(second.refusal(), (409, "wrong-state"), "one is active");
+    }
     let kept = world.post(LENA, "/v1/approvals", &claude).await?;
     assert_eq!(kept.refusal(), (409, "wider-than-requested"), "what was opened for hours is not made to last");
     world.settle().await?;
