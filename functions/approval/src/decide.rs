@@ -21,6 +21,7 @@ use domain::platform::{ModelKey, Platform};
 use domain::policy::compile::compile;
 use domain::policy::grant::Grant;
 use domain::request::{Request, RequestState};
+use domain::settings::Settings;
 use domain::space::{Space, Workload};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
@@ -70,6 +71,7 @@ struct Seen {
     space: Loaded<Space>,
     workload: Loaded<Workload>,
     model: Loaded<Model>,
+    settings: Settings,
     accounts: Vec<Loaded<Account>>,
     profiles: Vec<ApplicationProfile>,
     /// The last approval under the key, whatever its state: where the key's pointer leads.
@@ -176,9 +178,10 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
     let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
     let last_chains = store.load_many::<Chain>(&ids).await?.into_iter().map(|c| c.value).collect();
+    let (settings, _) = store.settings_in_force().await?;
     let estimates = store.load_estimates(&workload.value.id).await?;
     let has_estimate = versions(estimates.as_ref()).iter().any(|e| e.platform == fields.platform);
-    Ok(Seen { space, workload, model, accounts, profiles, last, last_chains, has_estimate })
+    Ok(Seen { space, workload, model, settings, accounts, profiles, last, last_chains, has_estimate })
 }
 
 async fn write(
@@ -195,6 +198,7 @@ async fn write(
         space: &seen.space.value,
         workload: &seen.workload.value,
         model: &seen.model.value,
+        settings: &seen.settings.bill,
         accounts: &accounts,
         profiles: &seen.profiles,
         replaced: seen.replaced().map(|a| &a.value),

@@ -315,10 +315,12 @@ pub fn check_actions(
     let invalid = |detail: String| Err(Refusal::new(RefusalKind::InvalidValue, detail));
     check_agentic_size(agentic)?;
     if let Some(foreign) = actions.iter().find(|a| !platform.actions().contains(a)) {
+        let known: Vec<&str> = platform.actions().iter().map(|action| action.as_str()).collect();
         return invalid(format!(
-            "`actions`: {foreign:?} does not exist on {}; it knows {:?}",
+            "`actions`: `{}` does not exist on {}; it knows {}",
+            foreign.as_str(),
             platform.display_name(),
-            platform.actions()
+            known.join(", ")
         ));
     }
     if complete && actions.is_empty() {

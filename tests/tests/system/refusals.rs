@@ -81,6 +81,7 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
         (&open, json!({ "scopes": places(ROLE, &[(CHECKOUT, "us-east-1"); 2]) }), "invalid-value"),
         (&open, json!({ "scopes": [place(CHECKOUT, "us-east-1", "role/with/path; rm -rf")] }), "invalid-value"),
         (&open, json!({ "scopes": [place("1111", "us-east-1", ROLE)] }), "invalid-value"),
+        (&open, json!({ "scopes": places("AWSReservedSSO_Dev_0a", &[(CHECKOUT, "us-east-1")]) }), "invalid-value"),
         (&open, json!({ "workspaceName": "w" }), "invalid-value"),
         (&open, json!({ "actions": ["inference"] }), "invalid-value"),
         (&open, json!({ "actions": [] }), "invalid-value"),
@@ -151,6 +152,29 @@ async fn texts_without_bounds_and_keys_that_no_table_takes_are_refused_in_words(
     }
     let missing = world.get(LENA, &format!("/v1/requests/req_{}", "1".repeat(150))).await?;
     assert_eq!(missing.refusal(), (404, "not-found"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_is_said_in_the_words_of_who_sent_it() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let estimate = json!({
+        "platform": "bedrock", "monthly": { "amount": 12.5, "currency": "USD" }, "reason": "r", "validFrom": "2026-08-01",
+    });
+    let foreign = fields(&request(&workload), &json!({ "actions": ["inference"] }));
+    let rows = [
+        (
+            world.post(PETRA, &format!("/v1/workloads/{workload}/estimates"), &estimate).await?,
+            "text, such as \"12.50\"",
+        ),
+        (world.post(PETRA, "/v1/requests", &foreign).await?, "`inference` does not exist on Bedrock; it knows invoke,"),
+        (world.get(PETRA, "/v1/requests/apr_1").await?, "`apr_1` is not an id of the form `req_…`"),
+    ];
+    for (refused, words) in rows {
+        assert!(text(&refused.body, "/detail")?.contains(words), "{}", refused.body);
+    }
     Ok(())
 }
 
