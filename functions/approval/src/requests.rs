@@ -13,10 +13,10 @@ use domain::people::Actor;
 use domain::request::{Request, RequestFields, RequestState, decide_reject, decide_submit, decide_withdraw};
 use domain::space::{Space, Workload};
 use domain::text::Note;
-use lambda::{Answer, Call, Nothing, Page, Problem, Reason, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
 use store::aggregates::estimate::versions;
 use store::aggregates::request::{requests_in, requests_of};
-use store::{Index, Loaded, Order, Step, Transaction};
+use store::{Loaded, Order, Step, Transaction};
 
 use crate::App;
 
@@ -82,17 +82,13 @@ async fn set_first_estimate(
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Request>>>, Problem> {
     let state: Option<RequestState> = call.query.one_of("state")?;
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
-    let own = own_spaces(&app, &call.actor, call.action).await?;
-    let (index, partitions) = match &workload {
-        Some(workload) => (Index::Parent, vec![requests_of(workload)]),
-        None => (Index::List, requests_in(state)),
-    };
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), requests_of, requests_in(state)).await?;
     let wanted_page = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let request: Request = entry.read()?;
-        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == request.space_id));
-        let wanted = state.is_none_or(|s| request.state == s);
-        Ok((visible && wanted).then_some(Versioned { version: entry.version()?, value: request }))
+        let is_shown = sight.includes(&request.space_id) && state.is_none_or(|s| request.state == s);
+        Ok(is_shown.then_some(Versioned { version: entry.version()?, value: request }))
     });
     Ok(Answer::ok(page.await?))
 }
