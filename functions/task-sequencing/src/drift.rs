@@ -1,8 +1,8 @@
 //! The nightly check of every live role against what is approved on it, and the findings.
 //!
 //! First it ends what restrictions of models end, should their own event have missed a scope: then that is not approved.
-//! Roles are read side by side and recorded one after another. Whatever a run did not get to, the next one does: a finding
-//! and its repair are written together, once, and a role that is as it was writes nothing.
+//! Roles are read side by side, and each is recorded as soon as it was read. Whatever a run did not get to, the next one
+//! does: a finding and its repair are written together, once, and a role that is as it was writes nothing.
 
 mod record;
 
@@ -97,9 +97,8 @@ async fn check_roles(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<D
         let (app, readers) = (Arc::clone(app), Arc::clone(&readers));
         async move { (finding_id(&role), check(&app, &readers, role, anchor).await) }
     });
-    let mut seen = side_by_side(checks).await;
-    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (id, checked) in seen {
+    let mut checks = SideBySide::of(checks);
+    while let Some((id, checked)) = checks.next().await {
         let recorded = match checked {
             Ok(None) => {
                 governed.remove(&id);
@@ -155,7 +154,11 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
             ((partition, account), reader)
         }
     };
-    side_by_side(accounts.into_iter().map(assume)).await.into_iter().collect()
+    let (mut assumed, mut readers) = (SideBySide::of(accounts.into_iter().map(assume)), Readers::new());
+    while let Some((account, reader)) = assumed.next().await {
+        readers.insert(account, reader);
+    }
+    readers
 }
 
 /// What is seen of one role; `None` while no scope on it is implemented.
@@ -202,22 +205,34 @@ fn map_found(chains: &[Chain], live: &LiveRole) -> Vec<(ScopeId, MapFound)> {
     news.collect()
 }
 
-/// Awaits everything, a few at a time, in any order.
-async fn side_by_side<T, F>(work: impl Iterator<Item = F>) -> Vec<T>
+/// Work that goes on a few pieces at a time, and is taken in the order in which it ends.
+struct SideBySide<I, T> {
+    waiting: I,
+    running: JoinSet<T>,
+}
+
+impl<I, F, T> SideBySide<I, T>
 where
-    T: Send + 'static,
+    I: Iterator<Item = F> + Send,
     F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
 {
-    let (mut running, mut done) = (JoinSet::new(), Vec::new());
-    for next in work {
-        if running.len() >= AT_ONCE_MAX {
-            done.extend(running.join_next().await.and_then(Result::ok));
+    fn of(waiting: I) -> Self {
+        Self { waiting, running: JoinSet::new() }
+    }
+
+    /// What ended next; none when all has.
+    async fn next(&mut self) -> Option<T> {
+        loop {
+            while self.running.len() < AT_ONCE_MAX
+                && let Some(next) = self.waiting.next()
+            {
+                self.running.spawn(next);
+            }
+            // A task ends without a result only if it panics, and nothing here can.
+            if let Ok(done) = self.running.join_next().await? {
+                return Some(done);
+            }
         }
-        running.spawn(next);
     }
-    // A task ends without a result only if it panics, and nothing here can.
-    while let Some(ended) = running.join_next().await {
-        done.extend(ended.ok());
-    }
-    done
 }
