@@ -63,6 +63,14 @@ pub struct Loaded<A> {
     pub(crate) head: Option<Digest>,
 }
 
+impl<A> Loaded<A> {
+    /// The sequence of its last event: how many there are.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
 /// The digest of a thing's state, rows included.
 pub(crate) fn state_digest<A: Aggregate>(value: &A) -> Digest {
     let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|r| (r.name, r.doc)).collect();
