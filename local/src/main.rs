@@ -226,6 +226,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let aws = listen(arguments.aws_port.unwrap_or(arguments.port.saturating_add(1))).await?;
     let (api_url, aws_url) = (format!("http://{}", api.local_addr()?), format!("http://{}", aws.local_addr()?));
     let plays = !arguments.empty && arguments.cur.is_none();
+    if let Some(folder) = arguments.data.as_deref().filter(|_| plays) {
+        local::demo::claim_folder(folder)?;
+    }
     let options = Options { data: arguments.data, cur: arguments.cur, aws_url: aws_url.clone(), ..Options::default() };
     let local = Local::start(options).await?;
     let athena = local.athena.clone();

@@ -1,7 +1,7 @@
 //! The seam between the functions and AWS: what becomes of each call is decided here, one call at a time.
 //!
-//! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, or
-//! be the last thing that its process did. What a function's policies do not allow is refused in either case. A killed invocation is dropped where it stands, as a killed process would be:
+//! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, ask
+//! an index that lags, or be the last thing that its process did. What a function's policies do not allow is refused in either case. A killed invocation is dropped where it stands, as a killed process would be:
 //! nothing of it runs on, and its sender delivers the event again. The seam knows nothing of the product; which call is
 //! struck how is the director's to say, so that one seam serves a single crash as well as a simulation of years.
 
@@ -35,6 +35,8 @@ pub enum Fate {
     TimeOutAfter,
     /// Another transaction is at work on the same items; calls that are no transaction pass.
     Conflict,
+    /// The index that is asked has not heard of anything yet, as one may lag behind its table; other calls pass.
+    Lag,
 }
 
 /// A call of AWS by a function.
@@ -145,9 +147,12 @@ fn judge(
         return Err((protocol, Fault::new(403, code, why)));
     }
     let fate = director(AwsCall { function, service, operation, request });
-    let is_transaction = operation == "TransactWriteItems";
-    let fate = if fate == Fate::Conflict && !is_transaction { Fate::Pass } else { fate };
-    Ok((fate, protocol))
+    let applies = match fate {
+        Fate::Conflict => operation == "TransactWriteItems",
+        Fate::Lag => operation == "Query" && std::str::from_utf8(request.body()).is_ok_and(|b| b.contains("IndexName")),
+        _ => true,
+    };
+    Ok((if applies { fate } else { Fate::Pass }, protocol))
 }
 
 async fn suffer(
@@ -170,6 +175,7 @@ async fn suffer(
             Err(ConnectorError::timeout("the answer did not arrive".into()))
         }
         Fate::Conflict => Ok(conflict()),
+        Fate::Lag => Ok(nothing_yet()),
     }
 }
 
@@ -191,6 +197,12 @@ fn throttled(protocol: Protocol) -> Fault {
         Protocol::Query => Fault::new(400, "Throttling", "Rate exceeded"),
         Protocol::S3 => Fault::new(503, "SlowDown", "Please reduce your request rate."),
     }
+}
+
+/// What an index answers before it hears of anything.
+fn nothing_yet() -> Response<Bytes> {
+    let body = json!({ "Items": [], "Count": 0, "ScannedCount": 0 });
+    crate::cloud::json_answer(200, "application/x-amz-json-1.0", &body)
 }
 
 /// What DynamoDB answers when another transaction holds one of the items.

@@ -7,6 +7,7 @@ pub mod bill;
 mod caller;
 mod engineer;
 mod governance;
+mod interlude;
 pub mod ledger;
 mod people;
 mod striker;
@@ -17,6 +18,7 @@ pub use governance::{
     ACCOUNTS, CHECKOUT, CLAUDE_3_HAIKU, DATA, Granted, HAIKU, NOVA_LITE, SHARED, SONNET, WORKSPACE_ARN, approval,
     model_key, nova_places, place, places, request,
 };
+pub use interlude::Interlude;
 pub use people::{ADA, CHEN, DORA, EMIL, LENA, OMAR, PETRA, Person, SAMIR};
 pub use striker::{Strike, Striker};
 pub use world::{GOVERNANCE_TABLE, SPEND_TABLE, World};

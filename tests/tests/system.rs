@@ -20,6 +20,8 @@ mod system {
     mod money;
     mod passthrough;
     mod paths;
+    mod pieces;
+    mod races;
     mod refusals;
     mod repetition;
     mod resolutions;

@@ -10,15 +10,14 @@ use domain::outcome::Outcome;
 use domain::platform::ModelKey;
 use domain::space::Space;
 use domain::text::Note;
-use lambda::{Answer, Call, Page, Problem, Reason, list_page};
+use lambda::{Answer, Call, Page, Problem, Reason, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use store::aggregates::approval::{approvals_in, approvals_of};
-use store::{Index, Loaded, Order, Step};
+use store::{Loaded, Order, Step};
 
 use crate::App;
-use crate::requests::own_spaces;
 use crate::views::{ApprovalView, approval_view};
 
 /// What a reviewing Lead finds.
@@ -33,15 +32,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
     let state: Option<ApprovalState> = call.query.one_of("state")?;
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
     let model: Option<ModelKey> = call.query.maybe("modelKey")?;
-    let own = own_spaces(&app, &call.actor, call.action).await?;
-    let (index, partitions) = match &workload {
-        Some(workload) => (Index::Parent, vec![approvals_of(workload)]),
-        None => (Index::List, approvals_in(state)),
-    };
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), approvals_of, approvals_in(state)).await?;
     let wanted_page = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let approval: Approval = entry.read()?;
-        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == approval.space_id));
+        let visible = sight.includes(&approval.space_id);
         let wanted =
             state.is_none_or(|s| approval.state == s) && model.as_ref().is_none_or(|m| approval.model_key == *m);
         Ok((visible && wanted).then_some((entry.version()?, approval)))

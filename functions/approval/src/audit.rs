@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::audit::{AuditEvent, verify_chain};
+use domain::audit::{AggregateName, AuditEvent, verify_chain};
 use domain::authorization::{Action, Relations, authorize};
 use domain::calendar::{previous_day, utc_day};
 use domain::digest::Digest;
@@ -26,7 +26,7 @@ const EVENTS_VERIFIED_MAX: usize = 100_000;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct VerificationFields {
     #[serde(default)]
-    aggregate: Option<String>,
+    aggregate: Option<AggregateName>,
     #[serde(default)]
     day: Option<Date>,
 }
@@ -46,11 +46,10 @@ pub(crate) struct Verification {
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<AuditEvent>>, Problem> {
     let page = call.page()?;
-    match (call.query.get("aggregate"), call.query.maybe::<Date>("day")?) {
+    match (call.query.maybe::<AggregateName>("aggregate")?, call.query.maybe::<Date>("day")?) {
         (Some(aggregate), None) => {
-            let after = page.after.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0);
             let limit = page.limit as usize;
-            let mut events = app.store.history(aggregate, after, limit + 1).await?;
+            let mut events = app.store.history(aggregate.as_str(), page.number()?, limit + 1).await?;
             let has_more = events.len() > limit;
             events.truncate(limit);
             let next = events.last().filter(|_| has_more).map(|e| e.sequence.into());
@@ -68,7 +67,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Au
 
 pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Result<Answer<Verification>, Problem> {
     let (aggregates, day) = match (&call.body.aggregate, call.body.day) {
-        (Some(aggregate), None) => (vec![aggregate.clone()], None),
+        (Some(aggregate), None) => (vec![aggregate.to_string()], None),
         (None, day) => {
             let day = day.unwrap_or_else(|| utc_day(call.now));
             (heads_of(&app, day).await?.into_keys().collect(), Some(day))

@@ -1,5 +1,9 @@
 //! What follows from a decision about a model: a block rejects its open requests and revokes its approvals; a restriction
 //! does so to what no longer conforms. Each request and approval is a transaction of its own, so a run that dies resumes.
+//!
+//! Requests and approvals are written only while their model is as it was when they were decided, so whatever a decision
+//! about the model must end was committed before it. The index that names them may not have heard of it yet: what the
+//! event's delivery does not find, the hourly run does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,42 +11,99 @@ use std::sync::Arc;
 use contract::events::Event;
 use domain::approval::{Approval, ApprovalState, decide_revoke};
 use domain::audit::AuditEvent;
-use domain::chain::Chain;
 use domain::ids::{ApprovalId, RequestId};
 use domain::model::{Model, ModelDecision, can_conform};
 use domain::outcome::Outcome;
+use domain::people::Actor;
 use domain::platform::ModelKey;
-use domain::request::{Request, decide_reject};
+use domain::request::{Request, RequestState, decide_reject};
 use domain::space::Space;
 use domain::text::Note;
-use lambda::{Event as Delivery, Failure, Tried};
-use serde_json::Value;
-use store::aggregates::chain::scopes_of;
+use jiff::Timestamp;
+use lambda::{Event as Delivery, Failure, Tick, Tried};
+use store::aggregates::approval::approvals_in;
+use store::aggregates::request::requests_in;
 use store::{Index, Step, Transaction};
 
 use crate::App;
 use crate::approvals::place;
 use crate::requests::ended_event;
 
+/// Who acts, when, and because of what.
+struct Cause<'a> {
+    actor: &'a Actor,
+    now: Timestamp,
+    request_id: &'a str,
+}
+
+impl<'a> From<&'a Delivery<AuditEvent>> for Cause<'a> {
+    fn from(delivery: &'a Delivery<AuditEvent>) -> Self {
+        Self { actor: &delivery.actor, now: delivery.now, request_id: &delivery.request_id }
+    }
+}
+
+impl<'a> From<&'a Tick> for Cause<'a> {
+    fn from(tick: &'a Tick) -> Self {
+        Self { actor: &tick.actor, now: tick.now, request_id: &tick.request_id }
+    }
+}
+
 pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let event = Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
     let Event::ModelDecided { model_key, .. } = event else { return Ok(()) };
     // The model as it is now decides: an older delivery after a newer decision does no more than that one.
     let Some(model) = app.store.load::<Model>(model_key.as_str()).await? else { return Ok(()) };
-    let decision = model.value.decision;
-    if !matches!(decision, ModelDecision::Blocked | ModelDecision::Restricted) {
+    if !takes_away(&model.value) {
         return Ok(());
     }
-    let reason = reason_of(&model.value)?;
-    let (requests, approvals) = affected(&app, &model_key).await?;
     let mut tried = Tried::default();
-    for id in requests {
-        tried.note(reject(&app, &delivery, &id, &model.value, &reason).await);
-    }
-    for id in approvals {
-        tried.note(revoke(&app, &delivery, &id, &model.value, &reason).await);
-    }
+    let approvals = app.store.list_all(Index::List, &approvals_in(Some(ApprovalState::Active))).await?;
+    let approvals = approvals.iter().map(|entry| entry.read::<Approval>().map_err(Failure::from));
+    let approvals: Vec<Approval> = approvals.filter_map(|read| tried.note(read)).collect();
+    let requests = submitted(&app, &mut tried).await?;
+    enforce(&app, &Cause::from(&delivery), &model.value, &requests, &approvals, &mut tried).await;
     tried.outcome()
+}
+
+/// Does again whatever follows from the decisions about these active approvals' models and those of the open requests.
+pub(crate) async fn repeat(app: &App, tick: &Tick, approvals: &[Approval], tried: &mut Tried) -> Result<(), Failure> {
+    let requests = submitted(app, tried).await?;
+    let asked = requests.iter().filter_map(|request| request.model_key.as_ref());
+    let keys: BTreeSet<&ModelKey> = approvals.iter().map(|approval| &approval.model_key).chain(asked).collect();
+    let keys: Vec<String> = keys.into_iter().map(ToString::to_string).collect();
+    for model in app.store.load_many::<Model>(&keys).await?.iter().filter(|model| takes_away(&model.value)) {
+        enforce(app, &Cause::from(tick), &model.value, &requests, approvals, tried).await;
+    }
+    Ok(())
+}
+
+async fn submitted(app: &App, tried: &mut Tried) -> Result<Vec<Request>, Failure> {
+    let entries = app.store.list_all(Index::List, &requests_in(Some(RequestState::Submitted))).await?;
+    let read = entries.iter().map(|entry| entry.read::<Request>().map_err(Failure::from));
+    Ok(read.filter_map(|read| tried.note(read)).collect())
+}
+
+/// Whether the model's decision may end anything.
+const fn takes_away(model: &Model) -> bool {
+    matches!(model.decision, ModelDecision::Blocked | ModelDecision::Restricted)
+}
+
+/// Rejects and revokes what the model's decision does not allow.
+async fn enforce(
+    app: &App,
+    cause: &Cause<'_>,
+    model: &Model,
+    requests: &[Request],
+    approvals: &[Approval],
+    tried: &mut Tried,
+) {
+    let Some(reason) = tried.note(reason_of(model)) else { return };
+    for request in requests.iter().filter(|request| request.model_key.as_ref() == Some(&model.model_key)) {
+        tried.note(reject(app, cause, &request.id, model, &reason).await);
+    }
+    for approval in approvals.iter().filter(|approval| approval.model_key == model.model_key) {
+        tried.note(revoke(app, cause, &approval.id, model, &reason).await);
+    }
 }
 
 fn reason_of(model: &Model) -> Result<Note, Failure> {
@@ -51,41 +112,8 @@ fn reason_of(model: &Model) -> Result<Note, Failure> {
     text.parse().map_err(|_| Failure::Poison("the model's reason cannot be repeated".to_owned()))
 }
 
-/// Open requests and approvals with scopes of the model.
-async fn affected(app: &App, model: &ModelKey) -> Result<(BTreeSet<RequestId>, BTreeSet<ApprovalId>), Failure> {
-    let mut requests = BTreeSet::new();
-    let mut approvals = BTreeSet::new();
-    for entry in app.store.list_all(Index::Parent, &[scopes_of(model)]).await? {
-        if let Ok(chain) = entry.read::<Chain>() {
-            approvals.insert(chain.approval_id);
-        } else if let Some(id) =
-            entry.read::<Value>()?.get("requestId").and_then(Value::as_str).and_then(|id| id.parse().ok())
-        {
-            requests.insert(id);
-        }
-    }
-    // A request that names no scope has no row under the model: it is found among the open ones.
-    for entry in app
-        .store
-        .list_all(Index::List, &store::aggregates::request::requests_in(Some(domain::request::RequestState::Submitted)))
-        .await?
-    {
-        let request: Request = entry.read()?;
-        if request.model_key.as_ref() == Some(model) {
-            requests.insert(request.id);
-        }
-    }
-    Ok((requests, approvals))
-}
-
 /// Rejects a request that nobody could approve any more.
-async fn reject(
-    app: &App,
-    delivery: &Delivery<AuditEvent>,
-    id: &RequestId,
-    model: &Model,
-    reason: &Note,
-) -> Result<(), Failure> {
+async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model, reason: &Note) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
@@ -95,10 +123,9 @@ async fn reject(
             let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
                 return Ok(Step::Done(()));
             };
-            match decide_reject(&found.value, &space.value, reason.clone(), &delivery.actor, delivery.now) {
+            match decide_reject(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(request) => {
-                    let mut tx =
-                        Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
+                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
                     tx.update(&found, &request, &ended_event(&request));
                     tx.count_request(Some(&found.value), Some(&request));
                     Ok(Step::Commit(tx, ()))
@@ -109,13 +136,7 @@ async fn reject(
         .await
 }
 
-async fn revoke(
-    app: &App,
-    delivery: &Delivery<AuditEvent>,
-    id: &ApprovalId,
-    model: &Model,
-    reason: &Note,
-) -> Result<(), Failure> {
+async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model, reason: &Note) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(Step::Done(())) };
@@ -125,10 +146,9 @@ async fn revoke(
             if found.value.state != ApprovalState::Active || any_scope_conforms(&found.value, model) {
                 return Ok(Step::Done(()));
             }
-            match decide_revoke(&found.value, &space.value, reason.clone(), &delivery.actor, delivery.now) {
+            match decide_revoke(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(approval) => {
-                    let mut tx =
-                        Transaction::new(&delivery.actor, delivery.now, &delivery.request_id).because(reason.as_str());
+                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
                     let event = Event::ApprovalRevoked {
                         place: place(&approval),
                         approval_id: approval.id.clone(),

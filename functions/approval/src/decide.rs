@@ -21,6 +21,7 @@ use domain::platform::{ModelKey, Platform};
 use domain::policy::compile::compile;
 use domain::policy::grant::Grant;
 use domain::request::{Request, RequestState};
+use domain::settings::Settings;
 use domain::space::{Space, Workload};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
@@ -70,6 +71,7 @@ struct Seen {
     space: Loaded<Space>,
     workload: Loaded<Workload>,
     model: Loaded<Model>,
+    settings: Settings,
     accounts: Vec<Loaded<Account>>,
     profiles: Vec<ApplicationProfile>,
     /// The last approval under the key, whatever its state: where the key's pointer leads.
@@ -110,6 +112,9 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
     app.store
         .decide(|| async {
             let seen = look(&app, &direct.workload_id, &call.body).await?;
+            if let Some(found) = seen.replaced().filter(|found| is_same_direct(&found.value, &direct, &call)) {
+                return Ok(Step::Done(as_it_stands(&app, found).await?));
+            }
             let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
             write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
         })
@@ -128,17 +133,32 @@ async fn repeated(
     };
     let Some(id) = &end.approval_id else { return Ok(None) };
     let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(None) };
-    let decision = &found.value.decision;
-    let same = ApprovalFields {
-        supersedes: decision.supersedes.clone(),
-        model_id: call.body.model_id.base(),
-        ..call.body.clone()
-    };
-    if same != *decision {
+    if !says_the_same(&call.body, &found.value) {
         return Ok(None);
     }
+    as_it_stands(app, &found).await.map(Some)
+}
+
+/// Whether the active approval is this very decision without a request, taken by the same Lead before: else a narrowing that
+/// is sent twice would supersede itself.
+fn is_same_direct(found: &Approval, direct: &Direct, call: &Call<ApprovalFields>) -> bool {
+    let names_another = direct.fields.supersedes.is_some() && direct.fields.supersedes != found.supersedes;
+    found.request_id.is_none()
+        && found.decided_by == call.actor.sub
+        && found.break_glass == direct.break_glass
+        && !names_another
+        && says_the_same(&direct.fields, found)
+}
+
+/// Whether a body asks for what an approval decided; what it supersedes is derived, and the model's id is its base.
+fn says_the_same(body: &ApprovalFields, found: &Approval) -> bool {
+    let supersedes = found.decision.supersedes.clone();
+    found.decision == ApprovalFields { supersedes, model_id: body.model_id.base(), ..body.clone() }
+}
+
+async fn as_it_stands(app: &App, found: &Loaded<Approval>) -> Result<Answer<ApprovalView>, Problem> {
     let view = crate::views::approval_view(&app.store, &found.value, found.version).await?;
-    Ok(Some(Answer::ok(view).versioned(found.version)))
+    Ok(Answer::ok(view).versioned(found.version))
 }
 
 async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {
@@ -158,9 +178,10 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
     let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
     let last_chains = store.load_many::<Chain>(&ids).await?.into_iter().map(|c| c.value).collect();
+    let (settings, _) = store.settings_in_force().await?;
     let estimates = store.load_estimates(&workload.value.id).await?;
     let has_estimate = versions(estimates.as_ref()).iter().any(|e| e.platform == fields.platform);
-    Ok(Seen { space, workload, model, accounts, profiles, last, last_chains, has_estimate })
+    Ok(Seen { space, workload, model, settings, accounts, profiles, last, last_chains, has_estimate })
 }
 
 async fn write(
@@ -177,6 +198,7 @@ async fn write(
         space: &seen.space.value,
         workload: &seen.workload.value,
         model: &seen.model.value,
+        settings: &seen.settings.bill,
         accounts: &accounts,
         profiles: &seen.profiles,
         replaced: seen.replaced().map(|a| &a.value),

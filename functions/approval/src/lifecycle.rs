@@ -1,4 +1,5 @@
-//! The life of approvals, by the clock: their first day, notices before the end, and the end itself.
+//! The life of approvals, by the clock: their first day, notices before the end, and the end itself; and once more what
+//! decisions about models end.
 //!
 //! Each run asks which approvals are due, instead of trusting that an earlier one came. An approval's end is its own
 //! transaction; its scopes follow from the event. A notice is given once per approval and threshold.
@@ -18,8 +19,8 @@ use serde::Serialize;
 use store::aggregates::approval::approvals_in;
 use store::{Index, Step, StoreError, Transaction};
 
-use crate::App;
 use crate::approvals::place;
+use crate::{App, consequences};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -57,6 +58,7 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<LifecycleRun, Failu
             done.noticed += u32::from(told.unwrap_or_default());
         }
     }
+    consequences::repeat(&app, &tick, &approvals, &mut tried).await?;
     tried.outcome().map(|()| done)
 }
 

@@ -32,8 +32,8 @@ use crate::App;
 use crate::requests::own_spaces;
 use crate::views::ModelView;
 
-/// Events shown with a model: its decisions are few, discoveries rare.
-const HISTORY_EVENTS_SHOWN: usize = 50;
+/// Events shown with a model, the newest: its decisions are few, and discovery may change it daily. The audit log has all.
+const HISTORY_EVENTS_SHOWN: u64 = 50;
 
 /// A model in detail.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -85,7 +85,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Mo
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ModelDetail>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
     let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let history = app.store.history(&keys::model(&key), 0, HISTORY_EVENTS_SHOWN).await?;
+    let after = found.sequence().saturating_sub(HISTORY_EVENTS_SHOWN);
+    let history = app.store.history(&keys::model(&key), after, usize::MAX).await?;
     Ok(Answer::ok(detail(&app, &call.actor, found.value, found.version, history).await?).versioned(found.version))
 }
 

@@ -4,24 +4,19 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
-use domain::approval::{Approval, ApprovalState};
 use domain::authorization::{Action, authorize, is_cut_to_own};
 use domain::calendar::{Month, utc_day};
 use domain::estimate::{SetEstimate, decide_set};
 use domain::ids::{EstimateId, RequestId, WorkloadId};
-use domain::model::Model;
 use domain::outcome::Outcome;
 use domain::people::Actor;
-use domain::platform::ModelKey;
-use domain::request::{
-    Request, RequestFields, RequestState, SubmitContext, decide_reject, decide_submit, decide_withdraw,
-};
+use domain::request::{Request, RequestFields, RequestState, decide_reject, decide_submit, decide_withdraw};
 use domain::space::{Space, Workload};
 use domain::text::Note;
-use lambda::{Answer, Call, Nothing, Page, Problem, Reason, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
 use store::aggregates::estimate::versions;
 use store::aggregates::request::{requests_in, requests_of};
-use store::{Index, Loaded, Order, Step, Transaction};
+use store::{Loaded, Order, Step, Transaction};
 
 use crate::App;
 
@@ -31,34 +26,12 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
     let id = RequestId::new(call.now, app.ids.entropy());
     app.store
         .decide(|| async {
-            let fields = call.body.clone();
-            let (space, workload) = own_workload(&app, &call, &fields.workload_id).await?;
-            let model = named_model(&app, &fields).await?;
-            let active = match (&model, fields.platform) {
-                (Some(model), Some(_)) => {
-                    let key =
-                        Approval::key(&workload.value.id, &model.value.model_key, domain::platform::Tier::Standard);
-                    app.store.load_last_approval(&key).await?.filter(|a| a.value.state == ApprovalState::Active)
-                }
-                _ => None,
-            };
-            let context = SubmitContext {
-                space: &space.value,
-                workload: &workload.value,
-                model: model.as_ref().map(|m| &m.value),
-                has_approval: active.is_some(),
-            };
-            match decide_submit(id.clone(), fields, &context, &call.actor, call.now) {
+            let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
+            let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
+            match decide_submit(id.clone(), call.body.clone(), &seen.context(), &call.actor, call.now) {
                 Outcome::Changed(request) => {
                     let mut tx = call.transaction();
-                    let event = Event::RequestSubmitted {
-                        place: place(&request),
-                        request_id: request.id.clone(),
-                        model_key: request.model_key.clone(),
-                    };
-                    tx.create(&request, &event);
-                    tx.unless_changed(&workload);
-                    tx.count_request(None, Some(&request));
+                    tx.submit_request(&seen, &request);
                     set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
                     let location = format!("/v1/requests/{}", request.id);
                     Ok(call
@@ -109,17 +82,13 @@ async fn set_first_estimate(
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Request>>>, Problem> {
     let state: Option<RequestState> = call.query.one_of("state")?;
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
-    let own = own_spaces(&app, &call.actor, call.action).await?;
-    let (index, partitions) = match &workload {
-        Some(workload) => (Index::Parent, vec![requests_of(workload)]),
-        None => (Index::List, requests_in(state)),
-    };
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = sight.listed(&app.store, workload.as_ref(), requests_of, requests_in(state)).await?;
     let wanted_page = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let request: Request = entry.read()?;
-        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == request.space_id));
-        let wanted = state.is_none_or(|s| request.state == s);
-        Ok((visible && wanted).then_some(Versioned { version: entry.version()?, value: request }))
+        let is_shown = sight.includes(&request.space_id) && state.is_none_or(|s| request.state == s);
+        Ok(is_shown.then_some(Versioned { version: entry.version()?, value: request }))
     });
     Ok(Answer::ok(page.await?))
 }
@@ -183,13 +152,6 @@ pub(crate) async fn own_spaces(app: &App, actor: &Actor, action: Action) -> Resu
         return Ok(Some(app.store.list_spaces_of_owner(&actor.sub).await?));
     }
     Ok(None)
-}
-
-async fn named_model(app: &App, fields: &RequestFields) -> Result<Option<Loaded<Model>>, Problem> {
-    match fields.platform.zip(fields.model_id.as_ref()) {
-        None => Ok(None),
-        Some((platform, id)) => Ok(app.store.load::<Model>(ModelKey::of(platform, &id.base()).as_str()).await?),
-    }
 }
 
 /// A workload of the actor's own, with its Space; anybody else's is as if it did not exist.

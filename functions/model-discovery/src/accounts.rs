@@ -16,7 +16,7 @@ use domain::model::application::{
     ApplicationProfile, ListedApplicationProfile, is_application_profile, merge_application_profile,
 };
 use domain::outcome::Outcome;
-use lambda::Tick;
+use lambda::{Failure, Tick, Tried};
 use reader::NoEntry;
 use serde::Serialize;
 use store::{Step, StoreError, Transaction};
@@ -47,29 +47,11 @@ pub struct ProfileSummary {
 type Place = (AccountId, Region);
 type Answer = Result<Vec<ListedApplicationProfile>, String>;
 
-/// Reads every account and records what changed.
-pub(crate) async fn discover(app: &Arc<App>, tick: &Tick) -> Result<ProfileSummary, StoreError> {
+/// Reads every account, and records what changed in each as soon as it was read.
+pub(crate) async fn discover(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<ProfileSummary, Failure> {
     let mut summary = ProfileSummary::default();
-    let accounts = app.store.list_active_accounts().await?;
-    for ((account, region), answer) in read(app, accounts).await {
-        match answer {
-            Ok(listed) => {
-                summary.places += 1;
-                summary.listed += listed.len();
-                summary.changed += record_place(app, tick, &account, &region, &listed).await?;
-            }
-            Err(why) => {
-                tracing::warn!(account = %account, region = %region, why, "application profiles are unknown; the last snapshot stands");
-                summary.unknown.insert(format!("{account}/{region}"), why);
-            }
-        }
-    }
-    Ok(summary)
-}
-
-async fn read(app: &Arc<App>, accounts: Vec<Account>) -> BTreeMap<Place, Answer> {
-    let mut waiting = accounts.into_iter();
-    let (mut reading, mut read) = (JoinSet::new(), BTreeMap::new());
+    let mut waiting = app.store.list_active_accounts().await?.into_iter();
+    let mut reading = JoinSet::new();
     loop {
         while reading.len() < ACCOUNTS_AT_ONCE
             && let Some(account) = waiting.next()
@@ -78,9 +60,32 @@ async fn read(app: &Arc<App>, accounts: Vec<Account>) -> BTreeMap<Place, Answer>
             reading.spawn(async move { read_account(&app, &account).await });
         }
         match reading.join_next().await {
-            Some(Ok(answers)) => read.extend(answers),
+            Some(Ok(answers)) => record_account(app, tick, answers, &mut summary, tried).await,
             Some(Err(error)) => tracing::error!(error = %error, "the reading of an account broke off"),
-            None => return read,
+            None => return Ok(summary),
+        }
+    }
+}
+
+async fn record_account(
+    app: &App,
+    tick: &Tick,
+    answers: Vec<(Place, Answer)>,
+    summary: &mut ProfileSummary,
+    tried: &mut Tried,
+) {
+    for ((account, region), answer) in answers {
+        match answer {
+            Ok(listed) => {
+                summary.places += 1;
+                summary.listed += listed.len();
+                let changed = record_place(app, tick, &account, &region, &listed).await.map_err(Failure::from);
+                summary.changed += tried.note(changed).unwrap_or_default();
+            }
+            Err(why) => {
+                tracing::warn!(account = %account, region = %region, why, "application profiles are unknown; the last snapshot stands");
+                summary.unknown.insert(format!("{account}/{region}"), why);
+            }
         }
     }
 }

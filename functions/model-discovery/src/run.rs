@@ -14,7 +14,7 @@ use domain::model::{Discovery, Model, RegionAnswer, merge_catalog, merge_discove
 use domain::outcome::Outcome;
 use domain::platform::{ModelId, ModelKey, Platform};
 use jiff::Timestamp;
-use lambda::{Failure, Tick};
+use lambda::{Failure, Tick, Tried};
 use serde::Serialize;
 use store::{Step, Store, StoreError, Transaction};
 
@@ -96,19 +96,25 @@ pub(crate) async fn discover(app: Arc<App>, tick: Tick) -> Result<Summary, Failu
     Ok(summary)
 }
 
-async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, StoreError> {
+async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, Failure> {
     let readings = read_regions(&app.platform.aws, &regions_to_read(app).await?).await;
     let mut summary = summary_of(&readings);
     let seen = Discovery::of(&readings.into_iter().map(|(region, reading)| (region, reading.answer)).collect());
     let known: BTreeMap<ModelKey, Model> =
         app.store.list_models().await?.into_iter().map(|row| (row.model.model_key.clone(), row.model)).collect();
 
+    let mut tried = Tried::default();
     let mut keys: BTreeSet<ModelKey> = known.keys().cloned().collect();
     for subject in subjects(&known, &seen) {
         let key = subject.key();
         let effect = match subject.merge(known.get(&key), &seen, tick.now) {
             // The list may lag behind the table; only a change is worth a consistent read.
-            Outcome::Changed(_) => record(&app.store, tick, &subject, &key, &seen).await?,
+            Outcome::Changed(_) => {
+                let recorded = record(&app.store, tick, &subject, &key, &seen).await.map_err(Failure::from);
+                // One that is not recorded is not announced either; the repetition does both.
+                let Some(effect) = tried.note(recorded) else { continue };
+                effect
+            }
             Outcome::AlreadyDone | Outcome::Refused(_) => Effect::Unchanged,
         };
         match effect {
@@ -118,9 +124,11 @@ async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, StoreError> {
         }
         keys.insert(key);
     }
-    summary.profiles = accounts::discover(app, tick).await?;
-    summary.announced = announce(&app.store, tick, &keys).await?;
-    Ok(summary)
+    let profiles = accounts::discover(app, tick, &mut tried).await;
+    summary.profiles = tried.note(profiles).unwrap_or_default();
+    let announced = announce(&app.store, tick, &keys).await.map_err(Failure::from);
+    summary.announced = tried.note(announced).unwrap_or_default();
+    tried.outcome().map(|()| summary)
 }
 
 /// The regions of the accounts in governance, and those that the deployment names.

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
 use domain::anchor::{Anchor, AnchorRef, decide_claim_proposed};
-use domain::approval::{Approval, ApprovalState};
 use domain::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
-use domain::model::Model;
 use domain::outcome::Outcome;
-use domain::platform::{ModelKey, Tier};
 use domain::proposal::{Proposal, ProposalState, Proposed, decide_answer};
-use domain::request::{RequestFields, SubmitContext, decide_submit};
+use domain::request::{RequestFields, decide_submit};
 use domain::space::Space;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
@@ -129,30 +126,10 @@ async fn submit_proposed(
     (id, fields): (RequestId, RequestFields),
 ) -> Result<(), Problem> {
     let (workload, _) = app.workload(&fields.workload_id).await?;
-    let key = fields.platform.zip(fields.model_id.as_ref()).map(|(platform, id)| ModelKey::of(platform, &id.base()));
-    let model = match &key {
-        Some(key) => app.store.load::<Model>(key.as_str()).await?.map(|loaded| loaded.value),
-        None => None,
-    };
-    let has_approval = match &key {
-        Some(key) => {
-            let of = Approval::key(&workload.value.id, key, Tier::Standard);
-            let last = app.store.load_last_approval(&of).await?;
-            last.is_some_and(|approval| approval.value.state == ApprovalState::Active)
-        }
-        None => false,
-    };
-    let context = SubmitContext { space, workload: &workload.value, model: model.as_ref(), has_approval };
-    match decide_submit(id, fields, &context, &call.actor, call.now) {
+    let seen = app.store.load_submission(space.clone(), workload, &fields).await?;
+    match decide_submit(id, fields, &seen.context(), &call.actor, call.now) {
         Outcome::Changed(request) => {
-            let event = Event::RequestSubmitted {
-                place: Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() },
-                request_id: request.id.clone(),
-                model_key: request.model_key.clone(),
-            };
-            tx.create(&request, &event);
-            tx.unless_changed(&workload);
-            tx.count_request(None, Some(&request));
+            tx.submit_request(&seen, &request);
             Ok(())
         }
         Outcome::AlreadyDone => Ok(()),

@@ -1,7 +1,8 @@
 //! The nightly check of every live role against what is approved on it, and the findings.
 //!
-//! Roles are read side by side and recorded one after another. Whatever a run did not get to, the next one does: a finding
-//! and its repair are written together, once, and a role that is as it was writes nothing.
+//! First it ends what restrictions of models end, should their own event have missed a scope: then that is not approved.
+//! Roles are read side by side, and each is recorded as soon as it was read. Whatever a run did not get to, the next one
+//! does: a finding and its repair are written together, once, and a role that is as it was writes nothing.
 
 mod record;
 
@@ -19,7 +20,7 @@ use domain::ids::{DriftId, ScopeId};
 use domain::instructions::Trust;
 use domain::map::{self, MapFound, TagHolder};
 use domain::space::Workload;
-use lambda::{Answer, Call, Failure, Page, Problem, Tick, list_page};
+use lambda::{Answer, Call, Failure, Page, Problem, Tick, Tried, list_page};
 use reader::NoEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,8 +28,8 @@ use store::aggregates::drift::drift_in;
 use store::{Index, Order};
 use tokio::task::JoinSet;
 
-use crate::App;
 use crate::live::{AT_NIGHT, Looked, ReadError, Reader};
+use crate::{App, chains};
 
 /// Roles read side by side: one takes some ten calls of a fifth of a second, and IAM throttles an account at about
 /// twenty calls a second; a thousand roles are read within the function's five minutes.
@@ -71,8 +72,17 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Dr
 /// Checks every role on which a scope is implemented. What fails on one role is tried again with the whole run, which
 /// then finds the others done.
 pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> {
-    let roles = governed_roles(&app).await?;
-    let readers = Arc::new(readers_of(&app, roles.iter().map(|(role, _)| role)).await);
+    let mut tried = Tried::default();
+    let ended = chains::end_restricted(&app, &tick, &mut tried).await;
+    tried.note(ended);
+    let checked = check_roles(&app, &tick, &mut tried).await;
+    let run = tried.note(checked).unwrap_or_default();
+    tried.outcome().map(|()| run)
+}
+
+async fn check_roles(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<DriftRun, Failure> {
+    let roles = governed_roles(app).await?;
+    let readers = Arc::new(readers_of(app, roles.iter().map(|(role, _)| role)).await);
     let mut run = DriftRun::default();
     if readers.values().any(|reader| matches!(reader, Err(ReadError::NoEntry(NoEntry::NotConfigured)))) {
         // A fact about the deployment, not about any role.
@@ -83,14 +93,12 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> 
     let open = app.store.list_open_drift().await?;
     // Roles on which something is approved, until the check says otherwise.
     let mut governed: BTreeSet<DriftId> = roles.iter().map(|(role, _)| finding_id(role)).collect();
-    let mut failure = None;
     let checks = roles.into_iter().map(|(role, anchor)| {
-        let (app, readers) = (Arc::clone(&app), Arc::clone(&readers));
+        let (app, readers) = (Arc::clone(app), Arc::clone(&readers));
         async move { (finding_id(&role), check(&app, &readers, role, anchor).await) }
     });
-    let mut seen = side_by_side(checks).await;
-    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (id, checked) in seen {
+    let mut checks = SideBySide::of(checks);
+    while let Some((id, checked)) = checks.next().await {
         let recorded = match checked {
             Ok(None) => {
                 governed.remove(&id);
@@ -98,24 +106,21 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> 
             }
             Ok(Some(checked)) => {
                 run.count(&checked.seen);
-                record::map_tags(&app, &tick, &checked).await.and(record::seen(&app, &tick, &checked).await)
+                record::map_tags(app, tick, &checked).await.and(record::seen(app, tick, &checked).await)
             }
             Err(error) => Err(error),
         };
-        match recorded {
-            Ok(recorded) => run.tasks_opened += u32::from(recorded.opened_task),
-            Err(error) => {
-                tracing::error!(drift.id = %id, error = %error, "a role could not be checked");
-                failure = Some(error);
-            }
-        }
+        let recorded = recorded.inspect_err(|error| {
+            tracing::error!(drift.id = %id, error = %error, "a role could not be checked");
+        });
+        run.tasks_opened += u32::from(tried.note(recorded).is_some_and(|recorded| recorded.opened_task));
     }
     for finding in open.iter().filter(|f| !governed.contains(&f.id)) {
-        record::closed(&app, &tick, &finding.id).await?;
+        tried.note(record::closed(app, tick, &finding.id).await);
     }
     let still_open: BTreeSet<_> = app.store.list_open_drift().await?.into_iter().map(|f| f.id).collect();
     run.resolved = u32::try_from(open.iter().filter(|f| !still_open.contains(&f.id)).count()).unwrap_or(u32::MAX);
-    failure.map_or(Ok(run), Err)
+    Ok(run)
 }
 
 impl DriftRun {
@@ -149,7 +154,11 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
             ((partition, account), reader)
         }
     };
-    side_by_side(accounts.into_iter().map(assume)).await.into_iter().collect()
+    let (mut assumed, mut readers) = (SideBySide::of(accounts.into_iter().map(assume)), Readers::new());
+    while let Some((account, reader)) = assumed.next().await {
+        readers.insert(account, reader);
+    }
+    readers
 }
 
 /// What is seen of one role; `None` while no scope on it is implemented.
@@ -196,22 +205,34 @@ fn map_found(chains: &[Chain], live: &LiveRole) -> Vec<(ScopeId, MapFound)> {
     news.collect()
 }
 
-/// Awaits everything, a few at a time, in any order.
-async fn side_by_side<T, F>(work: impl Iterator<Item = F>) -> Vec<T>
+/// Work that goes on a few pieces at a time, and is taken in the order in which it ends.
+struct SideBySide<I, T> {
+    waiting: I,
+    running: JoinSet<T>,
+}
+
+impl<I, F, T> SideBySide<I, T>
 where
-    T: Send + 'static,
+    I: Iterator<Item = F> + Send,
     F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
 {
-    let (mut running, mut done) = (JoinSet::new(), Vec::new());
-    for next in work {
-        if running.len() >= AT_ONCE_MAX {
-            done.extend(running.join_next().await.and_then(Result::ok));
+    fn of(waiting: I) -> Self {
+        Self { waiting, running: JoinSet::new() }
+    }
+
+    /// What ended next; none when all has.
+    async fn next(&mut self) -> Option<T> {
+        loop {
+            while self.running.len() < AT_ONCE_MAX
+                && let Some(next) = self.waiting.next()
+            {
+                self.running.spawn(next);
+            }
+            // A task ends without a result only if it panics, and nothing here can.
+            if let Ok(done) = self.running.join_next().await? {
+                return Some(done);
+            }
         }
-        running.spawn(next);
     }
-    // A task ends without a result only if it panics, and nothing here can.
-    while let Some(ended) = running.join_next().await {
-        done.extend(ended.ok());
-    }
-    done
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::checked_text;
 use crate::digest::Digest;
 use crate::ids::EventId;
 use crate::people::{Actor, Role};
@@ -14,6 +15,12 @@ use crate::text::Sub;
 
 /// Bytes one event may have: SQS and SNS take 256 KB a batch of ten.
 pub const EVENT_BYTES_MAX: usize = 24 * 1024;
+
+checked_text! {
+    /// What an event happened to, as events name it. Its length is a sort key's, of which it is a part in the audit list.
+    AggregateName, "aggregate", "must be what an event's `aggregate` names, such as APPROVAL#apr_…, at most 1,024 bytes",
+    |t| t.len() <= 1024 && t.split_once('#').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty())
+}
 
 /// Who did it, as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

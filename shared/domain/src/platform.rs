@@ -65,6 +65,22 @@ pub enum ModelAction {
     Agents,
 }
 
+impl ModelAction {
+    /// The action's name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoke => "invoke",
+            Self::Stream => "stream",
+            Self::Inference => "inference",
+            Self::Batch => "batch",
+            Self::CountTokens => "count-tokens",
+            Self::Files => "files",
+            Self::Agents => "agents",
+        }
+    }
+}
+
 /// Whether agents may use the model; always an approval of its own.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema, Default,
@@ -141,6 +157,14 @@ impl ModelKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn actions_are_named_as_on_the_wire() -> serde_json::Result<()> {
+        for action in Platform::ALL.into_iter().flat_map(Platform::actions) {
+            assert_eq!(serde_json::to_value(action)?, action.as_str());
+        }
+        Ok(())
+    }
 
     #[test]
     fn context_length_variants_fold_into_the_base_id_and_versions_do_not() -> Result<(), crate::text::MalformedText> {

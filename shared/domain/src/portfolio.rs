@@ -132,11 +132,13 @@ pub struct Portfolio {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Slice {
-    /// Spend, in US dollars.
+    /// Spend of all cards, in US dollars.
     pub actual: Money,
+    /// How much of it is on cards without an estimate: there is nothing to compare it with, so the variance leaves it out.
+    pub actual_without_estimate: Money,
     /// The estimates' share; none if no workload has one.
     pub estimate_share: Option<Money>,
-    /// Actual of the workloads that have an estimate against that estimate.
+    /// The rest of the actual, of the workloads that have an estimate, against that estimate.
     pub variance: Variance,
     /// How many cards.
     pub cards: u64,
@@ -297,10 +299,12 @@ fn slice_of(cards: &[PlacedCard<'_>]) -> Slice {
     let figures = || cards.iter().map(|placed| &placed.card.figures);
     let planned = || figures().filter_map(|f| f.estimate_share.as_ref().map(|share| (f.actual.amount, share.amount)));
     let estimate = planned().map(|(_, share)| share).reduce(|one, other| one + other);
+    let actual: Decimal = figures().map(|f| f.actual.amount).sum();
     let actual_of_planned: Decimal = planned().map(|(actual, _)| actual).sum();
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     Slice {
-        actual: Money::usd(figures().map(|f| f.actual.amount).sum::<Decimal>().normalize()),
+        actual: Money::usd(actual.normalize()),
+        actual_without_estimate: Money::usd((actual - actual_of_planned).normalize()),
         estimate_share: estimate.map(Money::usd),
         variance: Variance::of(actual_of_planned, estimate),
         cards: count(cards.len()),
@@ -456,6 +460,7 @@ mod tests {
         let total = &portfolio.total;
         assert_eq!((total.actual.amount, total.cards, total.without_estimate), (Decimal::from(160), 2, 1));
         assert_eq!(total.variance.percent, Some(Decimal::from(10)));
+        assert_eq!(total.actual_without_estimate.amount, Decimal::from(50), "what the variance leaves out is named");
         assert_eq!(portfolio.by_hierarchy.len(), 2);
         let by_model: Decimal = portfolio.by_model.iter().map(|m| m.actual.amount).sum();
         assert_eq!(by_model, total.actual.amount);

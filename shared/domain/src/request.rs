@@ -20,6 +20,16 @@ use crate::text::{Note, Sub};
 /// Scopes one request or approval may hold: a transaction takes 100 actions, and a scope takes up to four of them.
 pub const SCOPES_MAX: usize = 20;
 
+/// Bytes of a named inference profile: twice the longest ARN that AWS makes, and twenty of them fit an item with room to spare.
+pub const INFERENCE_PROFILE_BYTES_MAX: usize = 256;
+
+/// Entries that a list of `agentic` may hold: more than any platform has actions of agents, and each becomes part of a
+/// policy, of which a role holds 10,240 characters.
+pub const AGENTIC_ENTRIES_MAX: usize = 50;
+
+/// Bytes of one entry of `agentic`: as long as a service principal or an action's name can be in IAM.
+const AGENTIC_ENTRY_BYTES_MAX: usize = 128;
+
 /// One row of a request: an account and region, and what else the owner chose to name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -228,6 +238,8 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     if fields.scopes.iter().collect::<BTreeSet<_>>().len() != fields.scopes.len() {
         return invalid("`scopes` names the same scope twice; leave one out");
     }
+    check_profile_names(fields.scopes.iter().map(|scope| scope.inference_profile.as_deref()))?;
+    check_agentic_size(fields.agentic.as_ref())?;
     if fields.model_id.is_some() && fields.platform.is_none() {
         return invalid("`platform` is missing; a model id means something only on a platform");
     }
@@ -257,6 +269,38 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     Ok(())
 }
 
+/// Whether the profiles that scopes name could be names of profiles at all; which of them there are is asked later.
+///
+/// # Errors
+/// [`RefusalKind::LimitExceeded`], or [`RefusalKind::InvalidValue`] for what is no id and no ARN.
+pub(crate) fn check_profile_names<'a>(named: impl Iterator<Item = Option<&'a str>>) -> Result<(), Refusal> {
+    for name in named.flatten() {
+        if name.len() > INFERENCE_PROFILE_BYTES_MAX {
+            let detail =
+                format!("`inferenceProfile` has at most {INFERENCE_PROFILE_BYTES_MAX} bytes; give its id or ARN");
+            return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
+        }
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            let detail = "`inferenceProfile` is the id or ARN of a profile, or left out; GET /v1/models/{modelKey} lists the system's own";
+            return Err(Refusal::new(RefusalKind::InvalidValue, detail));
+        }
+    }
+    Ok(())
+}
+
+fn check_agentic_size(agentic: Option<&Agentic>) -> Result<(), Refusal> {
+    let Some(agentic) = agentic else { return Ok(()) };
+    for (field, entries) in [("mcpServers", &agentic.mcp_servers), ("actions", &agentic.actions)] {
+        if entries.len() > AGENTIC_ENTRIES_MAX || entries.iter().any(|entry| entry.len() > AGENTIC_ENTRY_BYTES_MAX) {
+            let detail = format!(
+                "`agentic.{field}` holds at most {AGENTIC_ENTRIES_MAX} entries of {AGENTIC_ENTRY_BYTES_MAX} bytes; name only what the agents need"
+            );
+            return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
+        }
+    }
+    Ok(())
+}
+
 /// Whether these actions may stand together on a platform and tier.
 ///
 /// # Errors
@@ -269,11 +313,14 @@ pub fn check_actions(
     complete: bool,
 ) -> Result<(), Refusal> {
     let invalid = |detail: String| Err(Refusal::new(RefusalKind::InvalidValue, detail));
+    check_agentic_size(agentic)?;
     if let Some(foreign) = actions.iter().find(|a| !platform.actions().contains(a)) {
+        let known: Vec<&str> = platform.actions().iter().map(|action| action.as_str()).collect();
         return invalid(format!(
-            "`actions`: {foreign:?} does not exist on {}; it knows {:?}",
+            "`actions`: `{}` does not exist on {}; it knows {}",
+            foreign.as_str(),
             platform.display_name(),
-            platform.actions()
+            known.join(", ")
         ));
     }
     if complete && actions.is_empty() {

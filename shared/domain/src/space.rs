@@ -113,7 +113,7 @@ pub struct BusinessCase {
     /// What it is measured against, per year, in US dollars.
     pub annual_baseline: Money,
     /// The share of the baseline that is aimed at, in per cent, 0 to 100.
-    #[serde(with = "rust_decimal::serde::str")]
+    #[serde(with = "crate::money::decimal_text")]
     #[schemars(with = "String")]
     pub target_percent: Decimal,
 }

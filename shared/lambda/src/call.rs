@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::authorization::Action;
+use domain::outcome::{Refusal, RefusalKind};
 use domain::people::Actor;
 use domain::text::Sub;
 use jiff::Timestamp;
@@ -84,9 +85,18 @@ impl Path {
     /// A parameter as the id or name that it must be.
     ///
     /// # Errors
-    /// 404: what cannot be an id of such a thing is answered like one that does not exist.
-    pub fn parse<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
-        self.get(name).parse().map_err(|_| Problem::not_found())
+    /// 404, as for one that does not exist, and with the form that it would have: nobody learns from that what there is.
+    pub fn parse<T>(&self, name: &str) -> Result<T, Problem>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        let given = self.get(name);
+        given.parse().map_err(|why: T::Err| {
+            // Some rules repeat what was given; it is as long as its sender liked.
+            let why = why.to_string().replace(given, &shown(given));
+            Refusal::new(RefusalKind::NotFound, format!("`{name}` in the path: {why}")).into()
+        })
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
@@ -207,6 +217,16 @@ mod tests {
             assert!(Query::parse(odd).is_ok(), "{odd}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn what_is_no_id_is_not_found_and_told_which_form_an_id_has() {
+        let mut path = Path::default();
+        path.insert("id", &format!("apr_{}", "1".repeat(5_000)));
+        let refused = path.parse::<domain::ids::RequestId>("id").map_err(|p| (p.status, p.kind, p.detail));
+        let (status, kind, detail) = refused.err().unwrap_or_default();
+        assert_eq!((status, kind), (404, "not-found"));
+        assert!(detail.contains("`req_…`") && detail.len() < 300, "{detail}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub async fn list_page<T>(
     read: impl Fn(&Entry) -> Result<Option<T>, StoreError> + Send,
 ) -> Result<Page<T>, Problem> {
     let limit = request.limit as usize;
-    let mut after = request.after.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let mut after = request.sort_key()?;
     let mut items: Vec<T> = Vec::new();
     loop {
         let entries = store.list(index, partitions, after.as_deref(), ENTRIES_PER_READ, order).await?;

@@ -15,6 +15,8 @@ pub const LIMIT_DEFAULT: u32 = 50;
 pub const LIMIT_MAX: u32 = 100;
 /// A cursor is a store key of a few hundred bytes.
 const CURSOR_BYTES_MAX: usize = 2_048;
+/// Bytes of a sort key (DynamoDB quota); a longer text, or none at all, is no key and would be refused by the table.
+const SORT_KEY_BYTES_MAX: usize = 1_024;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +24,7 @@ pub struct PageRequest {
     /// 1 to [`LIMIT_MAX`].
     pub limit: u32,
     /// Where the page before ended, as [`Page::new`] was told. Callers can make one up: whoever uses it as a store key
-    /// takes only the sort key from it, never the partition.
+    /// takes only the sort key from it, never the partition, by [`PageRequest::sort_key`].
     pub after: Option<Value>,
 }
 
@@ -56,6 +58,24 @@ impl<T> Page<T> {
 }
 
 impl PageRequest {
+    /// The sort key after which the page begins; none for the first.
+    ///
+    /// # Errors
+    /// 422 for a cursor that is none.
+    pub fn sort_key(&self) -> Result<Option<String>, Problem> {
+        let Some(after) = &self.after else { return Ok(None) };
+        let key = after.as_str().filter(|key| (1..=SORT_KEY_BYTES_MAX).contains(&key.len()));
+        key.map(|key| Some(key.to_owned())).ok_or_else(not_a_cursor)
+    }
+
+    /// The number after which the page begins, of a list that is ordered by one; zero for the first.
+    ///
+    /// # Errors
+    /// 422 for a cursor that is none.
+    pub fn number(&self) -> Result<u64, Problem> {
+        self.after.as_ref().map_or(Ok(0), |after| after.as_u64().ok_or_else(not_a_cursor))
+    }
+
     pub(crate) fn from_query(query: &Query) -> Result<Self, Problem> {
         let limit = match query.get("limit") {
             None => LIMIT_DEFAULT,
@@ -75,7 +95,11 @@ fn decode(cursor: &str) -> Result<Value, Problem> {
         .filter(|c| c.len() <= CURSOR_BYTES_MAX)
         .and_then(|c| URL_SAFE_NO_PAD.decode(c).ok())
         .and_then(|json| serde_json::from_slice(&json).ok())
-        .ok_or_else(|| Problem::invalid("`cursor` is not one that this list gave; begin again without it"))
+        .ok_or_else(not_a_cursor)
+}
+
+fn not_a_cursor() -> Problem {
+    Problem::invalid("`cursor` is not one that this list gave; begin again without it")
 }
 
 #[cfg(test)]
@@ -102,5 +126,16 @@ mod tests {
             assert_eq!(refused.map_err(|p| p.status), Err(422), "{bad}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_cursor_that_the_table_could_not_take_as_a_key_is_refused() {
+        let page = |after: Value| PageRequest { limit: 1, after: Some(after) };
+        assert_eq!(page("TASK#1".into()).sort_key(), Ok(Some("TASK#1".to_owned())));
+        for odd in [Value::from(""), "x".repeat(1_025).into(), 7.into(), Value::Null] {
+            assert_eq!(page(odd.clone()).sort_key().map_err(|p| p.status), Err(422), "{odd}");
+        }
+        assert_eq!(page(7.into()).number(), Ok(7));
+        assert_eq!(page("7".into()).number().map_err(|p| p.status), Err(422));
     }
 }

@@ -75,6 +75,12 @@ impl<A> Loaded<A> {
     pub fn updated_under(self, value: A) -> Self {
         Self { value, version: self.version + 1, ..self }
     }
+
+    /// The sequence of its last event: how many there are.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
 }
 
 /// The digest of a thing's state, rows included.

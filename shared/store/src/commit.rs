@@ -179,6 +179,11 @@ fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreE
         },
         _ => Vec::new(),
     };
+    // An item is wider than DynamoDB takes, or a key: the same call would be refused for ever.
+    if let Some(refused) = reasons.iter().find(|reason| reason.code() == Some("ValidationError")) {
+        let why = refused.message().unwrap_or("an item is too large");
+        return StoreError::TooLarge(format!("the table does not take this: {why}; shorten the texts and send again"));
+    }
     let failed: Vec<(&Guard, &str)> =
         guards.iter().zip(&reasons).filter_map(|(g, r)| r.code().filter(|c| *c != "None").map(|c| (g, c))).collect();
     let conditions = || failed.iter().filter(|(_, code)| *code == "ConditionalCheckFailed").map(|(guard, _)| *guard);
@@ -194,5 +199,37 @@ fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreE
         (None, Some("TransactionConflict")) => StoreError::Conflict,
         (None, Some("ThrottlingError" | "ProvisionedThroughputExceeded")) => StoreError::Throttled,
         _ => StoreError::of_call("TransactWriteItems", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::CancellationReason;
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    type Failed = Box<dyn std::error::Error>;
+
+    fn cancelled(codes: &[&str]) -> Result<SdkError<TransactWriteItemsError>, Failed> {
+        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).message("too wide").build());
+        let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
+        let response = HttpResponse::new(400.try_into()?, SdkBody::empty());
+        Ok(SdkError::service_error(TransactWriteItemsError::TransactionCanceledException(cancelled.build()), response))
+    }
+
+    #[test]
+    fn an_item_that_the_table_never_takes_is_too_large_and_no_race_that_was_lost() -> Result<(), Failed> {
+        let guards = [Guard::Nothing, Guard::Version("REQUEST#req_1".to_owned())];
+        let refused = meaning(cancelled(&["ValidationError", "None"])?, &guards);
+        assert!(!refused.is_lost_race());
+        assert!(matches!(refused, StoreError::TooLarge(why) if why.contains("too wide") && why.contains("shorten")));
+        let moved = meaning(cancelled(&["None", "ConditionalCheckFailed"])?, &guards);
+        assert!(matches!(moved, StoreError::VersionMoved(name) if name == "REQUEST#req_1"));
+        let conflict = meaning(cancelled(&["TransactionConflict", "None"])?, &guards);
+        assert!(matches!(conflict, StoreError::Conflict));
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use local::bus::Deliveries;
 use serde_json::{Value, json};
-use system_tests::{ADA, CHECKOUT, CHEN, LENA, PETRA, World, approval, number, places, text};
+use system_tests::{ADA, CHECKOUT, CHEN, LENA, NOVA_LITE, PETRA, World, approval, model_key, number, places, text};
 
 use super::week::Week;
 
@@ -27,6 +27,21 @@ async fn the_chains_of_the_week_are_intact_and_cover_every_change() -> anyhow::R
     let decided = history.first().cloned().unwrap_or_default();
     assert_eq!((&decided["type"], &decided["by"]["sub"]), (&json!("approval.decided"), &json!("lena")));
     assert_eq!(decided["payload"]["digest"], json!(week.checkout.digest));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_model_shows_the_newest_of_its_history() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let key = model_key("bedrock", NOVA_LITE);
+    for n in 0..52 {
+        world.decide_model(&key, json!({ "decision": "approved", "reason": format!("reason {n}") })).await?;
+    }
+    let model = world.get(LENA, &format!("/v1/models/{key}")).await?.ok()?;
+    let history = model["history"].as_array().cloned().unwrap_or_default();
+    let last = history.last().cloned().unwrap_or_default();
+    assert_eq!((history.len(), &last["payload"]["reason"]), (50, &json!("reason 51")));
     Ok(())
 }
 

@@ -1,10 +1,13 @@
 //! What a Lead does about a gap starts the thing that it names: a request proposed to an owner, a decision about a model.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
+use local::seam::Seam;
 use local::stack::Options;
 use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
-use system_tests::{CHECKOUT, LENA, NOVA_LITE, PETRA, SAMIR, World, model_key, text, texts};
+use system_tests::{CHECKOUT, Interlude, LENA, NOVA_LITE, PETRA, SAMIR, World, model_key, text, texts};
 
 const NOVA_RESOURCE: &str = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0";
 
@@ -17,6 +20,10 @@ struct Acted {
 impl Acted {
     /// Two callers that nobody approved: an application's role and a person's.
     async fn read() -> anyhow::Result<Self> {
+        Self::read_through(Seam::default()).await
+    }
+
+    async fn read_through(seam: Seam) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let cur = folder.path().join(bill::EXPORT);
         let call = |role: &str, region: &'static str, cost: &str| Line {
@@ -31,7 +38,7 @@ impl Acted {
         let sso = "AWSReservedSSO_Dev_0a";
         let lines = [call("app", "us-east-1", "3"), call("app", "us-west-2", "4"), call(sso, "us-east-1", "5")];
         bill::write(&cur, "first", &lines, 1)?;
-        let world = World::start(Options { cur: Some(cur), ..Options::default() }).await?;
+        let world = World::start(Options { cur: Some(cur), seam, ..Options::default() }).await?;
         world.organisation().await?;
         let workload = world.ready_workload(PETRA, "Checkout").await?;
         world.schedule("cur-ingestion").await?;
@@ -82,6 +89,31 @@ async fn approving_a_gap_proposes_a_prefilled_request_that_its_owner_submits() -
     assert_eq!((&request["scopes"], &request["kind"]), (&asked["scopes"], &json!("new-access")));
     let row = acted.world.get(LENA, &format!("/v1/models/{}", model_key("bedrock", NOVA_LITE))).await?.ok()?;
     assert_eq!(row["counts"]["underReview"], 2, "the AI Models table counts what is under review");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_that_is_accepted_while_its_model_is_blocked_is_refused() -> anyhow::Result<()> {
+    let interlude = Interlude::default();
+    let acted = Arc::new(Acted::read_through(interlude.seam()).await?);
+    let gap = acted.gap("not-business-approved").await?;
+    let target = json!({ "workloadId": acted.workload });
+    acted.act(&gap, &json!({ "action": "approve", "rationale": "the checkout's", "target": target })).await?.ok()?;
+    let proposals = acted.world.list(PETRA, "/v1/proposals").await?;
+    let accept = format!("/v1/proposals/{}/accept", text(proposals.first().context("a proposal")?, "/id")?);
+    interlude.hold("\"REQUEST#");
+    let accepting = {
+        let acted = Arc::clone(&acted);
+        tokio::spawn(async move { acted.world.post(PETRA, &accept, &json!({})).await })
+    };
+    interlude.begun().await;
+    let blocked = json!({ "decision": "blocked", "reason": "a leak was found" });
+    acted.world.decide_model(&model_key("bedrock", NOVA_LITE), blocked).await?;
+    interlude.end();
+    assert_eq!(accepting.await??.refusal(), (409, "model-blocked"));
+    let proposals = acted.world.list(PETRA, "/v1/proposals").await?;
+    assert_eq!(texts(&proposals, "state"), ["proposed"], "nothing of the answer was written");
+    assert_eq!(acted.world.list(LENA, "/v1/requests").await?.len(), 0);
     Ok(())
 }
 

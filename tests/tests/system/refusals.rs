@@ -81,6 +81,7 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
         (&open, json!({ "scopes": places(ROLE, &[(CHECKOUT, "us-east-1"); 2]) }), "invalid-value"),
         (&open, json!({ "scopes": [place(CHECKOUT, "us-east-1", "role/with/path; rm -rf")] }), "invalid-value"),
         (&open, json!({ "scopes": [place("1111", "us-east-1", ROLE)] }), "invalid-value"),
+        (&open, json!({ "scopes": places("AWSReservedSSO_Dev_0a", &[(CHECKOUT, "us-east-1")]) }), "invalid-value"),
         (&open, json!({ "workspaceName": "w" }), "invalid-value"),
         (&open, json!({ "actions": ["inference"] }), "invalid-value"),
         (&open, json!({ "actions": [] }), "invalid-value"),
@@ -106,6 +107,74 @@ async fn nothing_wider_than_asked_outside_governance_or_malformed_is_approved() 
     let theirs = text(&world.post(SAMIR, "/v1/requests", &request(&other)).await?.ok()?, "/id")?;
     let taken = world.post(LENA, &format!("/v1/requests/{theirs}/approve"), &one_place()).await?;
     assert_eq!(taken.refusal(), (409, "anchor-taken"), "a role serves one workload");
+    Ok(())
+}
+
+#[tokio::test]
+async fn texts_without_bounds_and_keys_that_no_table_takes_are_refused_in_words() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let long = "x".repeat(3_000);
+    let scope = |profile: &str| json!([{ "accountId": CHECKOUT, "region": "us-east-1", "inferenceProfile": profile }]);
+    let many: Vec<String> = (0..51).map(|n| format!("s{n}-mcp.amazonaws.com")).collect();
+    let open = json!({ "platform": null, "modelId": null, "tier": "agentic" });
+    let agentic = |field: &str, entries: Value| fields(&open, &json!({ "agentic": { field: entries } }));
+    let rows = [
+        (json!({ "scopes": scope(&long) }), "limit-exceeded"),
+        (json!({ "scopes": scope("us profile") }), "invalid-value"),
+        (json!({ "scopes": scope("") }), "invalid-value"),
+        (agentic("mcpServers", json!([long])), "limit-exceeded"),
+        (agentic("mcpServers", json!(many)), "limit-exceeded"),
+        (agentic("actions", json!([long])), "limit-exceeded"),
+    ];
+    for (set, reason) in rows {
+        let refused = world.post(PETRA, "/v1/requests", &fields(&request(&workload), &set)).await?;
+        assert_eq!(refused.refusal(), (422, reason), "{}", refused.body);
+    }
+    // The longest cursor that is read, and it holds the text "xxx…".
+    let cursor = format!("Inh4{}eCI", "eHh4".repeat(509));
+    let empty = "IiI";
+    for path in [
+        format!("/v1/requests?cursor={cursor}"),
+        format!("/v1/audit?day=2026-08-24&cursor={cursor}"),
+        format!("/v1/requests?cursor={empty}"),
+        format!("/v1/audit?aggregate=APPROVAL%23{long}"),
+        "/v1/audit?aggregate=apr_1".to_owned(),
+        "/v1/audit?aggregate=APPROVAL%23apr_1&cursor=IngI".to_owned(),
+    ] {
+        let refused = world.get(LENA, &path).await?;
+        assert_eq!(refused.refusal(), (422, "invalid-value"), "{path}: {}", refused.body);
+    }
+    for aggregate in [json!(""), json!(long)] {
+        let refused = world.post(LENA, "/v1/audit/verifications", &json!({ "aggregate": aggregate })).await?;
+        assert_eq!(refused.refusal(), (422, "invalid-value"), "{}", refused.body);
+    }
+    let missing = world.get(LENA, &format!("/v1/requests/req_{}", "1".repeat(150))).await?;
+    assert_eq!(missing.refusal(), (404, "not-found"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_is_said_in_the_words_of_who_sent_it() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let estimate = json!({
+        "platform": "bedrock", "monthly": { "amount": 12.5, "currency": "USD" }, "reason": "r", "validFrom": "2026-08-01",
+    });
+    let foreign = fields(&request(&workload), &json!({ "actions": ["inference"] }));
+    let rows = [
+        (
+            world.post(PETRA, &format!("/v1/workloads/{workload}/estimates"), &estimate).await?,
+            "text, such as \"12.50\"",
+        ),
+        (world.post(PETRA, "/v1/requests", &foreign).await?, "`inference` does not exist on Bedrock; it knows invoke,"),
+        (world.get(PETRA, "/v1/requests/apr_1").await?, "`apr_1` is not an id of the form `req_…`"),
+    ];
+    for (refused, words) in rows {
+        assert!(text(&refused.body, "/detail")?.contains(words), "{}", refused.body);
+    }
     Ok(())
 }
 
@@ -371,7 +440,11 @@ async fn direct_decisions(world: &World, workload: &str) -> anyhow::Result<()> {
     assert_eq!(world.post(LENA, &review, &found).await?.refusal(), (403, "separation-of-duties"));
     world.post(DORA, &review, &found).await?.ok()?;
     let again = world.post(LENA, "/v1/approvals", &glass("2026-08-24T19:00:00Z")).await?;
-    assert_eq!(again.refusal(), (409, "wrong-state"), "one is active");
+    assert_eq!((again.status, &again.body["id"]), (200, &opened.body["id"]), "the same again is that one");
+    for (who, until) in [(LENA, "2026-08-24T18:00:00Z"), (DORA, "2026-08-24T19:00:00Z")] {
+        let second = world.post(who, "/v1/approvals", &glass(until)).await?;
+        assert_eq!(second.refusal(), (409, "wrong-state"), "one is active");
+    }
     let kept = world.post(LENA, "/v1/approvals", &claude).await?;
     assert_eq!(kept.refusal(), (409, "wider-than-requested"), "what was opened for hours is not made to last");
     world.settle().await?;

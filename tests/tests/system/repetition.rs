@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use local::bus::Deliveries;
 use serde_json::{Value, json};
 use system_tests::{
-    ADA, CHECKOUT, CHEN, LENA, OMAR, PETRA, Person, SAMIR, World, approval, fields, places, request, text, texts,
+    ADA, CHECKOUT, CHEN, LENA, OMAR, PETRA, Person, SAMIR, World, approval, fields, nova_places, places, request, text,
+    texts,
 };
 
 use super::week::Week;
@@ -106,6 +107,30 @@ async fn the_same_transition_by_the_same_person_answers_the_same_and_writes_noth
     let moved: Vec<&String> =
         after.keys().filter(|key| before.get(*key) != after.get(*key) && !key.starts_with("PERSON#")).collect();
     assert_eq!(moved, Vec::<&String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_narrowing_that_is_sent_twice_does_not_supersede_itself() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let both = approval(&nova_places("finops-ai-checkout", &["us-east-1", "us-west-2"]));
+    let granted = world.granted(PETRA, &workload, &both).await?;
+    let one = approval(&nova_places("finops-ai-checkout", &["us-east-1"]));
+    let narrowing = fields(&one, &json!({ "workloadId": workload }));
+    let first = world.post(LENA, "/v1/approvals", &narrowing).await?;
+    assert_eq!((first.status, &first.body["supersedes"]), (201, &json!(granted.id)));
+    world.settle().await?;
+    let before = world.written().await?;
+    for body in [&narrowing, &fields(&narrowing, &json!({ "supersedes": granted.id }))] {
+        let again = world.post(LENA, "/v1/approvals", body).await?;
+        assert_eq!((again.status, &again.body["id"]), (200, &first.body["id"]), "{}", again.body);
+    }
+    world.settle().await?;
+    assert_eq!(world.written().await?, before);
+    let another = world.post(system_tests::DORA, "/v1/approvals", &narrowing).await?;
+    assert_eq!(another.status, 201, "somebody else's decision is one of its own: {}", another.body);
     Ok(())
 }
 

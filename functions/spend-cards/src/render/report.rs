@@ -77,8 +77,15 @@ pub(crate) fn render(portfolio: &Portfolio, as_of: Timestamp) -> Document {
     }
 }
 
-const SLICE: [(&str, bool); 5] =
-    [("", false), ("Cards", true), ("Actual", true), ("Estimate", true), ("Variance", true)];
+/// The variance is the actual less what is without an estimate, against the estimate: the columns add up to it.
+const SLICE: [(&str, bool); 6] = [
+    ("", false),
+    ("Cards", true),
+    ("Actual", true),
+    ("of it without estimate", true),
+    ("Estimate", true),
+    ("Variance of the rest", true),
+];
 
 struct Page {
     html: String,
@@ -102,6 +109,15 @@ impl Cell {
 
     fn money(money: &Money) -> Self {
         Self { html: shown(money), is_number: true }
+    }
+
+    fn without_estimate(slice: &Slice) -> Self {
+        let cards = match slice.without_estimate {
+            0 => return Self { html: "–".to_owned(), is_number: true },
+            1 => "1 card".to_owned(),
+            many => format!("{many} cards"),
+        };
+        Self { html: format!("{} on {cards}", shown(&slice.actual_without_estimate)), is_number: true }
     }
 
     fn variance(variance: &Variance) -> Self {
@@ -157,6 +173,7 @@ fn slice_cells(name: &str, slice: &Slice) -> Vec<Cell> {
         Cell::text(name),
         Cell::number(&slice.cards),
         Cell::money(&slice.actual),
+        Cell::without_estimate(slice),
         Cell { html: estimate, is_number: true },
         Cell::variance(&slice.variance),
     ]
@@ -188,6 +205,19 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use domain::portfolio::{HierarchySlice, ReviewInputs, Week, summarise};
+
+    #[test]
+    fn a_report_says_what_its_variance_leaves_out() -> anyhow::Result<()> {
+        let week: Week = "2026-08-16".parse()?;
+        let mut portfolio = summarise(week, &[], &[], ReviewInputs::default());
+        let page = |portfolio: &Portfolio| String::from_utf8(render(portfolio, Timestamp::UNIX_EPOCH).bytes);
+        assert!(page(&portfolio)?.contains("<td class=\"n\">–</td>"));
+        portfolio.total.without_estimate = 2;
+        portfolio.total.actual_without_estimate = Money::usd("12.50".parse()?);
+        let html = page(&portfolio)?;
+        assert!(html.contains("of it without estimate") && html.contains("12.5 USD on 2 cards"), "{html}");
+        Ok(())
+    }
 
     #[test]
     fn a_report_holds_no_markup_that_people_typed() -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::account::{Account, AccountState};
 use crate::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec, last_day};
 use crate::aws::{Partition, RoleRef};
+use crate::bill::matching::BillSettings;
 use crate::calendar::utc_day;
 use crate::ids::SpaceId;
 use crate::model::application::{ApplicationProfile, is_application_profile};
@@ -16,7 +17,7 @@ use crate::model::{Model, ModelDecision, conforms};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::Platform;
 use crate::policy::trust::{Trusted, trust};
-use crate::request::{Request, SCOPES_MAX, check_actions};
+use crate::request::{Request, SCOPES_MAX, check_actions, check_profile_names};
 use crate::space::Workload;
 
 /// Hours a break-glass decision may last.
@@ -38,6 +39,7 @@ pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), 
     if places.len() != fields.scopes.len() {
         return Err(invalid("`scopes` names the same account, region and role twice; leave one out"));
     }
+    check_profile_names(fields.scopes.iter().map(|scope| scope.inference_profile.as_deref()))?;
     check_actions(fields.platform, fields.tier, &fields.actions, fields.agentic.as_ref(), true)?;
     match (fields.platform, &fields.workspace_name) {
         (Platform::ClaudePlatform, None) => {
@@ -123,6 +125,26 @@ pub(super) fn check_places(
         profile_of(scope, fields.platform, model, profiles)?;
     }
     Ok(())
+}
+
+/// A role serves one workload: what many people or uses share is a gap in the bill, and no anchor to approve. One that was
+/// approved before the settings called it broad may stay, so that such an approval can still be narrowed.
+pub(super) fn check_dedicated(
+    fields: &ApprovalFields,
+    settings: &BillSettings,
+    replaced: Option<&Approval>,
+) -> Result<(), Refusal> {
+    let had = |scope: &ScopeSpec| {
+        let of_old = |old: &ScopeSpec| old.account_id == scope.account_id && old.iam_role == scope.iam_role;
+        replaced.is_some_and(|approval| approval.decision.scopes.iter().any(of_old))
+    };
+    let broad = fields.scopes.iter().find(|scope| settings.is_broad_role(scope.iam_role.as_str()) && !had(scope));
+    broad.map_or(Ok(()), |scope| {
+        Err(invalid(format!(
+            "`iamRole` `{}` is a broad role by the settings' `broadRolePatterns`: its spend could not be told apart; name a role of the workload's own",
+            scope.iam_role
+        )))
+    })
 }
 
 /// A trust policy can be made for every role that is to be created: a task that cannot say whom to trust is never issued.
@@ -316,7 +338,7 @@ pub(super) fn check_ceiling(
         !asked.actions.is_empty() && !asked.actions.contains(a) && !allowed_before.is_some_and(|b| b.contains(a))
     });
     if let Some(action) = extra {
-        return wider(format!("action {action:?} was not asked for"));
+        return wider(format!("action `{}` was not asked for", action.as_str()));
     }
     if let (Some(given), Some(wanted)) = (&fields.agentic, &asked.agentic) {
         let before = replaced.and_then(|a| a.decision.agentic.as_ref());

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::approval::checks::{
-    check_break_glass, check_ceiling, check_form, check_model, check_narrowing, check_places, check_trust,
+    check_break_glass, check_ceiling, check_dedicated, check_form, check_model, check_narrowing, check_places,
+    check_trust,
 };
 use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
 use crate::authorization::{Action, Relation, authorize};
+use crate::bill::matching::BillSettings;
 use crate::chain::{Chain, ScopeState};
 use crate::ids::{ApprovalId, RequestId, ScopeId};
 use crate::model::Model;
@@ -38,6 +40,8 @@ pub struct DecideContext<'a> {
     pub workload: &'a Workload,
     /// The model.
     pub model: &'a Model,
+    /// The settings in force: which roles stand for many people or uses.
+    pub settings: &'a BillSettings,
     /// The accounts that the scopes name, as far as they exist.
     pub accounts: &'a [Account],
     /// The application profiles that the scopes name, as far as discovery knows them.
@@ -200,6 +204,7 @@ fn check_all(
             }
         }
     }
+    check_dedicated(fields, context.settings, context.replaced)?;
     check_places(fields, context.accounts, context.model, context.profiles)?;
     check_trust(fields, context.workload)
 }

@@ -49,7 +49,11 @@ impl Restriction {
         if let Some(action) = self.actions.iter().find(|a| !platform.actions().contains(a)) {
             return Err(Refusal::new(
                 RefusalKind::InvalidValue,
-                format!("`restriction.actions` names {action:?}, which {} does not know", platform.display_name()),
+                format!(
+                    "`restriction.actions` names `{}`, which {} does not know",
+                    action.as_str(),
+                    platform.display_name()
+                ),
             ));
         }
         if self.max_days.is_some_and(|days| !(1..=RESTRICTION_DAYS_MAX).contains(&days)) {

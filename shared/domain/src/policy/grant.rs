@@ -149,7 +149,7 @@ impl Grant {
         }
         if let Some(action) = self.actions.iter().find(|a| !self.platform.actions().contains(a)) {
             let name = self.platform.display_name();
-            return Err(self.impossible(&format!("the action `{action:?}` does not exist on {name}")));
+            return Err(self.impossible(&format!("the action `{}` does not exist on {name}", action.as_str())));
         }
         let agents = self.actions.contains(&ModelAction::Agents);
         if self.tier == Tier::Standard && (agents || self.agentic.is_some()) {

@@ -1,15 +1,19 @@
 //! Requests: by state and by workload; an open one's rows are listed with its model's scopes, under review.
 
+use contract::events::{Event, Place};
+use domain::approval::{Approval, ApprovalState};
 use domain::chain::{Presence, ScopeState};
 use domain::ids::WorkloadId;
-use domain::platform::Platform;
-use domain::request::{Request, RequestState};
+use domain::model::Model;
+use domain::platform::{ModelKey, Platform, Tier};
+use domain::request::{Request, RequestFields, RequestState, SubmitContext};
+use domain::space::{Space, Workload};
 use serde_json::json;
 
-use crate::aggregate::{Aggregate, Listing, Row};
+use crate::aggregate::{Aggregate, Listing, Loaded, Row};
 use crate::aggregates::chain::scopes_of;
-use crate::keys;
 use crate::transaction::Transaction;
+use crate::{Store, StoreError, keys};
 
 impl Aggregate for Request {
     const KIND: &'static str = "REQUEST";
@@ -59,7 +63,67 @@ pub fn presences(request: &Request) -> Vec<Presence> {
     request.fields.scopes.iter().enumerate().map(presence).collect()
 }
 
+/// What submitting a request depends on, read consistently.
+#[derive(Debug)]
+pub struct Submission {
+    space: Space,
+    workload: Loaded<Workload>,
+    model: Option<Loaded<Model>>,
+    has_approval: bool,
+}
+
+impl Submission {
+    /// The same, as the decision takes it.
+    #[must_use]
+    pub fn context(&self) -> SubmitContext<'_> {
+        SubmitContext {
+            space: &self.space,
+            workload: &self.workload.value,
+            model: self.model.as_ref().map(|model| &model.value),
+            has_approval: self.has_approval,
+        }
+    }
+}
+
+impl Store {
+    /// What submitting these fields depends on, beside the workload and its Space.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_submission(
+        &self,
+        space: Space,
+        workload: Loaded<Workload>,
+        fields: &RequestFields,
+    ) -> Result<Submission, StoreError> {
+        let named = fields.platform.zip(fields.model_id.as_ref());
+        let Some(key) = named.map(|(platform, id)| ModelKey::of(platform, &id.base())) else {
+            return Ok(Submission { space, workload, model: None, has_approval: false });
+        };
+        let model = self.load::<Model>(key.as_str()).await?;
+        let last = self.load_last_approval(&Approval::key(&workload.value.id, &key, Tier::Standard)).await?;
+        let has_approval = last.is_some_and(|approval| approval.value.state == ApprovalState::Active);
+        Ok(Submission { space, workload, model, has_approval })
+    }
+}
+
 impl Transaction {
+    /// Submits a request, if its workload and its model are still as they were when that was decided: whoever decides
+    /// about the model rejects the requests that are there, and would not know of one that is still to be written.
+    pub fn submit_request(&mut self, seen: &Submission, request: &Request) {
+        let event = Event::RequestSubmitted {
+            place: Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() },
+            request_id: request.id.clone(),
+            model_key: request.model_key.clone(),
+        };
+        self.create(request, &event);
+        self.unless_changed(&seen.workload);
+        if let Some(model) = &seen.model {
+            self.unless_changed(model);
+        }
+        self.count_request(None, Some(request));
+    }
+
     /// Moves what a request's rows add to their model's row, from as it was to as it is.
     pub fn count_request(&mut self, before: Option<&Request>, after: Option<&Request>) {
         for (request, is_after) in before.map(|r| (r, false)).into_iter().chain(after.map(|r| (r, true))) {
