@@ -20,6 +20,7 @@ mod system {
     mod money;
     mod passthrough;
     mod paths;
+    mod races;
     mod refusals;
     mod repetition;
     mod resolutions;

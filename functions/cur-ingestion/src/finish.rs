@@ -23,7 +23,7 @@ use crate::cause::Cause;
 use crate::delivery::Delivery;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
-use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, located, not_reconciled};
+use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, located, not_reconciled};
 use crate::settle::settle;
 use crate::start::{IngestError, start, submit_slices};
 
@@ -233,17 +233,16 @@ async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
 async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), IngestError> {
     let month = run.billing_period;
-    let shown_before = app.spend.head(month).await?;
-    let attributed_before = match &shown_before {
+    let Some((before, head)) = flip(app, run, &read, cause).await? else {
+        return end(app, run, End::Superseded, cause).await;
+    };
+    let attributed_before = match before {
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
         Some(head) if !head.is_of(&run.id, run.attempt) => {
             let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
             before.and_then(|before| before.value.result).map(|result| result.attribution)
         }
         _ => None,
-    };
-    let Some(head) = flip(app, run, &read, cause).await? else {
-        return end(app, run, End::Superseded, cause).await;
     };
     let settled = settle(app, month, &read.days, &read.control, None, cause).await?;
     let result = RunResult {
@@ -255,13 +254,13 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
     end(app, run, End::Completed(result), cause).await
 }
 
-/// Makes the run's facts the ones that are shown, unless those of a newer delivery are.
-async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<Head>, StoreError> {
+/// Makes the run's facts the ones that are shown, unless those of a newer reading are; answers the head before and the new
+/// one. Whoever shows something newer between the decision and the flip moves the head, and it is decided again.
+async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<(Option<Head>, Head)>, StoreError> {
     let mut attempts = 0;
     loop {
-        let head = app.spend.head(run.billing_period).await?;
-        let is_newer = |head: &Head| head.manifest_id != run.manifest.id && head.as_of > run.manifest.delivered_at;
-        if head.as_ref().is_some_and(is_newer) {
+        let before = app.spend.head(run.billing_period).await?;
+        if before.as_ref().is_some_and(|head| is_overtaken(run, head)) {
             return Ok(None);
         }
         let reading = ToShow {
@@ -274,8 +273,8 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
             control: read.control.clone(),
             days: read.days.clone(),
         };
-        match app.spend.show(reading, cause.now).await {
-            Ok(head) => return Ok(Some(head)),
+        match app.spend.show(reading, before.as_ref(), cause.now).await {
+            Ok(head) => return Ok(Some((before, head))),
             Err(StoreError::VersionMoved(_)) if attempts < FLIPS_MAX => attempts += 1,
             Err(error) => return Err(error),
         }

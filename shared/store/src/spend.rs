@@ -138,37 +138,36 @@ impl SpendStore {
         self.table.days(head.billing_period, &index).await
     }
 
-    /// Shows what a run found. The same attempt again writes nothing.
+    /// Shows what a run found instead of `before`, the head on which that was decided. The same attempt again writes nothing.
     ///
     /// # Errors
     /// [`StoreError::VersionMoved`] when another run was faster: read `HEAD` and decide again.
-    pub async fn show(&self, reading: Reading, now: Timestamp) -> Result<Head, StoreError> {
+    pub async fn show(&self, reading: Reading, before: Option<&Head>, now: Timestamp) -> Result<Head, StoreError> {
         let month = reading.billing_period;
-        let before = self.head(month).await?;
-        if let Some(head) = before.as_ref().filter(|head| head.is_of(&reading.run_id, reading.attempt)) {
+        if let Some(head) = before.filter(|head| head.is_of(&reading.run_id, reading.attempt)) {
             // It died after the flip, perhaps before it took the old items away.
             self.expire_superseded(head, now).await?;
             return Ok(head.clone());
         }
         let index = month::Index::of(&reading.days);
         let facts = index.digest();
-        let known = before.as_ref().filter(|head| head.facts == facts);
+        let known = before.filter(|head| head.facts == facts);
         let head = match known {
             Some(unchanged) => {
                 let index_parts = unchanged.index_parts;
-                head_of(reading, facts, index_parts, false, before.as_ref())
+                head_of(reading, facts, index_parts, false, before)
             }
             None => {
-                let old = match &before {
+                let old = match before {
                     Some(head) => self.table.index(month, &head.index_name()).await?,
                     None => month::Index::default(),
                 };
                 self.table.put_days(month, &reading.days, &old).await?;
                 let index_parts = self.table.put_index(month, &index, &facts).await?;
-                head_of(reading, facts, index_parts, true, before.as_ref())
+                head_of(reading, facts, index_parts, true, before)
             }
         };
-        self.table.flip(&head, before.as_ref().map(|b| b.revision)).await?;
+        self.table.flip(&head, before.map(|before| before.revision)).await?;
         self.expire_superseded(&head, now).await?;
         Ok(head)
     }
