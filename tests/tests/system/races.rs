@@ -10,7 +10,7 @@ use local::stack::Options;
 use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
 use system_tests::ledger::units_in;
-use system_tests::{CHECKOUT, DATA, LENA, SPEND_TABLE, World};
+use system_tests::{CHECKOUT, DATA, LENA, SPEND_TABLE, World, text};
 
 /// More than the calls of the spend table that one reading makes.
 const CALLS_MAX: usize = 60;
@@ -91,6 +91,24 @@ impl Race {
     async fn spend(&self) -> anyhow::Result<Value> {
         self.world.get().context("a world")?.get(LENA, "/v1/spend?billingPeriod=2026-08").await?.ok()
     }
+
+    /// Items with an end that the month's head leads to.
+    async fn shown_with_an_end(&self) -> anyhow::Result<Vec<String>> {
+        let items = self.world.get().context("a world")?.items(SPEND_TABLE).await?;
+        let head = items.get("PERIOD#2026-08 HEAD").context("a head")?;
+        let facts = text(head, "/doc/facts")?.replace("sha256:", "");
+        let mut named = vec![format!("INDEX#{facts}")];
+        for (key, index) in items.iter().filter(|(key, _)| key.contains(&facts)) {
+            let rows = index["doc"].as_array().with_context(|| format!("rows of {key}"))?;
+            for (day, entry) in rows.iter().filter_map(|row| row["days"].as_object()).flatten() {
+                named.push(format!("DAY#{day}#{}", text(entry, "/digest")?.replace("sha256:", "")));
+            }
+        }
+        let is_named = |key: &String| named.iter().any(|name| key.contains(name));
+        anyhow::ensure!(items.keys().filter(|key| is_named(key)).count() == 3, "an index and two days: {named:?}");
+        let ended = items.iter().filter(|(key, item)| is_named(key) && item.get("ttl").is_some());
+        Ok(ended.map(|(key, _)| key.clone()).collect())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,6 +121,27 @@ async fn a_newer_delivery_that_is_read_during_a_reading_stays_what_is_shown() ->
         let spend = race.spend().await?;
         assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-12T03:00:00Z"), &json!(false)), "call {nth}");
         assert_eq!(units_in(&spend["totals"]["cur"]["amount"]), 37_500_000_000, "call {nth}");
+        assert_eq!(race.shown_with_an_end().await?, Vec::<String>::new(), "call {nth}");
     }
     anyhow::bail!("a reading has more than {CALLS_MAX} calls; raise the limit")
+}
+
+#[tokio::test]
+async fn a_month_whose_index_is_lost_is_written_anew_by_the_next_delivery() -> anyhow::Result<()> {
+    for lines in [first_lines(), other_lines()] {
+        let folder = tempfile::tempdir()?;
+        bill::write(folder.path(), "first", &first_lines(), 1)?;
+        let world = World::start(Options { cur: Some(folder.path().to_owned()), ..Options::default() }).await?;
+        bill::deliver(&world.local, "2026-08-10T03:00:00Z")?;
+        world.schedule("cur-ingestion").await?;
+        let index = |key: &&String| key.contains(" INDEX#");
+        let lost = world.items(SPEND_TABLE).await?.keys().find(index).cloned().context("an index")?;
+        world.lose(SPEND_TABLE, &lost).await?;
+        bill::write(folder.path(), "second", &lines, 1)?;
+        bill::deliver(&world.local, "2026-08-11T03:00:00Z")?;
+        world.schedule("cur-ingestion").await?;
+        let spend = world.get(LENA, "/v1/spend?billingPeriod=2026-08").await?.ok()?;
+        assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-11T03:00:00Z"), &json!(false)));
+    }
+    Ok(())
 }
