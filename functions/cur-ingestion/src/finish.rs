@@ -11,11 +11,11 @@ use domain::bill::facts::AnchorDay;
 use domain::bill::reconciliation::{Control, reconcile};
 use domain::bill::slice::diff_slices;
 use domain::ids::RunId;
-use lambda::{AwsEvent, Failure, Tick};
+use lambda::{AwsEvent, Failure, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer, runs_in};
 use store::spend::{Head, Reading as ToShow};
-use store::{Index, Loaded, Step, StoreError};
+use store::{Entry, Index, Loaded, Step, StoreError};
 
 use crate::App;
 use crate::athena::{AthenaError, QueryState, Row};
@@ -61,19 +61,24 @@ pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> 
 
 /// Asks for every run that is open: Athena's events are best effort, and a young run answers that it still reads.
 ///
-/// Retry: as above; the runs that ended stay ended.
+/// Retry: as above, after every run was tried; those that ended stay ended.
 pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
     authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
     let cause = Cause::of_tick(&tick);
-    let mut done = Sweep::default();
+    let (mut done, mut tried) = (Sweep::default(), Tried::default());
     for entry in app.store.list_all(Index::List, &runs_in(Some(RunState::Submitted))).await? {
-        let run: Run = entry.read()?;
         done.open += 1;
-        finish(&app, &run.id, &cause).await?;
-        let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
-        done.ended += usize::from(after.is_some_and(|after| after.value.state != RunState::Submitted));
+        done.ended += usize::from(tried.note(is_ended(&app, &entry, &cause).await).unwrap_or_default());
     }
-    Ok(done)
+    tried.outcome().map(|()| done)
+}
+
+/// Finishes an open run, if it can be; answers whether it has ended.
+async fn is_ended(app: &App, entry: &Entry, cause: &Cause) -> Result<bool, Failure> {
+    let run: Run = entry.read()?;
+    finish(app, &run.id, cause).await?;
+    let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
+    Ok(after.is_some_and(|after| after.value.state != RunState::Submitted))
 }
 
 /// Brings a run to its end, if its queries have come to theirs.
@@ -157,6 +162,7 @@ async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading,
         Err(error @ AthenaError::Columns { .. }) => {
             return Ok(Err(FailureKind::UnreadableRows.because(error.to_string())));
         }
+        Err(error @ AthenaError::Gone { .. }) => return Ok(Err(FailureKind::QueryFailed.because(error.to_string()))),
         Err(error) => return Err(error.into()),
     }
     let found = facts.slices();
@@ -171,8 +177,11 @@ async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading,
         Some(slices) => Ok(Err(match app.athena.state_of(slices).await? {
             QueryState::Succeeded => {
                 let mut rows: Vec<Row> = Vec::new();
-                app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await?;
-                located(failure, diff_slices(&found, &read_slices(&rows)))
+                match app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await {
+                    Ok(()) => located(failure, diff_slices(&found, &read_slices(&rows))),
+                    Err(AthenaError::Gone { .. }) => failure,
+                    Err(error) => return Err(error.into()),
+                }
             }
             _ => failure,
         })),

@@ -11,7 +11,7 @@ use domain::bill::doctor::{PRINCIPAL_COLUMN, VITAL_COLUMNS};
 use domain::calendar::{Month, utc_day};
 use domain::digest::Digest;
 use domain::settings::Settings;
-use lambda::{AwsEvent, Failure, Problem, Tick};
+use lambda::{AwsEvent, Failure, Problem, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::{Manifest, Queries, Rules, Run, query_pointer};
 use store::{Loaded, StoreError};
@@ -96,17 +96,17 @@ pub(crate) struct Summary {
 
 /// Reads the current and the previous month. Older months are read when somebody asks.
 ///
-/// Retry: S3, Athena or the table does not answer; a repetition submits the same queries.
+/// Retry: S3, Athena or the table does not answer, after both months were tried; a repetition submits the same queries.
 pub(crate) async fn on_schedule(app: Arc<App>, tick: Tick) -> Result<Vec<Summary>, Failure> {
     authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
     let cause = Cause::of_tick(&tick);
     let current = Month::of(utc_day(tick.now));
-    let mut summaries = Vec::new();
+    let (mut summaries, mut tried) = (Vec::new(), Tried::default());
     for month in [current.previous(), current] {
-        let started = start(&app, month, &cause).await?;
-        summaries.push(summary_of(month, started));
+        let started = tried.note(start(&app, month, &cause).await.map_err(Failure::from));
+        summaries.extend(started.map(|started| summary_of(month, started)));
     }
-    Ok(summaries)
+    tried.outcome().map(|()| summaries)
 }
 
 /// S3's "Object Created".

@@ -138,6 +138,27 @@ async fn a_delivery_that_breaks_off_fails_by_name_and_the_last_good_figures_stay
 }
 
 #[tokio::test]
+async fn a_month_that_cannot_be_looked_into_keeps_no_other_from_being_read() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    sample::write(folder.path())?;
+    let world = over(folder.path()).await?;
+    let [july, august] = sample::months();
+    let manifest = file_of(folder.path(), "metadata", july)?;
+    let name = manifest.file_name().context("its name")?;
+    let export = world.local.cloud.objects().join(local::cloud::CUR_BUCKET).join("cur/finops-center-full-v1");
+    std::fs::write(export.join(format!("metadata/BILLING_PERIOD={july}")).join(name), "no manifest")?;
+    let ran = world.local.bus.run_schedule("cur-ingestion", world.local.clock.now()).await;
+    let why = ran.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(why.contains("is not a Data Exports manifest"), "{why}");
+    world.local.settle().await?;
+    let of_july = json!({ "billingPeriod": july.to_string() });
+    assert_eq!(world.post(LENA, "/v1/ingestions", &of_july).await?.refusal(), (409, "delivery-malformed"));
+    assert_eq!(spend(&world, july, "workload").await?["complete"], json!(false));
+    assert_eq!(spend(&world, august, "workload").await?["complete"], json!(true));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_export_without_a_vital_column_is_named() -> anyhow::Result<()> {
     for column in ["line_item_iam_principal", "line_item_currency_code"] {
         without_column(column).await?;
