@@ -61,7 +61,7 @@ impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Store(error) => error.into(),
-            IngestError::Delivery(DeliveryError::Malformed { .. }) => {
+            IngestError::Delivery(DeliveryError::Malformed { .. } | DeliveryError::Several { .. }) => {
                 Self::new(409, "delivery-malformed", error.to_string())
             }
             other => {
