@@ -11,6 +11,7 @@ use domain::bill::facts::AnchorDay;
 use domain::bill::reconciliation::{Control, reconcile};
 use domain::bill::slice::diff_slices;
 use domain::ids::RunId;
+use domain::settings::Settings;
 use lambda::{AwsEvent, Failure, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer, runs_in};
@@ -25,7 +26,7 @@ use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
 use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, located, not_reconciled};
 use crate::settle::settle;
-use crate::start::{IngestError, start, submit_slices};
+use crate::start::{IngestError, rules_in_force, start, submit_slices};
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -88,23 +89,33 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
         return Ok(());
     };
     let Some(queries) = &run.queries else { return Ok(()) };
-    let outcome = match all(app, queries).await? {
-        QueryState::Running => return Ok(()),
+    let state = all(app, queries).await?;
+    if state == QueryState::Running {
+        return Ok(());
+    }
+    // Rows are read by the very rules that they were asked for by: when those moved, the delivery is read anew.
+    let (settings, rules) = rules_in_force(app).await?;
+    if rules != run.rules {
+        return begin_again(app, &run, cause).await;
+    }
+    let outcome = match state {
         QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
-        QueryState::Succeeded => read(app, &run, queries).await?,
+        _ => read(app, &run, queries, &settings).await?,
     };
     // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
     // not, and even a query that failed says nothing about the delivery that there is now.
-    let Some(delivery) = if_current(app, &run).await? else {
-        end(app, &run, End::Superseded, cause).await?;
-        Box::pin(start(app, run.billing_period, &cause.as_job())).await?;
-        return Ok(());
-    };
+    let Some(delivery) = if_current(app, &run).await? else { return begin_again(app, &run, cause).await };
     match outcome {
         Ok(Reading::Whole(read)) => show(app, &run, read, cause).await,
-        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, cause).await,
+        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, &settings, cause).await,
         Err(failure) => end(app, &run, End::Failed(failure), cause).await,
     }
+}
+
+/// Ends an attempt whose rows say nothing about what is to be read now, and begins what is.
+async fn begin_again(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+    end(app, run, End::Superseded, cause).await?;
+    Box::pin(start(app, run.billing_period, &cause.as_job())).await.map(drop)
 }
 
 /// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
@@ -148,8 +159,12 @@ enum Reading {
 }
 
 /// Reads both results and holds them against each other, or says why they cannot be shown.
-async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading, RunFailure>, IngestError> {
-    let (settings, _) = app.store.settings_in_force().await?;
+async fn read(
+    app: &App,
+    run: &Run,
+    queries: &Queries,
+    settings: &Settings,
+) -> Result<Result<Reading, RunFailure>, IngestError> {
     let aliases = app.aliases.with_profiles(&app.store.list_application_profiles().await?);
     let mut facts = FactsReader::new(&settings.bill, &aliases);
     let mut control: Vec<Row> = Vec::new();
@@ -216,9 +231,14 @@ async fn held_together(
 }
 
 /// Asks in which slices facts and bill differ; the run ends when that is known.
-async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) -> Result<(), IngestError> {
-    let (settings, _) = app.store.settings_in_force().await?;
-    let query = submit_slices(app, run, delivery, &settings).await?;
+async fn ask_by_slice(
+    app: &App,
+    run: &Run,
+    delivery: &Delivery,
+    settings: &Settings,
+    cause: &Cause,
+) -> Result<(), IngestError> {
+    let query = submit_slices(app, run, delivery, settings).await?;
     let written: Result<(), StoreError> = app
         .store
         .decide(|| async {

@@ -149,8 +149,7 @@ fn summary_of(month: Month, started: Started) -> Summary {
 /// Begins the run of a month's current delivery, if there is anything to do.
 pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Started, IngestError> {
     let Some(delivery) = app.bucket.find(month).await? else { return Ok(Started::NoDelivery) };
-    let (settings, settings_version) = app.store.settings_in_force().await?;
-    let rules = Rules { settings_version, aliases_version: app.aliases.version().to_owned() };
+    let (settings, rules) = rules_in_force(app).await?;
     let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let head = app.spend.head(month).await?;
     let known = existing.as_ref().map(|run| &run.value);
@@ -177,6 +176,12 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
     Box::pin(finish(app, &run.id, &cause.as_job())).await?;
     let current: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
     Ok(Started::Begun(current.map_or(run, |loaded| loaded.value)))
+}
+
+/// What rows are read by, as of now.
+pub(crate) async fn rules_in_force(app: &App) -> Result<(Settings, Rules), StoreError> {
+    let (settings, settings_version) = app.store.settings_in_force().await?;
+    Ok((settings, Rules { settings_version, aliases_version: app.aliases.version().to_owned() }))
 }
 
 /// Submits both queries, or says why that makes no sense.

@@ -1,100 +1,125 @@
-//! A reading of the bill that is interrupted at each of its calls of the spend table by the whole reading of a newer
-//! delivery: what the newer one shows stays shown, all of it.
+//! A reading of the bill, or what follows from it, that is interrupted at one of its calls: by the whole reading of a newer
+//! delivery, by a delivery that nobody can read, by other settings. What is shown stays shown, is settled, and adds up.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use local::seam::{Fate, Seam};
+use local::seam::{AwsCall, Fate, Seam};
 use local::stack::Options;
 use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
-use system_tests::ledger::units_in;
+use system_tests::ledger::{Units, units_in};
 use system_tests::{CHECKOUT, DATA, LENA, SPEND_TABLE, World, text};
 
 /// More than the calls of the spend table that one reading makes.
 const CALLS_MAX: usize = 60;
+const ROLE: &str = "finops-ai-checkout";
+
+/// What interrupts, and what becomes of the call.
+type Deed = for<'r> fn(&'r Race) -> Pin<Box<dyn Future<Output = anyhow::Result<Fate>> + Send + 'r>>;
 
 fn call(day: u32, account: &'static str, cost: &str) -> Line {
     let (cost, usage_type) = (cost.to_owned(), "USE1-x".to_owned());
     Line { day, account, cost, code: "AmazonBedrock", usage_type, ..Line::default() }
 }
 
-fn first_lines() -> Vec<Line> {
-    vec![Line::default(), call(3, CHECKOUT, "1.25"), call(4, DATA, "2.5")]
+fn lines(of_role: &str, of_nobody: &str) -> Vec<Line> {
+    let principal = format!("arn:aws:sts::{CHECKOUT}:assumed-role/{ROLE}/i-0abc");
+    vec![Line::default(), Line { principal, ..call(3, CHECKOUT, of_role) }, call(4, DATA, of_nobody)]
 }
 
-fn other_lines() -> Vec<Line> {
-    vec![Line::default(), call(3, CHECKOUT, "8"), call(5, DATA, "16")]
+fn is_of_facts(call: &AwsCall<'_>) -> bool {
+    holds(call, SPEND_TABLE)
 }
 
-/// A month that was read, then two deliveries, the second of which is read while the first of them is.
+fn asks_for_a_query(call: &AwsCall<'_>) -> bool {
+    call.operation == "GetQueryExecution"
+}
+
+fn holds(call: &AwsCall<'_>, text: &str) -> bool {
+    String::from_utf8_lossy(call.request.body()).contains(text)
+}
+
+/// A month that was read, and what is to happen once, at a later call of the function that reads it.
 struct Race {
     folder: tempfile::TempDir,
     world: OnceLock<World>,
     /// Calls until the interruption; none is to come at zero.
     left: AtomicUsize,
+    is_counted: fn(&AwsCall<'_>) -> bool,
+    deed: Deed,
 }
 
 impl Race {
-    /// Interrupts at the n-th call of the spend table; answers nothing if there are fewer.
-    async fn run(nth: usize) -> anyhow::Result<Option<Arc<Self>>> {
-        let race = Arc::new(Self { folder: tempfile::tempdir()?, world: OnceLock::new(), left: AtomicUsize::new(0) });
-        race.write("first", &first_lines())?;
+    async fn begin(is_counted: fn(&AwsCall<'_>) -> bool, deed: Deed) -> anyhow::Result<Arc<Self>> {
+        let (folder, world, left) = (tempfile::tempdir()?, OnceLock::new(), AtomicUsize::new(0));
+        let race = Arc::new(Self { folder, world, left, is_counted, deed });
         let directing = Arc::downgrade(&race);
-        let seam = Seam::directed(Arc::new(move |call| {
-            let is_of_facts = String::from_utf8_lossy(call.request.body()).contains(SPEND_TABLE);
-            if let Some(race) = directing.upgrade().filter(|_| call.function == "cur-ingestion" && is_of_facts) {
-                race.count();
-            }
-            Fate::Pass
+        let seam = Seam::directed(Arc::new(move |call| match directing.upgrade() {
+            Some(race) if call.function == "cur-ingestion" && (race.is_counted)(&call) => race.count(),
+            _ => Fate::Pass,
         }));
+        race.write("first", &lines("1.25", "2.5"))?;
         let cur = race.folder.path().join(bill::EXPORT);
         let world = World::start(Options { cur: Some(cur), seam, ..Options::default() }).await?;
         let world = race.world.get_or_init(|| world);
         bill::deliver(&world.local, "2026-08-10T03:00:00Z")?;
         world.schedule("cur-ingestion").await?;
-        race.write("second", &other_lines())?;
-        bill::deliver(&world.local, "2026-08-11T03:00:00Z")?;
-        race.left.store(nth, Ordering::SeqCst);
-        world.schedule("cur-ingestion").await?;
-        world.schedule("ingestion-sweep").await?;
-        Ok((race.left.load(Ordering::SeqCst) == 0).then_some(race))
+        Ok(race)
+    }
+
+    fn world(&self) -> anyhow::Result<&World> {
+        self.world.get().context("a world")
     }
 
     fn write(&self, execution: &str, lines: &[Line]) -> anyhow::Result<()> {
         bill::write(&self.folder.path().join(bill::EXPORT), execution, lines, 1)
     }
 
-    fn count(&self) {
-        let one_less = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1) {
-            let runtime = tokio::runtime::Handle::current();
-            let read = tokio::task::block_in_place(|| runtime.block_on(self.read_a_newer_delivery()));
-            assert!(read.is_ok(), "{read:?}");
-        }
+    fn arm(&self, nth: usize) {
+        self.left.store(nth, Ordering::SeqCst);
     }
 
-    /// The rows of the first delivery again. What the interrupted reading waits for is in flight, so that nothing settles.
-    async fn read_a_newer_delivery(&self) -> anyhow::Result<()> {
-        let world = self.world.get().context("a world")?;
-        self.write("third", &first_lines())?;
-        bill::deliver(&world.local, "2026-08-12T03:00:00Z")?;
-        for schedule in ["cur-ingestion", "ingestion-sweep"] {
-            world.local.bus.run_schedule(schedule, world.local.clock.now()).await?;
-            world.local.athena.settled().await;
+    fn has_struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+
+    /// Reads a second delivery, interrupted at the n-th call that is counted.
+    async fn read_a_second_delivery(&self, nth: usize) -> anyhow::Result<()> {
+        let world = self.world()?;
+        self.write("second", &lines("8", "16"))?;
+        bill::deliver(&world.local, "2026-08-11T03:00:00Z")?;
+        self.arm(nth);
+        world.schedule("cur-ingestion").await?;
+        world.schedule("ingestion-sweep").await.map(drop)
+    }
+
+    fn count(&self) -> Fate {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) != Ok(1) {
+            return Fate::Pass;
         }
-        world.local.bus.run_schedule("ingestion-sweep", world.local.clock.now()).await.map(drop)?;
-        Ok(())
+        let runtime = tokio::runtime::Handle::current();
+        let fate = tokio::task::block_in_place(|| runtime.block_on((self.deed)(self)));
+        assert!(fate.is_ok(), "{fate:?}");
+        fate.unwrap_or_default()
     }
 
     async fn spend(&self) -> anyhow::Result<Value> {
-        self.world.get().context("a world")?.get(LENA, "/v1/spend?billingPeriod=2026-08").await?.ok()
+        self.world()?.get(LENA, "/v1/spend?billingPeriod=2026-08").await?.ok()
+    }
+
+    /// What the gaps of the month add up to.
+    async fn gaps(&self) -> anyhow::Result<Units> {
+        let gaps = self.world()?.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?;
+        Ok(gaps.iter().filter(|gap| gap["inTotals"] == json!(true)).map(|gap| units_in(&gap["amount"]["amount"])).sum())
     }
 
     /// Items with an end that the month's head leads to.
     async fn shown_with_an_end(&self) -> anyhow::Result<Vec<String>> {
-        let items = self.world.get().context("a world")?.items(SPEND_TABLE).await?;
+        let items = self.world()?.items(SPEND_TABLE).await?;
         let head = items.get("PERIOD#2026-08 HEAD").context("a head")?;
         let facts = text(head, "/doc/facts")?.replace("sha256:", "");
         let mut named = vec![format!("INDEX#{facts}")];
@@ -111,37 +136,74 @@ impl Race {
     }
 }
 
+/// Reads a third delivery to its end. What is interrupted is in flight, so that nothing settles.
+async fn third_delivery(race: &Race, lines: &[Line]) -> anyhow::Result<Fate> {
+    let world = race.world()?;
+    race.write("third", lines)?;
+    bill::deliver(&world.local, "2026-08-12T03:00:00Z")?;
+    for schedule in ["cur-ingestion", "ingestion-sweep", "ingestion-sweep"] {
+        world.local.bus.run_schedule(schedule, world.local.clock.now()).await?;
+        world.local.athena.settled().await;
+    }
+    Ok(Fate::Pass)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_delivery_that_is_read_during_a_reading_stays_what_is_shown() -> anyhow::Result<()> {
     for nth in 1..=CALLS_MAX {
-        let Some(race) = Race::run(nth).await? else {
+        // The rows of the first delivery again: their items are there, or are being given an end.
+        let race =
+            Race::begin(is_of_facts, |race| Box::pin(async move { third_delivery(race, &lines("1.25", "2.5")).await }))
+                .await?;
+        race.read_a_second_delivery(nth).await?;
+        if !race.has_struck() {
             assert!(nth > 9, "heads, index, days, what is superseded: {nth}");
             return Ok(());
-        };
+        }
         let spend = race.spend().await?;
         assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-12T03:00:00Z"), &json!(false)), "call {nth}");
         assert_eq!(units_in(&spend["totals"]["cur"]["amount"]), 37_500_000_000, "call {nth}");
         assert_eq!(race.shown_with_an_end().await?, Vec::<String>::new(), "call {nth}");
+        assert_eq!(race.gaps().await?, units_in(&spend["totals"]["gap"]["amount"]), "call {nth}");
     }
     anyhow::bail!("a reading has more than {CALLS_MAX} calls; raise the limit")
 }
 
 #[tokio::test]
 async fn a_month_whose_index_is_lost_is_written_anew_by_the_next_delivery() -> anyhow::Result<()> {
-    for lines in [first_lines(), other_lines()] {
-        let folder = tempfile::tempdir()?;
-        bill::write(folder.path(), "first", &first_lines(), 1)?;
-        let world = World::start(Options { cur: Some(folder.path().to_owned()), ..Options::default() }).await?;
-        bill::deliver(&world.local, "2026-08-10T03:00:00Z")?;
-        world.schedule("cur-ingestion").await?;
+    for again in [lines("1.25", "2.5"), lines("8", "16")] {
+        let race = Race::begin(is_of_facts, |_| Box::pin(async { Ok(Fate::Pass) })).await?;
+        let world = race.world()?;
         let index = |key: &&String| key.contains(" INDEX#");
         let lost = world.items(SPEND_TABLE).await?.keys().find(index).cloned().context("an index")?;
         world.lose(SPEND_TABLE, &lost).await?;
-        bill::write(folder.path(), "second", &lines, 1)?;
+        race.write("second", &again)?;
         bill::deliver(&world.local, "2026-08-11T03:00:00Z")?;
         world.schedule("cur-ingestion").await?;
-        let spend = world.get(LENA, "/v1/spend?billingPeriod=2026-08").await?.ok()?;
+        let spend = race.spend().await?;
         assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-11T03:00:00Z"), &json!(false)));
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_read_by_the_settings_that_they_were_asked_for_by() -> anyhow::Result<()> {
+    let race = Race::begin(asks_for_a_query, |race| {
+        Box::pin(async move {
+            let world = race.world()?;
+            let mut settings = world.get(LENA, "/v1/settings").await?.ok()?;
+            settings["bill"]["workspaceTagKey"] = json!("another-tag");
+            world.put(LENA, "/v1/settings", &json!({ "bill": settings["bill"] })).await?.ok()?;
+            Ok(Fate::Pass)
+        })
+    })
+    .await?;
+    race.read_a_second_delivery(1).await?;
+    assert!(race.has_struck());
+    let world = race.world()?;
+    let spend = race.spend().await?;
+    assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-11T03:00:00Z"), &json!(false)), "{spend}");
+    let run = world.get(LENA, &format!("/v1/ingestions/{}", text(&spend, "/runId")?)).await?.ok()?;
+    assert_eq!((&run["settingsVersion"], &run["attempt"]), (&json!(1), &json!(2)), "{run}");
     Ok(())
 }
