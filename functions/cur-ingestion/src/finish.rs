@@ -1,7 +1,8 @@
 //! Finishing a run: when both queries have ended, their rows become facts, are reconciled, and are shown whole.
 //!
 //! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds what is
-//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state.
+//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state. What is
+//! shown is settled before anything else is asked, the queries' results and newer deliveries included.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use domain::authorization::{Action, Relations, authorize};
 use domain::bill::facts::AnchorDay;
 use domain::bill::reconciliation::{Control, reconcile};
 use domain::bill::slice::diff_slices;
+use domain::digest::Digest;
 use domain::ids::RunId;
 use domain::settings::Settings;
 use lambda::{AwsEvent, Failure, Tick, Tried};
@@ -24,8 +26,10 @@ use crate::cause::Cause;
 use crate::delivery::Delivery;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
-use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, located, not_reconciled};
-use crate::settle::settle;
+use crate::run::{
+    End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, is_unsettled, located, not_reconciled,
+};
+use crate::settle::{Shown, settle};
 use crate::start::{IngestError, rules_in_force, start, submit_slices};
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
@@ -88,6 +92,9 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     let Some(run) = loaded.map(|loaded| loaded.value).filter(|run| run.state == RunState::Submitted) else {
         return Ok(());
     };
+    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(&run, &head)) {
+        return settle_shown(app, &run, cause).await;
+    }
     let Some(queries) = &run.queries else { return Ok(()) };
     let state = all(app, queries).await?;
     if state == QueryState::Running {
@@ -116,6 +123,14 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
 async fn begin_again(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
     end(app, run, End::Superseded, cause).await?;
     Box::pin(start(app, run.billing_period, &cause.as_job())).await.map(drop)
+}
+
+/// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
+/// it nobody knows any more: it says that figures moved.
+pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+    let Some((head, days)) = app.spend.month_facts(run.billing_period).await? else { return Ok(()) };
+    app.spend.expire_superseded(&head, cause.now).await?;
+    complete(app, run, Shown { head, days }, None, cause).await
 }
 
 /// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
@@ -261,7 +276,6 @@ async fn ask_by_slice(
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
 async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), IngestError> {
-    let month = run.billing_period;
     let Some((before, head)) = flip(app, run, &read, cause).await? else {
         return end(app, run, End::Superseded, cause).await;
     };
@@ -269,14 +283,29 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
         Some(head) if !head.is_of(&run.id, run.attempt) => {
             let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
-            before.and_then(|before| before.value.result).map(|result| result.attribution)
+            let settled = before.map(|before| before.value).filter(|before| !is_unsettled(before, &head));
+            settled.and_then(|before| before.result).map(|result| result.attribution)
         }
         _ => None,
     };
-    let settled = settle(app, month, &read.days, &read.control, None, cause).await?;
+    complete(app, run, Shown { head, days: read.days }, attributed_before, cause).await
+}
+
+/// Settles what is shown and completes its run, unless another reading is shown by then.
+async fn complete(
+    app: &App,
+    run: &Run,
+    shown: Shown,
+    attributed_before: Option<Digest>,
+    cause: &Cause,
+) -> Result<(), IngestError> {
+    let settled = settle(app, shown, None, cause).await?;
+    if !settled.head.is_of(&run.id, run.attempt) {
+        return end(app, run, End::Superseded, cause).await;
+    }
     let result = RunResult {
-        changed: head.changed || attributed_before.as_ref() != Some(&settled.attribution),
-        groups: read.groups,
+        changed: settled.head.changed || attributed_before.as_ref() != Some(&settled.attribution),
+        groups: settled.head.groups,
         totals: settled.totals,
         attribution: settled.attribution,
     };
@@ -300,6 +329,7 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
             as_of: run.manifest.delivered_at,
             settings_version: run.rules.settings_version,
             control: read.control.clone(),
+            groups: read.groups,
             days: read.days.clone(),
         };
         match app.spend.show(reading, before.as_ref(), cause.now).await {

@@ -136,6 +136,11 @@ pub(crate) fn is_overtaken(run: &Run, head: &Head) -> bool {
     is_older(&run.manifest, head) || (head.run_id == run.id && head.attempt > run.attempt)
 }
 
+/// Whether what an attempt read is shown, and was not settled: its gaps and its end are missing, or being written.
+pub(crate) fn is_unsettled(run: &Run, head: &Head) -> bool {
+    run.state == RunState::Submitted && head.is_of(&run.id, run.attempt)
+}
+
 /// A misconfigured export needs a new one, which is another delivery.
 fn may_heal(run: &Run) -> bool {
     let lasting = [FailureKind::ExportMisconfigured, FailureKind::NoRows, FailureKind::SettingsUnusable];

@@ -20,10 +20,10 @@ use crate::App;
 use crate::athena::AthenaError;
 use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
-use crate::finish::finish;
+use crate::finish::{finish, settle_shown};
 use crate::ingestions::{RunView, location};
 use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
-use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
+use crate::run::{FailureKind, Start, attempted, decide_start, is_unsettled, refused, run_id};
 
 /// Files that a failure names.
 const FILES_NAMED_MAX: usize = 5;
@@ -148,10 +148,17 @@ fn summary_of(month: Month, started: Started) -> Summary {
 
 /// Begins the run of a month's current delivery, if there is anything to do.
 pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Started, IngestError> {
+    let head = app.spend.head(month).await?;
+    if let Some(head) = &head {
+        // What is shown is settled first: if this reading fails, nothing else would.
+        let shown: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+        if let Some(run) = shown.filter(|run| is_unsettled(&run.value, head)) {
+            settle_shown(app, &run.value, &cause.as_job()).await?;
+        }
+    }
     let Some(delivery) = app.bucket.find(month).await? else { return Ok(Started::NoDelivery) };
     let (settings, rules) = rules_in_force(app).await?;
     let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
-    let head = app.spend.head(month).await?;
     let known = existing.as_ref().map(|run| &run.value);
     let attempt = match (decide_start(known, head.as_ref(), &delivery, &rules, &cause.asked), existing.clone()) {
         (Start::Older, _) => return Ok(Started::Older),

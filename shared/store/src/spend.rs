@@ -51,6 +51,9 @@ pub struct Head {
     pub settings_version: u64,
     /// The control totals.
     pub control: Control,
+    /// How many groups of rows the facts were read from.
+    #[serde(default)]
+    pub groups: u64,
     /// What the facts are, in one digest: two runs with the same one read the same facts.
     pub facts: Digest,
     /// Whether this run moved any fact.
@@ -88,6 +91,8 @@ pub struct Reading {
     pub settings_version: u64,
     /// The control totals.
     pub control: Control,
+    /// How many groups of rows the facts were read from.
+    pub groups: u64,
     /// The facts.
     pub days: Vec<AnchorDay>,
 }
@@ -200,7 +205,10 @@ impl SpendStore {
     }
 
     /// Gives what a head superseded its end, unless it was given one, or is shown again by now.
-    async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
         let Some(old_name) = head.superseded.as_ref() else { return Ok(()) };
         let month = head.billing_period;
         if self.table.is_ended(month, old_name).await? {
@@ -232,6 +240,7 @@ fn head_of(reading: Reading, facts: Digest, index_parts: u32, before: Option<&He
         as_of: reading.as_of,
         settings_version: reading.settings_version,
         control: reading.control,
+        groups: reading.groups,
         changed,
         revision: before.map_or(1, |head| head.revision + 1),
         index_parts,

@@ -11,7 +11,7 @@ use local::stack::Options;
 use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
 use system_tests::ledger::{Units, units_in};
-use system_tests::{CHECKOUT, DATA, LENA, SPEND_TABLE, World, text};
+use system_tests::{CHECKOUT, DATA, LENA, PETRA, SPEND_TABLE, World, approval, places, text};
 
 /// More than the calls of the spend table that one reading makes.
 const CALLS_MAX: usize = 60;
@@ -32,6 +32,10 @@ fn lines(of_role: &str, of_nobody: &str) -> Vec<Line> {
 
 fn is_of_facts(call: &AwsCall<'_>) -> bool {
     holds(call, SPEND_TABLE)
+}
+
+fn writes_gaps(call: &AwsCall<'_>) -> bool {
+    call.operation == "TransactWriteItems" && holds(call, "\"GAP#")
 }
 
 fn asks_for_a_query(call: &AwsCall<'_>) -> bool {
@@ -183,6 +187,52 @@ async fn a_month_whose_index_is_lost_is_written_anew_by_the_next_delivery() -> a
         let spend = race.spend().await?;
         assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-11T03:00:00Z"), &json!(false)));
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_shown_is_settled_though_its_reading_died_and_nobody_can_read_the_next() -> anyhow::Result<()> {
+    let race = Race::begin(writes_gaps, |race| {
+        Box::pin(async move {
+            race.write("third", &lines("NaN", "16"))?;
+            bill::deliver(&race.world()?.local, "2026-08-12T03:00:00Z")?;
+            Ok(Fate::DieBefore)
+        })
+    })
+    .await?;
+    race.read_a_second_delivery(1).await?;
+    assert!(race.has_struck());
+    let world = race.world()?;
+    world.schedule("cur-ingestion").await?;
+    let spend = race.spend().await?;
+    assert_eq!((&spend["asOf"], &spend["stale"]), (&json!("2026-08-11T03:00:00Z"), &json!(true)), "{spend}");
+    assert_eq!(race.gaps().await?, units_in(&spend["totals"]["gap"]["amount"]));
+    let run = text(&spend, "/runId")?;
+    let read = world.get(LENA, &format!("/v1/ingestions/{run}")).await?.ok()?;
+    assert_eq!((&read["state"], &read["changed"], &read["groups"]), (&json!("completed"), &json!(true), &json!(2)));
+    let told = world.list(LENA, &format!("/v1/audit?aggregate=RUN%23{run}")).await?;
+    assert_eq!(told.iter().filter(|event| event["type"] == "ingestion.completed").count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gaps_that_a_claim_closes_while_a_newer_delivery_is_read_are_those_of_the_newer() -> anyhow::Result<()> {
+    let race =
+        Race::begin(writes_gaps, |race| Box::pin(async move { third_delivery(race, &lines("8", "16")).await })).await?;
+    let world = race.world()?;
+    world.organisation().await?;
+    let workload = world.ready_workload(PETRA, "Checkout").await?;
+    let granted = world.granted(PETRA, &workload, &approval(&places(ROLE, &[(CHECKOUT, "us-east-1")]))).await?;
+    world.implement(&granted.id, CHECKOUT, ROLE).await?;
+    race.arm(1);
+    let anchor = json!({ "type": "iam-role", "arn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}") });
+    let claim = json!({ "anchor": anchor, "effectiveFrom": "2026-08-01" });
+    world.post(PETRA, &format!("/v1/workloads/{workload}/claims"), &claim).await?.ok()?;
+    world.settle().await?;
+    assert!(race.has_struck());
+    let spend = race.spend().await?;
+    assert_eq!(units_in(&spend["totals"]["gap"]["amount"]), 160_000_000_000, "{spend}");
+    assert_eq!(race.gaps().await?, 160_000_000_000);
     Ok(())
 }
 
