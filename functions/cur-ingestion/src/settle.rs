@@ -77,9 +77,14 @@ impl Attributed {
         total(self.rows.iter().map(|(fact, attribution)| (fact, &attribution.verdict)), control)
     }
 
-    fn settled(&self, head: Head) -> Settled {
+    /// Who answers for each fact, in one digest.
+    pub(crate) fn digest(&self) -> Digest {
         let verdicts: Vec<&Verdict> = self.rows.iter().map(|(_, attribution)| &attribution.verdict).collect();
-        Settled { totals: self.totals(&head.control), attribution: Digest::of(&verdicts), head }
+        Digest::of(&verdicts)
+    }
+
+    fn settled(&self, head: Head) -> Settled {
+        Settled { totals: self.totals(&head.control), attribution: self.digest(), head }
     }
 }
 
