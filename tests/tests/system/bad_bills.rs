@@ -219,6 +219,33 @@ async fn a_copy_that_lacks_a_listed_file_is_not_read_until_it_is_whole() -> anyh
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_longer_than_a_key_or_an_event_holds_do_not_keep_a_month_from_being_read() -> anyhow::Result<()> {
+    let bad = Bad::undisturbed().await?;
+    let long = |end: &str| format!("{}{end}", "\u{e9}#/\"".repeat(8_000));
+    let session = format!("arn:aws:sts::{CHECKOUT}:assumed-role/app/{}", "s".repeat(40_000));
+    let odd = |line: Line| Line { resource: long("r"), description: long("d"), usage_type: long("u"), ..line };
+    let mut lines = some_lines();
+    lines.extend([call(5, DATA, &long("a"), "1"), call(5, DATA, &long("b"), "2"), call(6, CHECKOUT, &session, "4")]);
+    lines.push(odd(call(7, DATA, "", "8")));
+    bad.write("long", &lines)?;
+    bad.deliver("2026-08-11T03:00:00Z").await?;
+    let run = bad.newest_run().await?;
+    assert_eq!(run["state"], json!("completed"), "{run}");
+    let shown = bad.spend().await?;
+    assert_eq!((units_in(&shown["totals"]["cur"]["amount"]), &shown["stale"]), (195_000_000_000, &json!(false)));
+    let gaps = bad.world.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?;
+    let labels: Vec<String> = gaps.iter().map(|gap| text(gap, "/label")).collect::<Result<_, _>>()?;
+    assert!(labels.iter().all(|label| label.len() <= 1024), "{labels:?}");
+    assert_eq!(
+        labels.iter().filter(|label| label.starts_with('\u{e9}')).count(),
+        2,
+        "two callers stay apart: {labels:?}"
+    );
+    assert!(labels.contains(&format!("arn:aws:iam::{CHECKOUT}:role/app")), "{labels:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_groups_than_pages_hold_are_read_to_the_cent_and_any_number_of_sessions_is_one() -> anyhow::Result<()> {
     let bad = Bad::undisturbed().await?;
     for (number, groups) in [1_500_usize, 3_500].into_iter().enumerate() {
