@@ -231,6 +231,19 @@ impl World {
         }
     }
 
+    /// Takes an item out of a table, by its key as [`World::items`] writes it.
+    ///
+    /// # Errors
+    /// When the table does not take it.
+    pub async fn lose(&self, table: &str, key: &str) -> anyhow::Result<()> {
+        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
+        let (partition, sort) = key.split_once(' ').context("a partition and a sort key")?;
+        let lost = Client::new(&aws.config()).delete_item().table_name(table);
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        lost.key("PK", text(partition)).key("SK", text(sort)).send().await?;
+        Ok(())
+    }
+
     /// Delivers an event of some type that was delivered before to a function again, as a queue may at any time.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod system {
     mod gap_actions;
     mod ingestion;
     mod killed_workflow;
+    mod interrupted_readings;
     mod layouts;
     mod map;
     mod money;

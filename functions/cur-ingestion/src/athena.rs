@@ -44,6 +44,9 @@ pub(crate) enum AthenaError {
     /// It does not answer, or refuses for now.
     #[error("{operation} failed: {why}")]
     Call { operation: &'static str, why: String },
+    /// The query or its result is not kept any more.
+    #[error("the result of query `{query}` is not kept any more: {why}; the delivery is to be read again")]
+    Gone { query: String, why: String },
     /// The result is not of the query that was sent.
     #[error("the result of query `{query}` begins with the columns {found}; this version reads others")]
     Columns { query: String, found: String },
@@ -125,7 +128,8 @@ impl Athena {
         let mut next = None;
         for _ in 0..PAGES_MAX {
             let page = self.client.get_query_results().query_execution_id(query).max_results(PAGE_ROWS_MAX);
-            let page = page.set_next_token(next).send().await.map_err(|e| failed("GetQueryResults", &e))?;
+            let page = page.set_next_token(next).send().await;
+            let page = page.map_err(|e| gone(query, &e).unwrap_or_else(|| failed("GetQueryResults", &e)))?;
             let read = page.result_set.and_then(|set| set.rows).unwrap_or_default().into_iter().map(|row| {
                 let data = row.data.unwrap_or_default();
                 data.into_iter().map(|datum| datum.var_char_value).collect::<Row>()
@@ -150,12 +154,13 @@ impl Athena {
     ) -> Result<(), AthenaError> {
         let unread = |why: String| AthenaError::Call { operation: "GetObject of a result", why };
         let answer = self.client.get_query_execution().query_execution_id(query).send().await;
-        let execution = answer.map_err(|e| failed("GetQueryExecution", &e))?.query_execution;
+        let answer = answer.map_err(|e| gone(query, &e).unwrap_or_else(|| failed("GetQueryExecution", &e)))?;
+        let execution = answer.query_execution;
         let location = execution.and_then(|execution| execution.result_configuration?.output_location);
         let place = location.as_deref().and_then(|place| place.strip_prefix("s3://")?.split_once('/'));
         let (bucket, key) = place.ok_or_else(|| unread(format!("query `{query}` names no file: {location:?}")))?;
         let object = self.objects.get_object().bucket(bucket).key(key).send().await;
-        let mut body = object.map_err(|e| failed("GetObject", &e))?.body;
+        let mut body = object.map_err(|e| gone(query, &e).unwrap_or_else(|| failed("GetObject", &e)))?.body;
         let mut records = Records::default();
         let mut names: Option<Result<(), AthenaError>> = None;
         while let Some(chunk) = body.next().await {
@@ -178,6 +183,16 @@ fn check_names(query: &str, names: Option<&Row>, columns: &[&str]) -> Result<(),
     let names: Vec<&str> = names.into_iter().flatten().flatten().map(String::as_str).collect();
     let found = || names.join(", ");
     if names == columns { Ok(()) } else { Err(AthenaError::Columns { query: query.to_owned(), found: found() }) }
+}
+
+/// Athena forgets queries after 45 days, and the results' bucket its files after a week.
+fn gone<E>(query: &str, error: &SdkError<E>) -> Option<AthenaError>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let is_gone = matches!(error.code(), Some("InvalidRequestException" | "NoSuchKey"));
+    let why = error.message().or(error.code()).unwrap_or_default().to_owned();
+    is_gone.then(|| AthenaError::Gone { query: query.to_owned(), why })
 }
 
 fn failed<E>(operation: &'static str, error: &SdkError<E>) -> AthenaError

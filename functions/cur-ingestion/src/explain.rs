@@ -10,17 +10,19 @@ use domain::bill::facts::Fact;
 use domain::bill::rule::{Question, Rule};
 use domain::bill::usage::UsageKind;
 use domain::calendar::Month;
+use domain::digest::Digest;
 use domain::gap::Gap;
 use domain::ids::{ApprovalId, GapId, RunId};
 use domain::money::Money;
+use domain::outcome::{Refusal, RefusalKind};
 use domain::platform::Platform;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use store::aggregates::run::Run;
 use store::spend::Head;
 use store::{Loaded, StoreError};
@@ -105,23 +107,57 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
         Some(_) if !sight.sees_organisation => return Err(not_found().into()),
         Some(id) => {
             let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+            let of = found.value.billing_period;
+            if of != month {
+                return Err(Problem::invalid(format!("gap `{id}` is of {of}; ask with `billingPeriod={of}`")));
+            }
             Some(found.value)
         }
     };
     let filter = Filter { sight, day: call.query.maybe("day")?, gap };
     let asked = call.page()?;
-    let from = asked.after.as_ref().and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let place = asked.after.clone().map(Place::read).transpose()?;
     let Some((head, days)) = app.spend.month_facts(month).await? else {
         return Ok(Answer::ok(Explanation { billing_period: month, run: None, page: Page::only(Vec::new()) }));
     };
     let attributed = app.attribute(days).await?;
+    let of = Digest::of(&(&head.facts, attributed.digest()));
+    let from = place.map_or(Ok(0), |place| place.within(&of, month))?;
     let mut found = attributed.rows.iter().filter(|(fact, attribution)| filter.matches(fact, attribution)).skip(from);
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|(f, a)| explained(f, a, &filter.sight)).collect();
-    let page =
-        if found.next().is_some() { Page::new(items, Some(&Value::from(from + limit))) } else { Page::only(items) };
+    let page = if found.next().is_some() {
+        Page::new(items, Some(&json!(Place { from: from + limit, of })))
+    } else {
+        Page::only(items)
+    };
     let run = Some(run_ref(&app, head).await?);
     Ok(Answer::ok(Explanation { billing_period: month, run, page }))
+}
+
+/// Where a page begins, and in which reading: the facts and who answers for them, in one digest.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    from: usize,
+    of: Digest,
+}
+
+impl Place {
+    fn read(cursor: Value) -> Result<Self, Problem> {
+        let refused = |_| Problem::invalid("`cursor` is not one that this list gave; begin again without it");
+        serde_json::from_value(cursor).map_err(refused)
+    }
+
+    /// How many facts came before, if this is still the reading that they were of: pages of two readings are of none.
+    fn within(self, reading: &Digest, month: Month) -> Result<usize, Problem> {
+        if self.of == *reading {
+            return Ok(self.from);
+        }
+        let detail = format!(
+            "the figures of {month}, or who answers for them, moved since the page before; begin again without `cursor`"
+        );
+        Err(Refusal::new(RefusalKind::StaleVersion, detail).into())
+    }
 }
 
 impl Filter {

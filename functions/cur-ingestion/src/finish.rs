@@ -1,7 +1,8 @@
 //! Finishing a run: when both queries have ended, their rows become facts, are reconciled, and are shown whole.
 //!
 //! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds what is
-//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state.
+//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state. What is
+//! shown is settled before anything else is asked, the queries' results and newer deliveries included.
 
 use std::sync::Arc;
 
@@ -10,12 +11,14 @@ use domain::authorization::{Action, Relations, authorize};
 use domain::bill::facts::AnchorDay;
 use domain::bill::reconciliation::{Control, reconcile};
 use domain::bill::slice::diff_slices;
+use domain::digest::Digest;
 use domain::ids::RunId;
-use lambda::{AwsEvent, Failure, Tick};
+use domain::settings::Settings;
+use lambda::{AwsEvent, Failure, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer, runs_in};
 use store::spend::{Head, Reading as ToShow};
-use store::{Index, Loaded, Step, StoreError};
+use store::{Entry, Index, Loaded, Step, StoreError};
 
 use crate::App;
 use crate::athena::{AthenaError, QueryState, Row};
@@ -23,9 +26,11 @@ use crate::cause::Cause;
 use crate::delivery::Delivery;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
-use crate::run::{End, FailureKind, decide_ask_by_slice, decide_end, located, not_reconciled};
-use crate::settle::settle;
-use crate::start::{IngestError, start, submit_slices};
+use crate::run::{
+    End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, is_unsettled, located, not_reconciled,
+};
+use crate::settle::{Shown, settle};
+use crate::start::{IngestError, rules_in_force, start, submit_slices};
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -61,19 +66,24 @@ pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> 
 
 /// Asks for every run that is open: Athena's events are best effort, and a young run answers that it still reads.
 ///
-/// Retry: as above; the runs that ended stay ended.
+/// Retry: as above, after every run was tried; those that ended stay ended.
 pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
     authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
     let cause = Cause::of_tick(&tick);
-    let mut done = Sweep::default();
+    let (mut done, mut tried) = (Sweep::default(), Tried::default());
     for entry in app.store.list_all(Index::List, &runs_in(Some(RunState::Submitted))).await? {
-        let run: Run = entry.read()?;
         done.open += 1;
-        finish(&app, &run.id, &cause).await?;
-        let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
-        done.ended += usize::from(after.is_some_and(|after| after.value.state != RunState::Submitted));
+        done.ended += usize::from(tried.note(is_ended(&app, &entry, &cause).await).unwrap_or_default());
     }
-    Ok(done)
+    tried.outcome().map(|()| done)
+}
+
+/// Finishes an open run, if it can be; answers whether it has ended.
+async fn is_ended(app: &App, entry: &Entry, cause: &Cause) -> Result<bool, Failure> {
+    let run: Run = entry.read()?;
+    finish(app, &run.id, cause).await?;
+    let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
+    Ok(after.is_some_and(|after| after.value.state != RunState::Submitted))
 }
 
 /// Brings a run to its end, if its queries have come to theirs.
@@ -82,24 +92,54 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     let Some(run) = loaded.map(|loaded| loaded.value).filter(|run| run.state == RunState::Submitted) else {
         return Ok(());
     };
+    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(&run, &head)) {
+        return settle_shown(app, &run, cause).await;
+    }
     let Some(queries) = &run.queries else { return Ok(()) };
-    let outcome = match all(app, queries).await? {
-        QueryState::Running => return Ok(()),
+    let state = all(app, queries).await?;
+    if state == QueryState::Running {
+        return Ok(());
+    }
+    // Rows are read by the very rules that they were asked for by: when those moved, the delivery is read anew.
+    let (settings, rules) = rules_in_force(app).await?;
+    if rules != run.rules {
+        return begin_again(app, &run, cause).await;
+    }
+    let outcome = match state {
         QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
-        QueryState::Succeeded => read(app, &run, queries).await?,
+        _ => read(app, &run, queries, &settings).await?,
     };
     // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
     // not, and even a query that failed says nothing about the delivery that there is now.
-    let Some(delivery) = if_current(app, &run).await? else {
-        end(app, &run, End::Superseded, cause).await?;
-        Box::pin(start(app, run.billing_period, &cause.as_job())).await?;
-        return Ok(());
-    };
+    let Some(delivery) = if_current(app, &run).await? else { return begin_again(app, &run, cause).await };
     match outcome {
         Ok(Reading::Whole(read)) => show(app, &run, read, cause).await,
-        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, cause).await,
+        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, &settings, cause).await,
         Err(failure) => end(app, &run, End::Failed(failure), cause).await,
     }
+}
+
+/// Ends an attempt whose rows say nothing about what is to be read now, and begins what is.
+async fn begin_again(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+    end(app, run, End::Superseded, cause).await?;
+    Box::pin(start(app, run.billing_period, &cause.as_job())).await.map(drop)
+}
+
+/// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
+/// it nobody knows any more: it says that figures moved.
+pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
+    let (head, days) = match app.spend.month_facts(run.billing_period).await {
+        Ok(Some(shown)) => shown,
+        Ok(None) => return Ok(()),
+        Err(error @ StoreError::Unreadable { .. }) => {
+            // Facts that are lost cannot be settled; the delivery is read anew and written whole.
+            tracing::error!(run.id = %run.id, %error, "what is shown cannot be read");
+            return end(app, run, End::Superseded, cause).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    app.spend.expire_superseded(&head, cause.now).await?;
+    complete(app, run, Shown { head, days }, None, cause).await
 }
 
 /// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
@@ -143,8 +183,12 @@ enum Reading {
 }
 
 /// Reads both results and holds them against each other, or says why they cannot be shown.
-async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading, RunFailure>, IngestError> {
-    let (settings, _) = app.store.settings_in_force().await?;
+async fn read(
+    app: &App,
+    run: &Run,
+    queries: &Queries,
+    settings: &Settings,
+) -> Result<Result<Reading, RunFailure>, IngestError> {
     let aliases = app.aliases.with_profiles(&app.store.list_application_profiles().await?);
     let mut facts = FactsReader::new(&settings.bill, &aliases);
     let mut control: Vec<Row> = Vec::new();
@@ -157,6 +201,7 @@ async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading,
         Err(error @ AthenaError::Columns { .. }) => {
             return Ok(Err(FailureKind::UnreadableRows.because(error.to_string())));
         }
+        Err(error @ AthenaError::Gone { .. }) => return Ok(Err(FailureKind::QueryFailed.because(error.to_string()))),
         Err(error) => return Err(error.into()),
     }
     let found = facts.slices();
@@ -171,8 +216,11 @@ async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading,
         Some(slices) => Ok(Err(match app.athena.state_of(slices).await? {
             QueryState::Succeeded => {
                 let mut rows: Vec<Row> = Vec::new();
-                app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await?;
-                located(failure, diff_slices(&found, &read_slices(&rows)))
+                match app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await {
+                    Ok(()) => located(failure, diff_slices(&found, &read_slices(&rows))),
+                    Err(AthenaError::Gone { .. }) => failure,
+                    Err(error) => return Err(error.into()),
+                }
             }
             _ => failure,
         })),
@@ -207,9 +255,14 @@ async fn held_together(
 }
 
 /// Asks in which slices facts and bill differ; the run ends when that is known.
-async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) -> Result<(), IngestError> {
-    let (settings, _) = app.store.settings_in_force().await?;
-    let query = submit_slices(app, run, delivery, &settings).await?;
+async fn ask_by_slice(
+    app: &App,
+    run: &Run,
+    delivery: &Delivery,
+    settings: &Settings,
+    cause: &Cause,
+) -> Result<(), IngestError> {
+    let query = submit_slices(app, run, delivery, settings).await?;
     let written: Result<(), StoreError> = app
         .store
         .decide(|| async {
@@ -232,36 +285,49 @@ async fn ask_by_slice(app: &App, run: &Run, delivery: &Delivery, cause: &Cause) 
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
 async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), IngestError> {
-    let month = run.billing_period;
-    let shown_before = app.spend.head(month).await?;
-    let attributed_before = match &shown_before {
+    let Some((before, head)) = flip(app, run, &read, cause).await? else {
+        return end(app, run, End::Superseded, cause).await;
+    };
+    let attributed_before = match before {
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
         Some(head) if !head.is_of(&run.id, run.attempt) => {
             let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
-            before.and_then(|before| before.value.result).map(|result| result.attribution)
+            let settled = before.map(|before| before.value).filter(|before| !is_unsettled(before, &head));
+            settled.and_then(|before| before.result).map(|result| result.attribution)
         }
         _ => None,
     };
-    let Some(head) = flip(app, run, &read, cause).await? else {
+    complete(app, run, Shown { head, days: read.days }, attributed_before, cause).await
+}
+
+/// Settles what is shown and completes its run, unless another reading is shown by then.
+async fn complete(
+    app: &App,
+    run: &Run,
+    shown: Shown,
+    attributed_before: Option<Digest>,
+    cause: &Cause,
+) -> Result<(), IngestError> {
+    let settled = settle(app, shown, None, cause).await?;
+    if !settled.head.is_of(&run.id, run.attempt) {
         return end(app, run, End::Superseded, cause).await;
-    };
-    let settled = settle(app, month, &read.days, &read.control, None, cause).await?;
+    }
     let result = RunResult {
-        changed: head.changed || attributed_before.as_ref() != Some(&settled.attribution),
-        groups: read.groups,
+        changed: settled.head.changed || attributed_before.as_ref() != Some(&settled.attribution),
+        groups: settled.head.groups,
         totals: settled.totals,
         attribution: settled.attribution,
     };
     end(app, run, End::Completed(result), cause).await
 }
 
-/// Makes the run's facts the ones that are shown, unless those of a newer delivery are.
-async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<Head>, StoreError> {
+/// Makes the run's facts the ones that are shown, unless those of a newer reading are; answers the head before and the new
+/// one. Whoever shows something newer between the decision and the flip moves the head, and it is decided again.
+async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<(Option<Head>, Head)>, StoreError> {
     let mut attempts = 0;
     loop {
-        let head = app.spend.head(run.billing_period).await?;
-        let is_newer = |head: &Head| head.manifest_id != run.manifest.id && head.as_of > run.manifest.delivered_at;
-        if head.as_ref().is_some_and(is_newer) {
+        let before = app.spend.head(run.billing_period).await?;
+        if before.as_ref().is_some_and(|head| is_overtaken(run, head)) {
             return Ok(None);
         }
         let reading = ToShow {
@@ -272,10 +338,11 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
             as_of: run.manifest.delivered_at,
             settings_version: run.rules.settings_version,
             control: read.control.clone(),
+            groups: read.groups,
             days: read.days.clone(),
         };
-        match app.spend.show(reading, cause.now).await {
-            Ok(head) => return Ok(Some(head)),
+        match app.spend.show(reading, before.as_ref(), cause.now).await {
+            Ok(head) => return Ok(Some((before, head))),
             Err(StoreError::VersionMoved(_)) if attempts < FLIPS_MAX => attempts += 1,
             Err(error) => return Err(error),
         }

@@ -6,12 +6,13 @@ use contract::events::Event;
 use domain::bill::matching::BillSettings;
 use domain::calendar::Month;
 use domain::gap::{
-    Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, decide_act, decide_recall,
-    decide_resolve,
+    Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, asked_workload, check_asked_workload,
+    decide_act, decide_recall, decide_resolve,
 };
 use domain::ids::GapId;
 use domain::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
 use domain::outcome::Outcome;
+use domain::space::Workload;
 use domain::text::Note;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
@@ -102,6 +103,11 @@ pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<G
                     let told = target.as_ref().map_or(Value::Null, |target| json!(target));
                     let named = gap_ref(&gap, Some(action.as_str().to_owned()));
                     tx.update(&found, &gap, &Event::GapActioned { gap: named, target: told });
+                    if let Some(asked) = asked_workload(&gap, *action, target.as_ref()) {
+                        let workload: Option<Loaded<Workload>> = app.store.load(asked.as_str()).await?;
+                        check_asked_workload(asked, workload.as_ref().map(|workload| &workload.value))?;
+                        workload.iter().for_each(|workload| tx.unless_changed(workload));
+                    }
                     if *action == GapAction::Block {
                         block(&app, &call, &mut tx, &gap).await?;
                     }

@@ -12,12 +12,13 @@ use domain::calendar::{Month, utc_day};
 use domain::card::{SpendCard, Transfer};
 use jiff::civil::Date;
 use lambda::{Event, Failure};
-use store::aggregates::run::{Run, RunResult, RunState};
+use store::aggregates::run::{Run, RunResult};
 use store::{Loaded, Step, StoreError};
 
 use crate::App;
 use crate::cause::Cause;
-use crate::settle::{Settled, settle};
+use crate::run::is_unsettled;
+use crate::settle::{Settled, Shown, settle};
 
 /// Months before this one that a change may reach back to: claims reach back one, a release by a correction a few more.
 const MONTHS_BACK_MAX: usize = 12;
@@ -74,15 +75,16 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
 /// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just written.
 async fn reattribute(app: &App, month: Month, assumed: Option<&Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
-    let shown = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
-    if shown.is_none_or(|run| run.state == RunState::Submitted) {
+    let of_head = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
+    if of_head.is_none_or(|run| is_unsettled(&run, &head)) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
-    let settled = settle(app, month, &days, &head.control, assumed, cause).await?;
+    let settled = settle(app, Shown { head, days }, assumed, cause).await?;
+    let run_id = &settled.head.run_id;
     let told: Result<(), StoreError> = app
         .store
         .decide(|| async {
-            let Some(loaded) = app.store.load::<Run>(head.run_id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(loaded) = app.store.load::<Run>(run_id.as_str()).await? else { return Ok(Step::Done(())) };
             let Some(next) = moved(&loaded, &settled) else { return Ok(Step::Done(())) };
             let mut tx = cause.transaction();
             tx.update(&loaded, &next, &Happened::SpendReattributed { billing_period: month });
@@ -95,7 +97,7 @@ async fn reattribute(app: &App, month: Month, assumed: Option<&Transfer>, cause:
 /// The run with its figures as they are attributed now, if they are attributed otherwise than before.
 fn moved(run: &Loaded<Run>, settled: &Settled) -> Option<Run> {
     let before = run.value.result.as_ref().filter(|before| before.attribution != settled.attribution)?;
-    let Settled { totals, attribution } = settled.clone();
+    let Settled { totals, attribution, .. } = settled.clone();
     let result = RunResult { totals, attribution, ..before.clone() };
     Some(Run { result: Some(result), ..run.value.clone() })
 }

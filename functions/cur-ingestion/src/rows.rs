@@ -5,7 +5,7 @@ use std::num::ParseIntError;
 
 use domain::bill::alias::Aliases;
 use domain::bill::facts::{AnchorDay, Folding, read_group};
-use domain::bill::line::{LineGroup, LineItemType, UnreadableRow};
+use domain::bill::line::{LineGroup, LineItemType, UnreadableRow, bounded};
 use domain::bill::matching::BillSettings;
 use domain::bill::number::{MalformedNumber, parse_decimal};
 use domain::bill::reconciliation::{Control, ControlTotal};
@@ -84,11 +84,12 @@ pub(crate) fn read_slices(rows: &[Row]) -> BTreeMap<Slice, SliceTotal> {
     for row in rows {
         let text = |at: usize| row.get(at).and_then(Option::as_deref).unwrap_or_default().trim();
         let currency = if text(0).is_empty() { Ok(Currency::usd()) } else { text(0).parse() };
+        let place = |at: usize| bounded(text(at));
         let (Ok(currency), Ok(day), Ok(cost)) = (currency, text(1).parse::<Date>(), parse_decimal(text(4))) else {
             continue;
         };
-        let line_item_type = LineItemType::from(text(3).to_owned());
-        let total = slices.entry(Slice { currency, day, account_id: text(2).to_owned(), line_item_type }).or_default();
+        let line_item_type = LineItemType::from(place(3));
+        let total = slices.entry(Slice { currency, day, account_id: place(2), line_item_type }).or_default();
         total.cost += cost;
         total.rows = total.rows.saturating_add(text(5).parse().unwrap_or_default());
         total.unreadable_rows = total.unreadable_rows.saturating_add(text(6).parse().unwrap_or_default());

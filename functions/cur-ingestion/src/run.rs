@@ -103,8 +103,7 @@ pub(crate) fn decide_start(
     rules: &Rules,
     asked: &Asked,
 ) -> Start {
-    let manifest = &delivery.manifest;
-    if head.is_some_and(|head| head.manifest_id != manifest.id && head.as_of > manifest.delivered_at) {
+    if head.is_some_and(|head| is_older(&delivery.manifest, head)) {
         return Start::Older;
     }
     let Some(run) = existing else { return Start::Attempt(1) };
@@ -125,6 +124,21 @@ pub(crate) fn decide_start(
             Asked::ByJob => Start::AlreadyDone,
         },
     }
+}
+
+/// Whether a newer delivery is shown.
+fn is_older(manifest: &Manifest, head: &Head) -> bool {
+    head.manifest_id != manifest.id && head.as_of > manifest.delivered_at
+}
+
+/// Whether what an attempt read is not to be shown any more: a newer delivery is, or a later attempt at its own.
+pub(crate) fn is_overtaken(run: &Run, head: &Head) -> bool {
+    is_older(&run.manifest, head) || (head.run_id == run.id && head.attempt > run.attempt)
+}
+
+/// Whether what an attempt read is shown, and was not settled: its gaps and its end are missing, or being written.
+pub(crate) fn is_unsettled(run: &Run, head: &Head) -> bool {
+    run.state == RunState::Submitted && head.is_of(&run.id, run.attempt)
 }
 
 /// A misconfigured export needs a new one, which is another delivery.

@@ -1,5 +1,8 @@
 //! Who answers for a month's facts now, and the gaps that follow: detected again after every run and every claim.
 //!
+//! Facts, claims and approvals may move while gaps are written, and whoever moved them may have settled the month before
+//! these gaps were. So whoever wrote gaps looks again at what they follow from, and repeats it if any of it moved.
+//!
 //! Each gap is written with its event, on the version that it was read at; a gap's id follows from what it is about, so
 //! that no repetition opens one twice. The Leads are told of new gaps once all of a reading are written.
 
@@ -17,6 +20,7 @@ use domain::gap::{Gap, GapChange, GapNews, GapState, detect};
 use domain::money::{Currency, Money};
 use store::aggregates::gap::gaps_of;
 use store::governance::load_governance;
+use store::spend::Head;
 use store::{Index, Loaded, StoreError, Transaction};
 
 use crate::App;
@@ -25,8 +29,22 @@ use crate::cause::Cause;
 /// Gaps written in one transaction: two writes each, within the hundred that it holds with the news of them.
 const GAPS_PER_TRANSACTION_MAX: usize = 40;
 
-/// How often gaps are detected again while somebody acts on them at the same moment.
+/// How often gaps are detected again while somebody acts on them, or moves what they follow from, at the same moment.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// What is shown of a month.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) head: Head,
+    pub(crate) days: Vec<AnchorDay>,
+}
+
+/// What says who answers for a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Grounds {
+    settings: BillSettings,
+    governance: Governance,
+}
 
 /// Facts with who answers for each.
 #[derive(Debug, Clone)]
@@ -37,12 +55,15 @@ pub(crate) struct Attributed {
 /// What a settled month adds up to.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
+    /// By what was shown when it was settled.
+    pub(crate) head: Head,
     pub(crate) totals: BTreeMap<Currency, SpendTotals>,
     pub(crate) attribution: Digest,
 }
 
 impl Attributed {
-    pub(crate) fn of(app: &App, days: Vec<AnchorDay>, settings: &BillSettings, governance: &Governance) -> Self {
+    fn of(app: &App, days: Vec<AnchorDay>, grounds: &Grounds) -> Self {
+        let Grounds { settings, governance } = grounds;
         let context = Context { settings, aliases: &app.aliases, governance };
         let facts = days.into_iter().flat_map(|day| day.facts);
         let attribute = |fact: Fact| {
@@ -56,49 +77,62 @@ impl Attributed {
         total(self.rows.iter().map(|(fact, attribution)| (fact, &attribution.verdict)), control)
     }
 
-    fn settled(&self, control: &Control) -> Settled {
+    /// Who answers for each fact, in one digest.
+    pub(crate) fn digest(&self) -> Digest {
         let verdicts: Vec<&Verdict> = self.rows.iter().map(|(_, attribution)| &attribution.verdict).collect();
-        Settled { totals: self.totals(control), attribution: Digest::of(&verdicts) }
+        Digest::of(&verdicts)
+    }
+
+    fn settled(&self, head: Head) -> Settled {
+        Settled { totals: self.totals(&head.control), attribution: self.digest(), head }
     }
 }
 
 impl App {
     /// Facts with who answers for each by what is claimed and approved now.
     pub(crate) async fn attribute(&self, days: Vec<AnchorDay>) -> Result<Attributed, StoreError> {
-        self.attribute_assuming(days, None).await
+        Ok(Attributed::of(self, days, &self.load_grounds(None).await?))
     }
 
-    async fn attribute_assuming(
-        &self,
-        days: Vec<AnchorDay>,
-        assumed: Option<&Transfer>,
-    ) -> Result<Attributed, StoreError> {
+    async fn load_grounds(&self, assumed: Option<&Transfer>) -> Result<Grounds, StoreError> {
         let (settings, _) = self.store.settings_in_force().await?;
         let mut governance = load_governance(&self.store).await?;
         assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
-        Ok(Attributed::of(self, days, &settings.bill, &governance))
+        Ok(Grounds { settings: settings.bill, governance })
     }
 }
 
-/// Brings the gaps of a month in line with its facts. `assumed` is applied as if its dispute were listed as settled already.
+/// Brings the gaps of a month in line with what is shown of it, until neither moved while gaps were written. `assumed` is
+/// applied as if its dispute were listed as settled already.
 pub(crate) async fn settle(
     app: &App,
-    month: Month,
-    days: &[AnchorDay],
-    control: &Control,
+    mut shown: Shown,
     assumed: Option<&Transfer>,
     cause: &Cause,
 ) -> Result<Settled, StoreError> {
+    let month = shown.head.billing_period;
     let mut attempts = 0;
     loop {
-        let attributed = app.attribute_assuming(days.to_vec(), assumed).await?;
-        match write_gaps(app, month, &attributed, cause).await {
-            Ok(()) => return Ok(attributed.settled(control)),
-            Err(error) if error.is_lost_race() && attempts < ATTEMPTS_MAX => {
-                attempts += 1;
-                tokio::time::sleep(std::time::Duration::from_millis(10 << attempts)).await;
-            }
+        let grounds = app.load_grounds(assumed).await?;
+        let attributed = Attributed::of(app, shown.days.clone(), &grounds);
+        let lost = match write_gaps(app, month, &attributed, cause).await {
+            Ok(()) if app.load_grounds(assumed).await? != grounds => StoreError::Conflict,
+            Ok(()) => match app.spend.head(month).await? {
+                Some(head) if head.facts != shown.head.facts => StoreError::Conflict,
+                _ => return Ok(attributed.settled(shown.head)),
+            },
+            Err(error) if error.is_lost_race() => error,
             Err(error) => return Err(error),
+        };
+        if attempts == ATTEMPTS_MAX {
+            return Err(lost);
+        }
+        attempts += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(10 << attempts)).await;
+        if let Some((head, days)) = app.spend.month_facts(month).await?
+            && head.facts != shown.head.facts
+        {
+            shown = Shown { head, days };
         }
     }
 }

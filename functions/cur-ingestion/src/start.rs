@@ -11,7 +11,7 @@ use domain::bill::doctor::{PRINCIPAL_COLUMN, VITAL_COLUMNS};
 use domain::calendar::{Month, utc_day};
 use domain::digest::Digest;
 use domain::settings::Settings;
-use lambda::{AwsEvent, Failure, Problem, Tick};
+use lambda::{AwsEvent, Failure, Problem, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::{Manifest, Queries, Rules, Run, query_pointer};
 use store::{Loaded, StoreError};
@@ -20,10 +20,10 @@ use crate::App;
 use crate::athena::AthenaError;
 use crate::cause::{Asked, Cause};
 use crate::delivery::{Delivery, DeliveryError};
-use crate::finish::finish;
+use crate::finish::{finish, settle_shown};
 use crate::ingestions::{RunView, location};
 use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
-use crate::run::{FailureKind, Start, attempted, decide_start, refused, run_id};
+use crate::run::{FailureKind, Start, attempted, decide_start, is_unsettled, refused, run_id};
 
 /// Files that a failure names.
 const FILES_NAMED_MAX: usize = 5;
@@ -61,7 +61,7 @@ impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Store(error) => error.into(),
-            IngestError::Delivery(DeliveryError::Malformed { .. }) => {
+            IngestError::Delivery(DeliveryError::Malformed { .. } | DeliveryError::Several { .. }) => {
                 Self::new(409, "delivery-malformed", error.to_string())
             }
             other => {
@@ -96,17 +96,17 @@ pub(crate) struct Summary {
 
 /// Reads the current and the previous month. Older months are read when somebody asks.
 ///
-/// Retry: S3, Athena or the table does not answer; a repetition submits the same queries.
+/// Retry: S3, Athena or the table does not answer, after both months were tried; a repetition submits the same queries.
 pub(crate) async fn on_schedule(app: Arc<App>, tick: Tick) -> Result<Vec<Summary>, Failure> {
     authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
     let cause = Cause::of_tick(&tick);
     let current = Month::of(utc_day(tick.now));
-    let mut summaries = Vec::new();
+    let (mut summaries, mut tried) = (Vec::new(), Tried::default());
     for month in [current.previous(), current] {
-        let started = start(&app, month, &cause).await?;
-        summaries.push(summary_of(month, started));
+        let started = tried.note(start(&app, month, &cause).await.map_err(Failure::from));
+        summaries.extend(started.map(|started| summary_of(month, started)));
     }
-    Ok(summaries)
+    tried.outcome().map(|()| summaries)
 }
 
 /// S3's "Object Created".
@@ -148,11 +148,17 @@ fn summary_of(month: Month, started: Started) -> Summary {
 
 /// Begins the run of a month's current delivery, if there is anything to do.
 pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Started, IngestError> {
-    let Some(delivery) = app.bucket.find(month).await? else { return Ok(Started::NoDelivery) };
-    let (settings, settings_version) = app.store.settings_in_force().await?;
-    let rules = Rules { settings_version, aliases_version: app.aliases.version().to_owned() };
-    let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let head = app.spend.head(month).await?;
+    if let Some(head) = &head {
+        // What is shown is settled first: if this reading fails, nothing else would.
+        let shown: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+        if let Some(run) = shown.filter(|run| is_unsettled(&run.value, head)) {
+            settle_shown(app, &run.value, &cause.as_job()).await?;
+        }
+    }
+    let Some(delivery) = app.bucket.find(month).await? else { return Ok(Started::NoDelivery) };
+    let (settings, rules) = rules_in_force(app).await?;
+    let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let known = existing.as_ref().map(|run| &run.value);
     let attempt = match (decide_start(known, head.as_ref(), &delivery, &rules, &cause.asked), existing.clone()) {
         (Start::Older, _) => return Ok(Started::Older),
@@ -177,6 +183,12 @@ pub(crate) async fn start(app: &App, month: Month, cause: &Cause) -> Result<Star
     Box::pin(finish(app, &run.id, &cause.as_job())).await?;
     let current: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
     Ok(Started::Begun(current.map_or(run, |loaded| loaded.value)))
+}
+
+/// What rows are read by, as of now.
+pub(crate) async fn rules_in_force(app: &App) -> Result<(Settings, Rules), StoreError> {
+    let (settings, settings_version) = app.store.settings_in_force().await?;
+    Ok((settings, Rules { settings_version, aliases_version: app.aliases.version().to_owned() }))
 }
 
 /// Submits both queries, or says why that makes no sense.

@@ -9,7 +9,7 @@ use domain::ids::ProposalId;
 use domain::model::Model;
 use domain::outcome::Outcome;
 use domain::proposal::{Proposal, claimable, decide_propose_claim, decide_propose_request};
-use domain::space::Workload;
+use domain::space::{Workload, WorkloadState};
 use lambda::{Event, Failure};
 use store::{Loaded, Step, StoreError, Transaction};
 
@@ -23,8 +23,8 @@ const PUT_TO_OWNERS: [GapAction; 4] =
 /// Consumes `gap.actioned`. The proposal's id follows from the gap and the action's place in its history, so that every
 /// delivery makes the same one.
 ///
-/// Done: an action that puts nothing to an owner, or names none; a gap that was closed meanwhile; one that nobody can
-/// claim or ask for. Retry: the store. Poison: an event, gap or workload that is not there.
+/// Done: an action that puts nothing to an owner, or names none, or one whose workload was retired meanwhile; a gap that was
+/// closed meanwhile; one that nobody can claim or ask for. Retry: the store. Poison: an event, gap or workload that is not there.
 pub(crate) async fn propose(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
     let envelope = &event.envelope;
     let Happened::GapActioned { gap, .. } = Happened::of(envelope).map_err(|e| Failure::Poison(e.to_string()))? else {
@@ -43,6 +43,10 @@ pub(crate) async fn propose(app: Arc<App>, event: Event<AuditEvent>) -> Result<(
             let found = loaded.ok_or_else(|| missing("record"))?.value;
             let deed = deed_of(&found, action, envelope).ok_or_else(|| missing("such action"))?;
             let workload = match workload_of(&app, &found, deed).await? {
+                Some(workload) if workload.state == WorkloadState::Retired => {
+                    tracing::warn!(gap.id = %found.id, workload.id = %workload.id, "its workload is retired: nothing was proposed");
+                    return Ok(Step::Done(()));
+                }
                 Some(workload) => workload,
                 // Whoever is to have a role of their own may not be known yet.
                 None if action == GapAction::RecommendDedicatedRole => return Ok(Step::Done(())),

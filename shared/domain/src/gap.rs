@@ -17,7 +17,7 @@ pub use detection::{GapChange, detect};
 pub use kind::{About, GapKind};
 pub use news::{GapNews, NamedGap};
 pub use prefill::{asked_model, prefilled};
-pub use transition::{Act, Target, decide_act, decide_recall, decide_resolve};
+pub use transition::{Act, Target, asked_workload, check_asked_workload, decide_act, decide_recall, decide_resolve};
 
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -5,6 +5,10 @@
 //! run writes the items that are not there yet, then the index, and flips `HEAD` last, if it is still as it was read; an
 //! unchanged delivery writes `HEAD` alone. What no `HEAD` names any more expires by itself.
 //!
+//! INVARIANT: what the shown index names has no end. An end is given under the condition that `HEAD` is the one that does
+//! not name the item and that nobody writes on top of it; whoever writes says so on `HEAD` first, and then writes whatever
+//! that `HEAD` does not name anew, without an end. So bills may go back and forth, and runs overtake each other or die.
+//!
 //! Who answers for a fact is not stored: it follows from claims and approvals, and is said anew at each reading.
 
 mod items;
@@ -47,6 +51,9 @@ pub struct Head {
     pub settings_version: u64,
     /// The control totals.
     pub control: Control,
+    /// How many groups of rows the facts were read from.
+    #[serde(default)]
+    pub groups: u64,
     /// What the facts are, in one digest: two runs with the same one read the same facts.
     pub facts: Digest,
     /// Whether this run moved any fact.
@@ -84,6 +91,8 @@ pub struct Reading {
     pub settings_version: u64,
     /// The control totals.
     pub control: Control,
+    /// How many groups of rows the facts were read from.
+    pub groups: u64,
     /// The facts.
     pub days: Vec<AnchorDay>,
 }
@@ -138,52 +147,80 @@ impl SpendStore {
         self.table.days(head.billing_period, &index).await
     }
 
-    /// Shows what a run found. The same attempt again writes nothing.
+    /// Shows what a run found instead of `before`, the head on which that was decided. The same attempt again writes nothing.
     ///
     /// # Errors
     /// [`StoreError::VersionMoved`] when another run was faster: read `HEAD` and decide again.
-    pub async fn show(&self, reading: Reading, now: Timestamp) -> Result<Head, StoreError> {
-        let month = reading.billing_period;
-        let before = self.head(month).await?;
-        if let Some(head) = before.as_ref().filter(|head| head.is_of(&reading.run_id, reading.attempt)) {
+    pub async fn show(&self, reading: Reading, before: Option<&Head>, now: Timestamp) -> Result<Head, StoreError> {
+        if let Some(head) = before.filter(|head| head.is_of(&reading.run_id, reading.attempt)) {
             // It died after the flip, perhaps before it took the old items away.
             self.expire_superseded(head, now).await?;
             return Ok(head.clone());
         }
         let index = month::Index::of(&reading.days);
         let facts = index.digest();
-        let known = before.as_ref().filter(|head| head.facts == facts);
-        let head = match known {
-            Some(unchanged) => {
-                let index_parts = unchanged.index_parts;
-                head_of(reading, facts, index_parts, false, before.as_ref())
-            }
-            None => {
-                let old = match &before {
-                    Some(head) => self.table.index(month, &head.index_name()).await?,
-                    None => month::Index::default(),
-                };
-                self.table.put_days(month, &reading.days, &old).await?;
-                let index_parts = self.table.put_index(month, &index, &facts).await?;
-                head_of(reading, facts, index_parts, true, before.as_ref())
+        let head = match before {
+            None => self.write(reading, &index, facts, None).await?,
+            Some(shown) => {
+                // Nothing can be written under an index that cannot be read: then all is written anew.
+                let old = self.index_if_readable(shown).await?.unwrap_or_default();
+                if shown.facts == facts && old == index {
+                    head_of(reading, facts, shown.index_parts, before)
+                } else {
+                    self.expire_superseded(shown, now).await?;
+                    self.table.hold(shown).await?;
+                    self.write(reading, &index, facts, Some((shown, &old))).await?
+                }
             }
         };
-        self.table.flip(&head, before.as_ref().map(|b| b.revision)).await?;
+        self.table.flip(&head, before.map(|before| before.revision)).await?;
         self.expire_superseded(&head, now).await?;
         Ok(head)
     }
 
-    async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
+    /// Writes what the index names and the old one does not, and the index.
+    async fn write(
+        &self,
+        reading: Reading,
+        index: &month::Index,
+        facts: Digest,
+        before: Option<(&Head, &month::Index)>,
+    ) -> Result<Head, StoreError> {
+        let (month, nothing) = (reading.billing_period, month::Index::default());
+        let (before, old) = before.map_or((None, &nothing), |(head, old)| (Some(head), old));
+        self.table.put_days(month, &reading.days, old).await?;
+        let index_parts = self.table.put_index(month, index, &facts).await?;
+        Ok(head_of(reading, facts, index_parts, before))
+    }
+
+    async fn index_if_readable(&self, head: &Head) -> Result<Option<month::Index>, StoreError> {
+        match self.table.index(head.billing_period, &head.index_name()).await {
+            Ok(index) => Ok(Some(index)),
+            Err(StoreError::Unreadable { key, why }) => {
+                tracing::error!(key, why, "the index of what is shown cannot be read; the month is written anew");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives what a head superseded its end, unless it was given one, or is shown again by now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expire_superseded(&self, head: &Head, now: Timestamp) -> Result<(), StoreError> {
         let Some(old_name) = head.superseded.as_ref() else { return Ok(()) };
         let month = head.billing_period;
-        let old = match self.table.index(month, old_name).await {
-            Ok(old) => old,
-            // It is gone already, and what it named with it.
-            Err(StoreError::Unreadable { .. }) => return Ok(()),
-            Err(error) => return Err(error),
+        if self.table.is_ended(month, old_name).await? {
+            return Ok(());
+        }
+        let (old, current) = match (self.table.index(month, old_name).await, self.index_if_readable(head).await?) {
+            (Ok(old), Some(current)) => (old, current),
+            // It is gone in part, or nobody knows what of it is shown: then it stays.
+            (Ok(_) | Err(StoreError::Unreadable { .. }), _) => return Ok(()),
+            (Err(error), _) => return Err(error),
         };
-        let current = self.table.index(month, &head.index_name()).await?;
-        self.table.expire(month, &old, &current, old_name, now).await
+        self.table.expire(head, &old, &current, old_name, now).await
     }
 }
 
@@ -193,7 +230,8 @@ impl Head {
     }
 }
 
-fn head_of(reading: Reading, facts: Digest, index_parts: u32, changed: bool, before: Option<&Head>) -> Head {
+fn head_of(reading: Reading, facts: Digest, index_parts: u32, before: Option<&Head>) -> Head {
+    let changed = before.is_none_or(|before| before.facts != facts);
     Head {
         billing_period: reading.billing_period,
         run_id: reading.run_id,
@@ -202,10 +240,11 @@ fn head_of(reading: Reading, facts: Digest, index_parts: u32, changed: bool, bef
         as_of: reading.as_of,
         settings_version: reading.settings_version,
         control: reading.control,
-        facts,
+        groups: reading.groups,
         changed,
         revision: before.map_or(1, |head| head.revision + 1),
         index_parts,
         superseded: before.filter(|_| changed).map(Head::index_name),
+        facts,
     }
 }

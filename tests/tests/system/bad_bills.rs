@@ -75,8 +75,23 @@ impl Bad {
     }
 }
 
+/// Takes away what Athena answered, as the results' bucket does after a week.
+fn lose_the_results(buckets: &Path) {
+    for_each_result(buckets, |path| assert!(std::fs::remove_file(path).is_ok()));
+}
+
 /// Takes the last row out of every result of Athena's that has several.
 fn lose_a_row(buckets: &Path) {
+    for_each_result(buckets, |path| {
+        let rows = std::fs::read_to_string(path).unwrap_or_default();
+        let kept: Vec<&str> = rows.lines().collect();
+        if let Some((_, kept @ [_, _, _, ..])) = kept.split_last() {
+            assert!(std::fs::write(path, format!("{}\n", kept.join("\n"))).is_ok());
+        }
+    });
+}
+
+fn for_each_result(buckets: &Path, deed: impl Fn(&Path)) {
     let mut folders = vec![buckets.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -84,14 +99,25 @@ fn lose_a_row(buckets: &Path) {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "csv") {
-                let rows = std::fs::read_to_string(&path).unwrap_or_default();
-                let kept: Vec<&str> = rows.lines().collect();
-                if let Some((_, kept @ [_, _, _, ..])) = kept.split_last() {
-                    assert!(std::fs::write(&path, format!("{}\n", kept.join("\n"))).is_ok());
-                }
+                deed(&path);
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_result_is_not_kept_any_more_fails_and_is_read_again() -> anyhow::Result<()> {
+    let (bad, armed) = Bad::with(Box::new(lose_the_results)).await?;
+    bad.write("second", &some_lines().into_iter().chain([call(9, DATA, "", "8")]).collect::<Vec<_>>())?;
+    armed.store(true, Ordering::SeqCst);
+    bad.deliver("2026-08-11T03:00:00Z").await?;
+    let run = bad.newest_run().await?;
+    assert_eq!((&run["state"], &run["failure"]["kind"]), (&json!("failed"), &json!("query-failed")), "{run}");
+    assert!(text(&run, "/failure/detail")?.contains("read again"), "{run}");
+    bad.world.schedule("cur-ingestion").await?;
+    let read = bad.spend().await?;
+    assert_eq!((units_in(&read["totals"]["cur"]["amount"]), &read["stale"]), (125_000_000_000, &json!(false)));
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,6 +215,33 @@ async fn a_copy_that_lacks_a_listed_file_is_not_read_until_it_is_whole() -> anyh
     bad.world.schedule("cur-ingestion").await?;
     let whole = bad.spend().await?;
     assert_eq!((units_in(&whole["totals"]["cur"]["amount"]), &whole["stale"]), (125_000_000_000, &json!(false)));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_longer_than_a_key_or_an_event_holds_do_not_keep_a_month_from_being_read() -> anyhow::Result<()> {
+    let bad = Bad::undisturbed().await?;
+    let long = |end: &str| format!("{}{end}", "\u{e9}#/\"".repeat(8_000));
+    let session = format!("arn:aws:sts::{CHECKOUT}:assumed-role/app/{}", "s".repeat(40_000));
+    let odd = |line: Line| Line { resource: long("r"), description: long("d"), usage_type: long("u"), ..line };
+    let mut lines = some_lines();
+    lines.extend([call(5, DATA, &long("a"), "1"), call(5, DATA, &long("b"), "2"), call(6, CHECKOUT, &session, "4")]);
+    lines.push(odd(call(7, DATA, "", "8")));
+    bad.write("long", &lines)?;
+    bad.deliver("2026-08-11T03:00:00Z").await?;
+    let run = bad.newest_run().await?;
+    assert_eq!(run["state"], json!("completed"), "{run}");
+    let shown = bad.spend().await?;
+    assert_eq!((units_in(&shown["totals"]["cur"]["amount"]), &shown["stale"]), (195_000_000_000, &json!(false)));
+    let gaps = bad.world.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?;
+    let labels: Vec<String> = gaps.iter().map(|gap| text(gap, "/label")).collect::<Result<_, _>>()?;
+    assert!(labels.iter().all(|label| label.len() <= 1024), "{labels:?}");
+    assert_eq!(
+        labels.iter().filter(|label| label.starts_with('\u{e9}')).count(),
+        2,
+        "two callers stay apart: {labels:?}"
+    );
+    assert!(labels.contains(&format!("arn:aws:iam::{CHECKOUT}:role/app")), "{labels:?}");
     Ok(())
 }
 

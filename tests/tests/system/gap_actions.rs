@@ -118,6 +118,26 @@ async fn a_proposal_that_is_accepted_while_its_model_is_blocked_is_refused() -> 
 }
 
 #[tokio::test]
+async fn an_action_on_a_gap_is_put_to_a_workload_that_is_there_and_active() -> anyhow::Result<()> {
+    let acted = Acted::read().await?;
+    acted.world.post(PETRA, &format!("/v1/workloads/{}/retire", acted.workload), &json!({})).await?.ok()?;
+    acted.world.settle().await?;
+    let actions = [("approve", "not-business-approved"), ("recommend-dedicated-role", "role-recommendation")];
+    for (workload, why) in [("wkl_nobody", "does not exist"), (acted.workload.as_str(), "is retired")] {
+        for (action, kind) in actions {
+            let gap = acted.gap(kind).await?;
+            let act = json!({ "action": action, "rationale": "theirs", "target": { "workloadId": workload } });
+            let refused = acted.act(&gap, &act).await?;
+            let detail = text(&refused.body, "/detail")?;
+            assert_eq!(refused.refusal(), (422, "invalid-value"), "{action}: {detail}");
+            assert!(detail.contains(why) && detail.contains("target.workloadId"), "{action}: {detail}");
+            assert_eq!(acted.gap(kind).await?["state"], "active");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_broad_role_is_no_role_to_ask_for_and_a_block_decides_about_the_model() -> anyhow::Result<()> {
     let acted = Acted::read().await?;
     let gap = acted.gap("role-recommendation").await?;

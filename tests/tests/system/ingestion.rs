@@ -138,6 +138,27 @@ async fn a_delivery_that_breaks_off_fails_by_name_and_the_last_good_figures_stay
 }
 
 #[tokio::test]
+async fn a_month_that_cannot_be_looked_into_keeps_no_other_from_being_read() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    sample::write(folder.path())?;
+    let world = over(folder.path()).await?;
+    let [july, august] = sample::months();
+    let manifest = file_of(folder.path(), "metadata", july)?;
+    let name = manifest.file_name().context("its name")?;
+    let export = world.local.cloud.objects().join(local::cloud::CUR_BUCKET).join("cur/finops-center-full-v1");
+    std::fs::write(export.join(format!("metadata/BILLING_PERIOD={july}")).join(name), "no manifest")?;
+    let ran = world.local.bus.run_schedule("cur-ingestion", world.local.clock.now()).await;
+    let why = ran.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(why.contains("is not a Data Exports manifest"), "{why}");
+    world.local.settle().await?;
+    let of_july = json!({ "billingPeriod": july.to_string() });
+    assert_eq!(world.post(LENA, "/v1/ingestions", &of_july).await?.refusal(), (409, "delivery-malformed"));
+    assert_eq!(spend(&world, july, "workload").await?["complete"], json!(false));
+    assert_eq!(spend(&world, august, "workload").await?["complete"], json!(true));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_export_without_a_vital_column_is_named() -> anyhow::Result<()> {
     for column in ["line_item_iam_principal", "line_item_currency_code"] {
         without_column(column).await?;
@@ -176,6 +197,11 @@ async fn a_gap_is_acted_on_once_and_explained_to_the_cent() -> anyhow::Result<()
     assert_eq!(sum(&facts)?, amount(gap, "/amount")?);
     assert!(facts.iter().all(|fact| fact["rules"].as_array().is_some_and(|rules| !rules.is_empty())));
 
+    let of_july = format!("/v1/spend/explain?billingPeriod=2026-07&gapId={id}");
+    let refused = world.get(LENA, &of_july).await?;
+    assert_eq!(refused.refusal(), (422, "invalid-value"));
+    assert!(text(&refused.body, "/detail")?.contains("billingPeriod=2026-08"), "{}", refused.body);
+
     let act = json!({"action": "recommend-dedicated-role", "rationale": "shared admin role"});
     let resolve = json!({"rationale": "they moved"});
     assert_eq!(world.post(LENA, &format!("/v1/gaps/{id}/resolve"), &resolve).await?.refusal(), (409, "wrong-state"));
@@ -207,10 +233,18 @@ async fn a_claim_moves_the_spend_of_its_days_from_the_gap_to_its_workload() -> a
     world.implement(&granted.id, CHECKOUT, ROLE).await?;
     let [_, august] = sample::months();
     let before = spend(&world, august, "workload").await?;
+    let explain = format!("/v1/spend/explain?billingPeriod={august}&limit=2");
+    let first = world.get(LENA, &explain).await?.ok()?;
+    let second = format!("{explain}&cursor={}", text(&first, "/next")?);
+    assert_eq!(world.get(LENA, &second).await?.status, 200);
     let anchor = json!({"type": "iam-role", "arn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}")});
     let claim = json!({"anchor": anchor, "effectiveFrom": "2026-08-01"});
     world.post(PETRA, &format!("/v1/workloads/{workload}/claims"), &claim).await?.ok()?;
     world.settle().await?;
+    let refused = world.get(LENA, &second).await?;
+    assert_eq!(refused.refusal(), (409, "stale-version"), "a page of what is attributed otherwise by now");
+    assert!(text(&refused.body, "/detail")?.contains("without `cursor`"), "{}", refused.body);
+    assert_eq!(world.get(LENA, &format!("{explain}&cursor=NDI")).await?.status, 422);
     let after = spend(&world, august, "workload").await?;
     let moved = amount(&before, "/totals/gap")? - amount(&after, "/totals/gap")?;
     assert!(moved > Decimal::ZERO);

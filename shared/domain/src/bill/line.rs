@@ -1,7 +1,7 @@
 //! One group of CUR 2.0 rows as `facts.sql` answers it, parsed.
 //!
-//! Every column arrives as text, NULL and `''` being the same blank. Text columns are kept as they stand, hostile or not;
-//! only what is counted or compared by kind is parsed, and a row that cannot be is a typed, counted refusal.
+//! Every column arrives as text, NULL and `''` being the same blank. Text columns are kept as they stand, hostile or not,
+//! but for those longer than any text that AWS makes; only what is counted or compared by kind is parsed, and a row that cannot be is a typed, counted refusal.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{MalformedNumber, parse_decimal};
 use crate::aws::Principal;
+use crate::digest::Digest;
 use crate::money::Currency;
 
 /// The columns of `facts.sql`, in their order.
@@ -121,6 +122,13 @@ impl From<LineItemType> for String {
     }
 }
 
+/// Longest text of the bill that is kept as it is: longer than any ARN that AWS makes. Texts become parts of facts, gaps and
+/// events, of which an item holds 400 KB and an event 24 KB.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// What is kept of a longer one, before its digest.
+const TEXT_BYTES_KEPT: usize = 512;
+
 /// Rows of the bill that are alike in everything but amount. CUR 2.0 column names stand behind each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineGroup {
@@ -220,7 +228,7 @@ impl LineGroup {
             return Err(UnreadableRow::ColumnCount { found: fields.len(), expected: COLUMNS.len() });
         }
         let mut texts = fields.iter().map(|field| field.as_deref().unwrap_or("").trim());
-        let mut next = || texts.next().unwrap_or("").to_owned();
+        let mut next = || bounded(texts.next().unwrap_or(""));
         // Struct fields are evaluated in the order written here, which is the order of the columns.
         Ok(Self {
             line_item_type: next().into(),
@@ -251,6 +259,19 @@ impl LineGroup {
             rows: parse_count(next())?,
         })
     }
+}
+
+/// A text as it stands; of one that is too long its beginning, and a digest of the whole that tells it from others alike.
+#[must_use]
+pub fn bounded(text: &str) -> String {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let mut end = TEXT_BYTES_KEPT;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}\u{2026} {}", text.get(..end).unwrap_or_default(), Digest::of_bytes(text.as_bytes()))
 }
 
 fn parse_day(text: &str) -> Result<Date, UnreadableRow> {
@@ -348,6 +369,20 @@ mod tests {
             (blank.principal, blank.currency, blank.quantity),
             (Principal::Blank, Currency::usd(), Decimal::ZERO)
         );
+        Ok(())
+    }
+
+    #[test]
+    fn texts_beyond_any_bound_are_cut_and_stay_apart() -> Result<(), UnreadableRow> {
+        let of = |end: &str| format!("{}{end}", "\u{e9}x".repeat(10_000));
+        let tag = |text: &str| group(&[("workspace_tag", text)]).map(|group| group.workspace_tag);
+        let (one, other) = (tag(&of("1"))?, tag(&of("2"))?);
+        assert!(one.len() < TEXT_BYTES_MAX && one.starts_with("\u{e9}x") && one != other);
+        assert_eq!(bounded(&one), one, "what is cut is not cut again");
+        let longest = "t".repeat(TEXT_BYTES_MAX);
+        assert_eq!(tag(&longest)?, longest);
+        let session = format!("arn:aws:sts::111122223333:assumed-role/App/{}", of("s"));
+        assert!(matches!(group(&[("principal", &session)])?.principal, Principal::Role(_)));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::bill::line::samples::{aliases, group};
 use crate::bill::matching::BillSettings;
 use crate::outcome::Outcome;
 use crate::people::Role;
+use crate::space::Workload;
 
 type Failure = Box<dyn std::error::Error>;
 type Tested = Result<(), Failure>;
@@ -179,6 +180,20 @@ recalled | wrong-state | wrong-state | wrong-state | wrong-state | wrong-state |
     for action in [GapAction::FixTag, GapAction::ProposeClaim, GapAction::Approve, GapAction::Block] {
         let bare = Act { target: None, ..act(action)? };
         assert_eq!(refused(decide_act(&active, bare, &lead()?, now())), "invalid-value", "{action:?}");
+    }
+    let proposed = act(GapAction::Approve)?;
+    let asked = asked_workload(&active, proposed.action, proposed.target.as_ref()).ok_or("a workload")?;
+    let workload = |state: &str| -> Result<Workload, Failure> {
+        Ok(serde_json::from_value(serde_json::json!({
+            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "state": state,
+            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+        }))?)
+    };
+    assert_eq!(check_asked_workload(asked, Some(&workload("active")?)), Ok(()));
+    for (found, why) in [(None, "does not exist"), (Some(workload("retired")?), "is retired")] {
+        let detail =
+            check_asked_workload(asked, found.as_ref()).err().map(|refusal| refusal.detail).unwrap_or_default();
+        assert!(detail.contains(why) && detail.contains("target.workloadId"), "{detail}");
     }
     let auditor = Actor::person("a".parse()?, [Role::Auditor]);
     assert_eq!(refused(decide_recall(&active, "x".parse()?, &auditor, now())), "role-forbidden");

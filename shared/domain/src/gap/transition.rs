@@ -10,6 +10,7 @@ use crate::ids::{ApprovalId, WorkloadId};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::platform::ModelKey;
+use crate::space::{Workload, WorkloadState};
 use crate::text::Note;
 
 /// What an action is aimed at, where the gap itself does not say.
@@ -50,6 +51,34 @@ pub fn decide_act(gap: &Gap, act: Act, actor: &Actor, now: Timestamp) -> Outcome
         next.record(actor, now, deed);
         next
     })
+}
+
+/// The workload that an action is put to: the one that the Lead names, or else the one that approvals suggest, where the
+/// action needs somebody to ask.
+#[must_use]
+pub fn asked_workload<'a>(gap: &'a Gap, action: GapAction, target: Option<&'a Target>) -> Option<&'a WorkloadId> {
+    let suggested = match action {
+        GapAction::ProposeClaim | GapAction::Approve | GapAction::AddScope => gap.suggested_workload.as_ref(),
+        _ => None,
+    };
+    target.and_then(|target| target.workload_id.as_ref()).or(suggested)
+}
+
+/// Whether the workload that an action is put to can answer for anything.
+///
+/// # Errors
+/// A refusal when it is not there, or asks for nothing more.
+pub fn check_asked_workload(asked: &WorkloadId, found: Option<&Workload>) -> Result<(), Refusal> {
+    let refused = |why: &str| {
+        let detail =
+            format!("workload `{asked}` {why}; name an active one of GET /v1/workloads in `target.workloadId`");
+        Err(Refusal::new(RefusalKind::InvalidValue, detail))
+    };
+    match found.map(|workload| workload.state) {
+        Some(WorkloadState::Active) => Ok(()),
+        Some(WorkloadState::Retired) => refused("is retired"),
+        None => refused("does not exist"),
+    }
 }
 
 /// Declares a gap answered for. It has been acted on before: what was done is what answers for it.

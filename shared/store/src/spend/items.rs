@@ -6,7 +6,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, KeysAndAttributes, PutRequest, TransactWriteItem, Update, WriteRequest,
+};
 use domain::bill::facts::AnchorDay;
 use domain::calendar::Month;
 use domain::digest::{Digest, canonical_json};
@@ -26,11 +30,15 @@ const BATCH_WRITES_MAX: usize = 25;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often the rest that a batch left is asked for again before the whole step is.
 const REST_ATTEMPTS_MAX: u32 = 8;
+/// Items that are given an end in one transaction: DynamoDB takes 4 MB of them, and one may hold 400 KB.
+const ENDED_AT_ONCE_MAX: usize = 10;
 /// How long what is no longer shown stays: longer than any reader takes.
 const SUPERSEDED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 const HEAD: &str = "HEAD";
 const REVISION: &str = "revision";
+/// Attribute of a head on top of which a run writes what it is going to show.
+const WRITING: &str = "writing";
 
 /// The table.
 #[derive(Debug, Clone)]
@@ -142,29 +150,93 @@ impl Table {
         }
     }
 
-    /// Lets what only the old index names go after a while. An item that comes back is written anew, without an end.
+    /// Says that a run writes on top of this head: from here to the next flip nothing is given an end.
+    pub(super) async fn hold(&self, head: &Head) -> Result<(), StoreError> {
+        let key = period(head.billing_period);
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(item::primary_key(&key, HEAD)));
+        let sent = update
+            .update_expression("SET #w = :w")
+            .condition_expression("#r = :r")
+            .expression_attribute_names("#w", WRITING)
+            .expression_attribute_names("#r", REVISION)
+            .expression_attribute_values(":w", AttributeValue::Bool(true))
+            .expression_attribute_values(":r", number(head.revision))
+            .send();
+        match sent.await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(context))
+                if matches!(context.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StoreError::VersionMoved(key))
+            }
+            Err(error) => Err(StoreError::of_call("UpdateItem", error)),
+        }
+    }
+
+    /// Whether an index has an end, or is gone: it is the last that is given one, after all that it named.
+    pub(super) async fn is_ended(&self, month: Month, name: &IndexName) -> Result<bool, StoreError> {
+        let keys: Vec<Item> = (0..name.parts).map(|part| index_key(month, &name.facts, part)).collect();
+        let found = self.get_all(&keys).await?;
+        Ok(keys.iter().all(|key| found.get(&name_of(key)).is_none_or(|item| item.contains_key(keys::TTL))))
+    }
+
+    /// Lets what only the old index names go after a while, as long as `head` is shown and nobody writes on top of it: what
+    /// a run writes, perhaps the very same items, must not be given an end by one that was overtaken.
     pub(super) async fn expire(
         &self,
-        month: Month,
+        head: &Head,
         old: &Index,
         current: &Index,
         old_name: &IndexName,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let month = head.billing_period;
         let end = number(now.saturating_add(SUPERSEDED_FOR).unwrap_or(Timestamp::MAX).as_second());
         let shown = current.places();
         let days = old.places().into_iter().filter(|place| !shown.contains(place)).map(|place| day_key(month, &place));
         let indexes = (0..old_name.parts).map(|part| index_key(month, &old_name.facts, part));
-        for key in days.chain(indexes) {
-            let update = self.client.update_item().table_name(&self.name).set_key(Some(key));
-            let sent = update
+        let ended: Vec<Item> = days.chain(indexes).collect();
+        for keys in ended.chunks(ENDED_AT_ONCE_MAX) {
+            if !self.end(head, keys, &end).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives items their end; answers whether the head is still as it was read.
+    async fn end(&self, head: &Head, keys: &[Item], end: &AttributeValue) -> Result<bool, StoreError> {
+        let unbuilt = |e| StoreError::Unavailable("TransactWriteItems".to_owned(), Box::new(e));
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(item::primary_key(&period(head.billing_period), HEAD)))
+            .condition_expression("#r = :r AND attribute_not_exists(#w)")
+            .expression_attribute_names("#r", REVISION)
+            .expression_attribute_names("#w", WRITING)
+            .expression_attribute_values(":r", number(head.revision))
+            .build()
+            .map_err(unbuilt)?;
+        let mut actions = vec![TransactWriteItem::builder().condition_check(check).build()];
+        for key in keys {
+            let update = Update::builder()
+                .table_name(&self.name)
+                .set_key(Some(key.clone()))
                 .update_expression("SET #ttl = if_not_exists(#ttl, :end)")
                 .expression_attribute_names("#ttl", keys::TTL)
                 .expression_attribute_values(":end", end.clone())
-                .send();
-            sent.await.map_err(|e| StoreError::of_call("UpdateItem", e))?;
+                .build()
+                .map_err(unbuilt)?;
+            actions.push(TransactWriteItem::builder().update(update).build());
         }
-        Ok(())
+        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match code_of_cancellation(&error) {
+                Some("ConditionalCheckFailed") => Ok(false),
+                Some("TransactionConflict") => Err(StoreError::Conflict),
+                Some("ThrottlingError" | "ProvisionedThroughputExceeded") => Err(StoreError::Throttled),
+                _ => Err(StoreError::of_call("TransactWriteItems", error)),
+            },
+        }
     }
 
     async fn get_all(&self, keys: &[Item]) -> Result<BTreeMap<String, Item>, StoreError> {
@@ -212,6 +284,13 @@ impl Table {
     }
 }
 
+/// Why a transaction was cancelled: the first of its actions that says so.
+fn code_of_cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<&str> {
+    let SdkError::ServiceError(context) = error else { return None };
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = context.err() else { return None };
+    cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).find(|code| *code != "None")
+}
+
 /// Items in batches by number and size, each key once.
 fn batches(items: Vec<Item>) -> Vec<Vec<Item>> {
     let mut seen = BTreeSet::new();
@@ -245,7 +324,7 @@ async fn pause_before(attempts: u32) -> Result<(), StoreError> {
     }
 }
 
-fn name_of(item: &HashMap<String, aws_sdk_dynamodb::types::AttributeValue>) -> String {
+fn name_of(item: &HashMap<String, AttributeValue>) -> String {
     let part = |name: &str| item.get(name).and_then(|v| v.as_s().ok()).map_or("", String::as_str);
     format!("{} / {}", part(keys::PK), part(keys::SK))
 }

@@ -67,7 +67,7 @@ impl LiveScope {
 ///
 /// Scopes of a role are found under its name in any account, since the right role in the wrong account is a finding of its
 /// own; claims are found under the exact role only.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Governance {
     claims: BTreeMap<SpendAnchor, Vec<ClaimDays>>,
     created: BTreeSet<SpendAnchor>,
