@@ -146,7 +146,7 @@ enum Reading {
 async fn read(app: &App, run: &Run, queries: &Queries) -> Result<Result<Reading, RunFailure>, IngestError> {
     let (settings, _) = app.store.settings_in_force().await?;
     let aliases = app.aliases.with_profiles(&app.store.list_application_profiles().await?);
-    let mut facts = FactsReader::new(&settings.bill, &aliases);
+    let mut facts = FactsReader::new(run.billing_period, &settings.bill, &aliases);
     let mut control: Vec<Row> = Vec::new();
     let rows = async {
         app.athena.rows(&queries.facts, &FACTS_COLUMNS, &mut |row| facts.read(row)).await?;

@@ -10,6 +10,7 @@ use domain::bill::matching::BillSettings;
 use domain::bill::number::{MalformedNumber, parse_decimal};
 use domain::bill::reconciliation::{Control, ControlTotal};
 use domain::bill::slice::{Slice, SliceTotal, slices_of};
+use domain::calendar::Month;
 use domain::money::Currency;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -35,6 +36,7 @@ pub(crate) enum UnreadableResult {
 
 /// Reads the groups of a result one by one.
 pub(crate) struct FactsReader<'r> {
+    month: Month,
     settings: &'r BillSettings,
     aliases: &'r Aliases,
     folding: Folding,
@@ -44,15 +46,17 @@ pub(crate) struct FactsReader<'r> {
 }
 
 impl<'r> FactsReader<'r> {
-    pub(crate) fn new(settings: &'r BillSettings, aliases: &'r Aliases) -> Self {
+    pub(crate) fn new(month: Month, settings: &'r BillSettings, aliases: &'r Aliases) -> Self {
         let folding = Folding::default();
-        Self { settings, aliases, folding, groups: 0, unreadable: 0, first_unreadable: None }
+        Self { month, settings, aliases, folding, groups: 0, unreadable: 0, first_unreadable: None }
     }
 
     pub(crate) fn read(&mut self, row: &Row) {
         self.groups += 1;
         match LineGroup::parse(row) {
-            Ok(group) => self.folding.add(read_group(&group, self.settings, self.aliases).fact),
+            Ok(group) => {
+                self.folding.add(read_group(&group, self.settings, self.aliases).fact.billed_in(self.month));
+            }
             Err(error) => {
                 self.unreadable += 1;
                 self.first_unreadable.get_or_insert(error);
@@ -187,7 +191,7 @@ mod tests {
         assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0"]).contains("currency"));
         let facts = Aliases::shipped().map(|aliases| {
             let settings = BillSettings::default();
-            let mut reader = FactsReader::new(&settings, &aliases);
+            let mut reader = FactsReader::new(Month::of(Date::ZERO), &settings, &aliases);
             reader.read(&vec![None; 3]);
             reader.finish()
         });

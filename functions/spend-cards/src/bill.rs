@@ -169,7 +169,7 @@ impl Claims {
         today: Date,
     ) -> Vec<Period> {
         let periods = months.into_iter().flat_map(Month::periods);
-        let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.day));
+        let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.counts_on()));
         periods
             .filter(|period| period.opens_on() <= today)
             .filter(|period| self.held_in(workload, *period) || has_spend(period))

@@ -124,7 +124,7 @@ impl WorkloadInputs<'_> {
     }
 
     fn is_final(&self, period: Period) -> bool {
-        let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.day)).peekable();
+        let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.counts_on())).peekable();
         self.deliveries.get(&period.month()).is_some_and(|d| d.is_invoiced)
             || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
     }
@@ -169,7 +169,7 @@ pub fn plan_figures(
     let complete_to = inputs.complete_to(period);
     let lines = figures::lines_of(period, inputs.facts);
     let estimate = figures::estimate_share(inputs.estimates, period);
-    let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.day)).map(|f| f.level);
+    let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.counts_on())).map(|f| f.level);
     CardFigures {
         attribution_level: levels.fold(inputs.claim_level, AttributionLevel::max),
         complete_to,

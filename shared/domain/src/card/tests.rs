@@ -173,6 +173,45 @@ fn a_card_says_what_the_facts_say() -> Tested {
 }
 
 #[test]
+fn usage_outside_the_month_of_its_bill_counts_on_the_nearest_day_and_says_when_it_was() -> Tested {
+    let (july, august) = (Month::of(date(2026, 7, 1)), Month::of(date(2026, 8, 1)));
+    let ten = |day| fact(day, Decimal::from(10), &[]);
+    let facts = [
+        ten(date(2026, 7, 31))?.billed_in(july),
+        ten(date(2026, 7, 2))?.billed_in(august),
+        ten(date(2026, 8, 1))?.billed_in(august),
+        ten(date(2026, 8, 31))?.billed_in(august),
+        ten(date(2026, 9, 3))?.billed_in(august),
+    ];
+    let cards = plan(&[], &august.periods(), &facts, &[])?;
+    let said: Decimal = cards.iter().map(|change| change.card().figures.actual.amount).sum();
+    assert_eq!(said, Decimal::from(40), "August's cards are August's bill");
+    let used = |period: Period| {
+        let card = cards.iter().map(CardChange::card).find(|card| card.period == period);
+        let lines = card.into_iter().flat_map(|card| &card.figures.lines);
+        lines.map(|line| (line.used_on, line.amount.amount)).collect::<Vec<_>>()
+    };
+    let ten = Decimal::from(10);
+    assert_eq!(used(Period::of(august.first_day())), [(None, ten), (Some(date(2026, 7, 2)), ten)]);
+    assert_eq!(used(Period::of(august.last_day())), [(None, ten), (Some(date(2026, 9, 3)), ten)]);
+    let before = only(plan(&[], &[Period::of(july.last_day())], &facts, &[])?)?;
+    assert_eq!(before.figures.actual.amount, ten, "a later bill moves no card of this one");
+
+    let card = cards.first().ok_or("a card")?.card();
+    let transfer = Transfer {
+        card_id: card.id.clone(),
+        workload_id: card.workload_id.clone(),
+        period: card.period,
+        from: card.period.from,
+        line_ids: card.figures.lines.iter().map(|line| line.id.clone()).collect(),
+        to: None,
+    };
+    let moved: Vec<bool> = facts.iter().map(|f| transfer.moves(&card.workload_id, f, &f.key.model)).collect();
+    assert_eq!(moved, [false, true, true, false, false], "a dispute moves what its card shows");
+    Ok(())
+}
+
+#[test]
 fn spend_that_vanishes_altogether_still_moves_its_cards() -> Tested {
     let open = open_card()?;
     let emptied = only(plan(std::slice::from_ref(&open), &[], &[], &[])?)?;
