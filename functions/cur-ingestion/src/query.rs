@@ -37,7 +37,7 @@ const AND_EXECUTION: &str = "\n    AND execution = ?";
 const NOTHING: &str = r".\A";
 
 /// The columns of the control query, in order; one row per currency.
-pub const CONTROL_COLUMNS: [&str; 10] = [
+pub const CONTROL_COLUMNS: [&str; 11] = [
     "currency",
     "ai_cost",
     "ai_rows",
@@ -48,6 +48,7 @@ pub const CONTROL_COLUMNS: [&str; 10] = [
     "non_ai_cost",
     "ai_unreadable_rows",
     "unreadable_rows",
+    "ai_unreadable_amounts",
 ];
 
 /// The columns of the bill that the queries read; one that an export lacks reads as blank.

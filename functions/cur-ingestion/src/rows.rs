@@ -8,7 +8,7 @@ use domain::bill::facts::{AnchorDay, Folding, read_group};
 use domain::bill::line::{LineGroup, LineItemType, UnreadableRow};
 use domain::bill::matching::BillSettings;
 use domain::bill::number::{MalformedNumber, parse_decimal};
-use domain::bill::reconciliation::{Control, ControlTotal};
+use domain::bill::reconciliation::{Control, ControlTotal, Unreadable};
 use domain::bill::slice::{Slice, SliceTotal, slices_of};
 use domain::calendar::Month;
 use domain::money::Currency;
@@ -106,7 +106,7 @@ pub(crate) fn read_control(rows: &[Row]) -> Result<Control, UnreadableResult> {
     let mut unreadable_costs = 0;
     for row in rows {
         let read = ControlRow::read(row)?;
-        unreadable_costs += read.unreadable_rows;
+        unreadable_costs += read.unreadable_costs;
         match control.get_mut(&read.currency) {
             None => {
                 control.insert(read.currency, read.total);
@@ -120,7 +120,8 @@ pub(crate) fn read_control(rows: &[Row]) -> Result<Control, UnreadableResult> {
 struct ControlRow {
     currency: Currency,
     total: ControlTotal,
-    unreadable_rows: u64,
+    /// Of AI rows.
+    unreadable_costs: u64,
 }
 
 impl ControlRow {
@@ -140,6 +141,11 @@ impl ControlRow {
             "" => Currency::usd(),
             code => code.parse().map_err(|_| odd("currency"))?,
         };
+        let unreadable_costs = count("ai_unreadable_rows")?;
+        let unreadable = Unreadable {
+            amounts: count("ai_unreadable_amounts")?,
+            non_ai_costs: count("unreadable_rows")?.saturating_sub(unreadable_costs),
+        };
         let total = ControlTotal {
             ai_cost: amount("ai_cost")?,
             ai_rows: count("ai_rows")?,
@@ -147,8 +153,9 @@ impl ControlRow {
             all_rows: count("all_rows")?,
             first_day: day("first_usage_day")?,
             last_day: day("last_usage_day")?,
+            unreadable,
         };
-        Ok(Self { currency, total, unreadable_rows: count("ai_unreadable_rows")? })
+        Ok(Self { currency, total, unreadable_costs })
     }
 }
 
@@ -159,24 +166,26 @@ fn add(sum: &mut ControlTotal, other: &ControlTotal) {
     sum.all_rows = sum.all_rows.saturating_add(other.all_rows);
     sum.first_day = [sum.first_day, other.first_day].into_iter().flatten().min();
     sum.last_day = [sum.last_day, other.last_day].into_iter().flatten().max();
+    sum.unreadable = sum.unreadable.and(other.unreadable);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(fields: [&str; 10]) -> Row {
+    fn row(fields: [&str; 11]) -> Row {
         fields.iter().map(|field| Some((*field).to_owned())).collect()
     }
 
     #[test]
     fn a_blank_currency_counts_as_dollars_beside_those_that_say_so() -> Result<(), UnreadableResult> {
         let control = read_control(&[
-            row(["", "1.5", "2", "3", "4", "2026-08-02", "2026-08-05", "1.5", "0", "0"]),
-            row(["USD", "0.5", "1", "2", "2", "2026-08-01", "2026-08-03", "1.5", "0", "1"]),
+            row(["", "1.5", "2", "3", "4", "2026-08-02", "2026-08-05", "1.5", "0", "0", "2"]),
+            row(["USD", "0.5", "1", "2", "2", "2026-08-01", "2026-08-03", "1.5", "0", "1", "3"]),
         ])?;
         let usd = control.get(&Currency::usd());
         assert_eq!(usd.map(|t| (t.ai_cost.to_string(), t.ai_rows, t.all_rows)), Some(("2".to_owned(), 3, 6)));
+        assert_eq!(usd.map(|t| t.unreadable), Some(Unreadable { amounts: 5, non_ai_costs: 1 }), "counted, not refused");
         assert_eq!(usd.and_then(|t| t.first_day).map(|d| d.to_string()).as_deref(), Some("2026-08-01"));
         assert_eq!(usd.and_then(|t| t.last_day).map(|d| d.to_string()).as_deref(), Some("2026-08-05"));
         Ok(())
@@ -186,9 +195,9 @@ mod tests {
     fn costs_that_are_no_numbers_and_odd_answers_are_refused_by_name() {
         let refused = |fields| read_control(&[row(fields)]).map_err(|e| e.to_string()).err().unwrap_or_default();
         let day = "2026-08-01";
-        assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3"]).starts_with("3 AI rows"));
-        assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0"]).contains("ai_cost"));
-        assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0"]).contains("currency"));
+        assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3", "0"]).starts_with("3 AI rows"));
+        assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0", "0"]).contains("ai_cost"));
+        assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0", "0"]).contains("currency"));
         let facts = Aliases::shipped().map(|aliases| {
             let settings = BillSettings::default();
             let mut reader = FactsReader::new(Month::of(Date::ZERO), &settings, &aliases);

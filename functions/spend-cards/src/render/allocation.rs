@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::bill::attribution::Verdict;
+use domain::bill::reconciliation::Unreadable;
 use domain::export::Span;
 use domain::ids::{SpaceId, WorkloadId};
 use domain::money::{Currency, Money};
@@ -44,6 +45,8 @@ pub(crate) struct Allocations {
     pub(crate) span: Span,
     /// Facts of the span's months; those that count on other days are left out.
     pub(crate) facts: Vec<Attributed>,
+    /// What of those months could not be read.
+    pub(crate) unreadable: Unreadable,
     pub(crate) owners: Owners,
 }
 
@@ -196,7 +199,8 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
     });
     let (bytes, rows) = csv_of(&HEADER, lines)?;
     let control_totals = allocations.control_totals();
-    Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
+    let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
+    Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
 }
 
 #[cfg(test)]

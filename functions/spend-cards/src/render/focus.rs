@@ -63,7 +63,8 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
     let rows = allocations.facts().map(|attributed| row(attributed, allocations.owners.of(&attributed.verdict)));
     let (bytes, rows) = csv_of(&COLUMNS.map(|(name, _)| name), rows)?;
     let control_totals = allocations.control_totals();
-    Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
+    let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
+    Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
 }
 
 fn row(attributed: &Attributed, owner: Owner) -> [String; 30] {

@@ -244,7 +244,7 @@ fn control_of(rows: &[Vec<Option<String>>]) -> Result<Control, TestCaseError> {
     let total = |(units, ai_rows): (i128, u64)| {
         let ai_cost = Decimal::from_i128_with_scale(units, 10);
         let (all_cost, all_rows) = (ai_cost + Decimal::ONE, ai_rows + 1);
-        ControlTotal { ai_cost, ai_rows, all_cost, all_rows, first_day: None, last_day: None }
+        ControlTotal { ai_cost, ai_rows, all_cost, all_rows, ..ControlTotal::default() }
     };
     Ok(sums.into_iter().map(|(currency, sum)| (currency, total(sum))).collect())
 }
