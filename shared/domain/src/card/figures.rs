@@ -197,6 +197,15 @@ pub(super) fn usd_between(from: Date, to: Date, facts: &[WorkloadFact<'_>]) -> D
     facts.iter().filter(counts).map(|f| f.fact.amount).sum::<Decimal>().normalize()
 }
 
+/// What was spent in a period, in each currency.
+pub(super) fn spent_in(period: Period, facts: &[WorkloadFact<'_>]) -> BTreeMap<Currency, Decimal> {
+    let mut sums: BTreeMap<Currency, Decimal> = BTreeMap::new();
+    for WorkloadFact { fact, .. } in facts.iter().filter(|f| period.contains(f.fact.key.counts_on())) {
+        *sums.entry(fact.key.currency.clone()).or_default() += fact.amount;
+    }
+    sums
+}
+
 /// What the lines hold in currencies other than US dollars.
 pub(super) fn other_currencies(lines: &[CardLine]) -> Vec<Money> {
     let mut sums: BTreeMap<&Currency, Decimal> = BTreeMap::new();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::adjustment::{Home, adjustment_of, home_of};
+use super::adjustment::{Home, adjustments_of, home_of};
 use super::figures::{self, CardFigures, Trend, WorkloadFact};
 use super::{Adjustment, AdjustmentReason, CardKind, CardState, SpendCard, Variance, Words};
 use crate::bill::attribution::AttributionLevel;
@@ -141,16 +141,15 @@ fn place_adjustments(
         showing.map(|c| (c.id.clone(), (c.period, Vec::new()))).collect();
     let frozen = cards.iter().filter(|c| c.kind == CardKind::Period && c.state.is_frozen() && inputs.covers(c.period));
     for card in frozen {
-        let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
-        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of(card.period)) else {
-            continue;
-        };
-        let Some(home) = home_of(&adjustment, cards, opening) else { continue };
-        let id = match home {
-            Home::Card(id) => id,
-            Home::Own => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),
-        };
-        placed.entry(id).or_insert_with(|| (adjustment.period, Vec::new())).1.push(adjustment);
+        let now = figures::spent_in(card.period, inputs.facts);
+        for adjustment in adjustments_of(card, &now, cards, inputs.reason, inputs.as_of(card.period)) {
+            let id = match home_of(&adjustment, cards, opening) {
+                Some(Home::Card(id)) => id,
+                Some(Home::Own) => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),
+                None => continue,
+            };
+            placed.entry(id).or_insert_with(|| (adjustment.period, Vec::new())).1.push(adjustment);
+        }
     }
     placed
 }

@@ -275,6 +275,28 @@ fn a_restatement_goes_to_the_next_open_card_or_to_one_of_its_own() -> Tested {
 }
 
 #[test]
+fn a_restatement_in_another_currency_is_an_adjustment_in_that_currency() -> Tested {
+    let ten = fact(WEEK.from, Decimal::from(10), &[])?;
+    let euros = |amount: u32| fact(WEEK.from, Decimal::from(amount), &[("currency", "EUR")]);
+    let shown = |card: &SpendCard| -> Vec<(String, Decimal)> {
+        card.figures.adjustments.iter().map(|a| (a.amount.currency.to_string(), a.amount.amount)).collect()
+    };
+    let signed = sign(&only(plan(&[], &[WEEK], &[ten.clone(), euros(5)?], &[])?)?)?;
+    let mut cards = vec![signed];
+    assert_eq!(plan(&cards, &[WEEK], &[ten.clone(), euros(5)?], &[])?, vec![], "nothing moved");
+    let moved = [ten, euros(7)?];
+    let next = only(plan(&cards, &[WEEK, NEXT], &moved, &[])?)?;
+    assert_eq!(shown(&next), [("EUR".to_owned(), Decimal::TWO)]);
+    assert_eq!(next.figures.actual.amount, Decimal::ZERO);
+    apply(&mut cards, vec![CardChange::Opened(sign(&next)?)]);
+    assert_eq!(plan(&cards, &[WEEK, NEXT], &moved, &[])?, vec![], "carried once");
+    let gone = only(plan(&cards, &[WEEK, NEXT], &[], &[])?)?;
+    let both = [("EUR".to_owned(), Decimal::from(-7)), ("USD".to_owned(), Decimal::from(-10))];
+    assert_eq!((gone.kind, shown(&gone)), (CardKind::Adjustment, both.to_vec()), "each by itself, on one card");
+    Ok(())
+}
+
+#[test]
 fn a_restatement_taken_back_disappears_from_the_card_that_showed_it() -> Tested {
     let mut cards = vec![sign(&open_card()?)?];
     let changes = plan(&cards, &[WEEK, NEXT], &[fact(WEEK.from, Decimal::from(7), &[])?], &[])?;
