@@ -43,7 +43,7 @@ pub struct CardFigures {
     pub estimate_share: Option<Money>,
     /// Actual against estimate.
     pub variance: Variance,
-    /// Against the card before.
+    /// Against the card of the period directly before; none where that has no card.
     pub previous: Option<Trend>,
     /// Spend from the first of the month to the period's last day.
     pub month_to_date: Money,

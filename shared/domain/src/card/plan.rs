@@ -72,8 +72,8 @@ impl CardChange {
     }
 }
 
-/// Plans a workload's cards. `cards` holds all of its cards in the months at hand, the last one
-/// before them, and any others that show adjustments of these months.
+/// Plans a workload's cards. `cards` holds all of its cards in the months at hand, those of the periods directly before
+/// these months, and any others that show adjustments of them.
 #[must_use]
 pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor, now: Timestamp) -> Vec<CardChange> {
     let known: BTreeMap<&CardId, &SpendCard> = cards.iter().map(|card| (&card.id, card)).collect();
@@ -84,19 +84,17 @@ pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor,
 
     let mut periods: BTreeSet<Period> = due;
     periods.extend(cards.iter().filter(|c| c.kind == CardKind::Period && inputs.covers(c.period)).map(|c| c.period));
-    let mut before: Option<(Period, Decimal)> = cards
-        .iter()
-        .filter(|c| c.kind == CardKind::Period && periods.first().is_some_and(|first| c.period < *first))
-        .max_by_key(|c| c.period)
-        .map(|c| (c.period, c.figures.actual.amount));
+    let of_period = cards.iter().filter(|c| c.kind == CardKind::Period);
+    let mut spent: BTreeMap<Period, Decimal> = of_period.map(|c| (c.period, c.figures.actual.amount)).collect();
     let mut changes = Vec::new();
     for period in periods {
         let id = id_of(&period);
         let adjustments = placed.get(&id).map(|(_, a)| a.clone()).unwrap_or_default();
+        let before = spent.get_key_value(&period.previous()).map(|(period, actual)| (*period, *actual));
         let figures = plan_figures(inputs, period, before, adjustments);
         let existing = known.get(&id).copied();
         let actual = existing.filter(|c| c.state.is_frozen()).map_or(&figures.actual, |c| &c.figures.actual).amount;
-        before = Some((period, actual));
+        spent.insert(period, actual);
         changes.extend(plan_card(existing, CardKind::Period, period, figures, inputs, job, now));
     }
     for (id, (period, adjustments)) in placed {
@@ -154,7 +152,7 @@ fn place_adjustments(
     placed
 }
 
-/// What a period's card says; `before` is the period before and what was spent then.
+/// What a period's card says; `before` is the period directly before and what was spent then, where it has a card.
 #[must_use]
 pub fn plan_figures(
     inputs: &WorkloadInputs<'_>,

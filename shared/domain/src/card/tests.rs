@@ -229,6 +229,26 @@ fn a_card_without_spend_or_estimate_still_opens_and_says_so() -> Tested {
 }
 
 #[test]
+fn a_trend_is_against_the_period_directly_before_or_there_is_none() -> Tested {
+    let ten = |day| fact(day, Decimal::from(10), &[]);
+    let facts = [ten(date(2026, 7, 20))?, ten(WEEK.from)?, ten(NEXT.from)?];
+    let trends = |cards: &[SpendCard], due: &[Period]| -> Result<Vec<Option<Period>>, Failure> {
+        let changes = plan(cards, due, &facts, &[])?;
+        Ok(changes.iter().map(|c| c.card().figures.previous.as_ref().map(|trend| trend.period)).collect())
+    };
+    let july = Period::of(date(2026, 7, 20));
+    assert_eq!(trends(&[], &[july, WEEK, NEXT])?, [None, None, Some(WEEK)], "July's card is weeks away");
+    // A card of a month that is not at hand, right before one that is.
+    let june = Period::of(date(2026, 6, 30));
+    let mut before = open_card()?;
+    (before.id, before.period) = (SpendCard::id_of(CardKind::Period, june, &before.workload_id), june);
+    let first = Period::of(date(2026, 7, 1));
+    assert_eq!(trends(&[before.clone()], &[first])?, [Some(june)], "over the border of a month");
+    assert_eq!(trends(&[before], &[july])?, [None]);
+    Ok(())
+}
+
+#[test]
 fn planning_twice_changes_nothing_and_a_moved_bill_regenerates_what_is_not_frozen() -> Tested {
     let first = [fact(WEEK.from, Decimal::from(10), &[])?];
     let mut cards = Vec::new();
