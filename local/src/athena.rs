@@ -39,6 +39,9 @@ pub use files::{DataFile, Partition};
 
 pub(crate) use convert::map_builder;
 
+/// Characters that one execution parameter may have, as Athena's service model says.
+const PARAMETER_CHARS_MAX: usize = 1024;
+
 /// Hands the rows of a result's file to `each`, without the names.
 ///
 /// # Errors
@@ -161,6 +164,10 @@ impl Athena {
         let location = start.result_configuration.output_location.clone();
         let location = location.unwrap_or_else(|| settings.output_location.clone());
         self.path_of(&location)?;
+        if start.execution_parameters.iter().any(|value| !(1..=PARAMETER_CHARS_MAX).contains(&value.chars().count())) {
+            let limit = format!("Member must have length between 1 and {PARAMETER_CHARS_MAX}");
+            return Err(invalid(format!("executionParameters failed to satisfy constraint: {limit}")));
+        }
         let now = Timestamp::now();
         let mut queries = self.queries();
         let execution = Execution::submitted(start, &location, queries.len(), now);

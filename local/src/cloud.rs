@@ -52,6 +52,7 @@ pub use self::caller::{Caller, SECRET_ACCESS_KEY};
 pub use self::meter::{Consumed, Meter};
 pub use self::queue::Message;
 pub use self::s3::CUR_BUCKET;
+pub(crate) use self::s3::Object;
 pub use self::sns::Sent;
 pub use self::state::StateError;
 

@@ -139,6 +139,7 @@ fn read(census: &mut Census, question: &Question, result: &Path, settings: &Bill
         census.all_rows += count("all_rows")?;
         census.ai_rows += count("ai_rows")?;
         census.unreadable_costs += count("unreadable_rows")?;
+        census.unreadable_amounts += count("ai_unreadable_amounts")?;
         census.last_usage_day = census.last_usage_day.max(text("last_usage_day").parse().ok());
         Ok(())
     })

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::bus::Wiring;
-use crate::cloud::Caller;
+use crate::cloud::{Caller, Object};
 
 /// The policies of the functions.
 #[derive(Debug, Clone, Default)]
@@ -112,14 +112,13 @@ fn of_tables(operation: &str, body: &[u8]) -> Vec<(String, String)> {
 }
 
 fn of_object(method: &str, request: &Request<Bytes>) -> Question {
-    let path = percent_decode_str(request.uri().path().trim_start_matches('/')).decode_utf8_lossy().into_owned();
-    let bucket = path.split('/').next().unwrap_or_default();
-    let is_list = path.trim_end_matches('/') == bucket;
+    let Object { bucket, key } = Object::of(request);
+    let object = format!("arn:aws:s3:::{bucket}/{key}");
     match method {
-        "PUT" | "POST" => Question::new("s3:PutObject", &format!("arn:aws:s3:::{path}")),
-        "DELETE" => Question::new("s3:DeleteObject", &format!("arn:aws:s3:::{path}")),
-        _ if is_list => Question::new("s3:ListBucket", &format!("arn:aws:s3:::{bucket}")),
-        _ => Question::new("s3:GetObject", &format!("arn:aws:s3:::{path}")),
+        "PUT" | "POST" => Question::new("s3:PutObject", &object),
+        "DELETE" => Question::new("s3:DeleteObject", &object),
+        _ if key.is_empty() => Question::new("s3:ListBucket", &format!("arn:aws:s3:::{bucket}")),
+        _ => Question::new("s3:GetObject", &object),
     }
 }
 
@@ -191,6 +190,13 @@ mod tests {
         let reader = "RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Ffinops-center-reader";
         check("task-sequencing", "sts", "AssumeRole", reader, false);
         check("task-sequencing", "sts", "AssumeRole", &format!("{reader}&ExternalId=finops-center-local"), true);
+        for uri in ["https://finops-exports.s3.us-east-1.amazonaws.com/exports/a.csv", "/finops-exports/exports/a.csv"]
+        {
+            let put = Request::builder().method("PUT").uri(uri).body(Bytes::new())?;
+            let lacking = |function| permissions.lacking(function, &caller("s3", "AKIA"), "PUT", &put);
+            assert_eq!(lacking("spend-cards"), None, "the bucket in the host or in the path: {uri}");
+            assert!(lacking("approval").is_some(), "{uri}");
+        }
         let of_session = caller("iam", "ASIA111122223333");
         let request = Request::new(Bytes::new());
         assert_eq!(permissions.lacking("task-sequencing", &of_session, "GetRole", &request), None);

@@ -22,6 +22,8 @@ pub const EXPORT: &str = "hand";
 pub struct Line {
     /// The day of August 2026.
     pub day: u32,
+    /// The day of usage, where it is none of August: a late correction, for one.
+    pub outside: Option<&'static str>,
     /// `line_item_usage_account_id`.
     pub account: &'static str,
     /// `product_region_code`.
@@ -63,6 +65,7 @@ impl Default for Line {
     fn default() -> Self {
         Self {
             day: 1,
+            outside: None,
             account: crate::CHECKOUT,
             region: "us-east-1",
             principal: String::new(),
@@ -123,7 +126,10 @@ impl Line {
             self.entity.to_owned(),
             self.invoice.to_owned(),
             format!("{MONTH}-01T00:00:00.000Z"),
-            format!("{MONTH}-{:02}T00:00:00.000Z", self.day),
+            match self.outside {
+                Some(day) => format!("{day}T00:00:00.000Z"),
+                None => format!("{MONTH}-{:02}T00:00:00.000Z", self.day),
+            },
             self.account.to_owned(),
             self.kind.to_owned(),
             self.principal.clone(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use domain::bill::doctor::{Census, CensusRow, Examined, Finding, examine};
 use domain::bill::matching::BillSettings;
+use domain::bill::reconciliation::Unreadable;
 use domain::calendar::{Month, utc_day};
 use domain::digest::Digest;
 use jiff::Timestamp;
@@ -108,6 +109,8 @@ fn with_totals(mut census: Census, head: Option<&Head>) -> Option<Census> {
         Some(head) => {
             census.all_rows = head.control.values().map(|total| total.all_rows).sum();
             census.ai_rows = head.control.values().map(|total| total.ai_rows).sum();
+            let unreadable = Unreadable::of(&head.control);
+            (census.unreadable_costs, census.unreadable_amounts) = (unreadable.non_ai_costs, unreadable.amounts);
             census.last_usage_day = head.control.values().filter_map(|total| total.last_day).max();
         }
         None => {

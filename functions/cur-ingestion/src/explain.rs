@@ -57,7 +57,10 @@ pub(crate) struct RunRef {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainedFact {
+    /// The day of usage.
     day: Date,
+    /// The day on which cards and exports count it: `day`, or the nearest to it in the month of the bill.
+    counts_on: Date,
     /// What the spend hangs on.
     anchor: SpendAnchor,
     anchor_label: String,
@@ -189,6 +192,7 @@ fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> Explained
     let (key, attribution) = (fact.key.clone(), attribution.clone());
     ExplainedFact {
         day: key.day,
+        counts_on: key.counts_on(),
         anchor_label: attribution.anchor.label(),
         anchor: attribution.anchor,
         account_id: key.account_id,

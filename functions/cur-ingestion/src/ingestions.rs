@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::bill::reconciliation::SpendTotals;
+use domain::bill::reconciliation::{SpendTotals, Unreadable};
 use domain::calendar::Month;
 use domain::ids::RunId;
 use domain::money::{Currency, Money};
@@ -66,8 +66,10 @@ pub(crate) struct TotalsView {
     gap: Money,
     /// What is not usage: credits, refunds, tax …
     excluded: Money,
-    /// The rest of the bill.
+    /// The rest of the bill, as far as it can be read.
     non_ai: Money,
+    /// Rows whose numbers cannot be read and are in none of these.
+    unreadable: Unreadable,
 }
 
 impl TotalsView {
@@ -79,6 +81,7 @@ impl TotalsView {
             gap: money(totals.gap),
             excluded: money(totals.excluded),
             non_ai: money(totals.non_ai),
+            unreadable: totals.unreadable,
         }
     }
 }

@@ -8,6 +8,7 @@ pub use domain::bill::doctor::COLUMNS as CENSUS_COLUMNS;
 use domain::bill::doctor::LOOKS_LIKE_AI;
 pub use domain::bill::line::COLUMNS as FACTS_COLUMNS;
 use domain::bill::matching::BillSettings;
+use domain::bill::terms::{ai_terms, is_tag_key, literal};
 use domain::calendar::Month;
 
 /// The grouped query, before what stands in braces is put in.
@@ -33,11 +34,8 @@ const AI_TERMS: &str = include_str!("sql/ai_terms.sql");
 /// Athena fills from the query: nothing in the catalog is to be moved when a delivery arrives.
 const AND_EXECUTION: &str = "\n    AND execution = ?";
 
-/// A pattern that no text meets, for terms that are not set.
-const NOTHING: &str = r".\A";
-
 /// The columns of the control query, in order; one row per currency.
-pub const CONTROL_COLUMNS: [&str; 10] = [
+pub const CONTROL_COLUMNS: [&str; 11] = [
     "currency",
     "ai_cost",
     "ai_rows",
@@ -48,6 +46,7 @@ pub const CONTROL_COLUMNS: [&str; 10] = [
     "non_ai_cost",
     "ai_unreadable_rows",
     "unreadable_rows",
+    "ai_unreadable_amounts",
 ];
 
 /// The columns of the bill that the queries read; one that an export lacks reads as blank.
@@ -123,7 +122,7 @@ pub fn slices_sql(portion: &Portion) -> String {
 #[must_use]
 pub fn facts_parameters(portion: &Portion, bill: &BillSettings) -> Vec<String> {
     let mut parameters = portion.parameters();
-    parameters.extend(terms(bill));
+    parameters.extend(ai_terms(bill).map(|(_, parameter)| parameter));
     parameters
 }
 
@@ -151,8 +150,7 @@ impl Portion {
 }
 
 fn with_tag_key(sql: &str, key: &str) -> Result<String, MalformedTagKey> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
-    if key.is_empty() || key.len() > 128 || !key.chars().all(allowed) {
+    if !is_tag_key(key) {
         return Err(MalformedTagKey(key.to_owned()));
     }
     // The `resource_tags` map writes keys in lower snake case.
@@ -164,58 +162,6 @@ fn with_tag_key(sql: &str, key: &str) -> Result<String, MalformedTagKey> {
 fn with_conditions(sql: &str, portion: &Portion) -> String {
     let and_execution = if portion.execution.is_some() { AND_EXECUTION } else { "" };
     sql.replace("{and_execution}", and_execution).replace("{ai_terms}", &AI_TERMS.trim_end().replace('\n', "\n      "))
-}
-
-/// The parameters of `ai_terms.sql`, in order.
-fn terms(bill: &BillSettings) -> [String; 9] {
-    let codes = literal(&list(&bill.bedrock_product_codes));
-    let suffix = Some(bill.bedrock_product_name_suffix.as_str()).filter(|suffix| !suffix.is_empty());
-    let product = any_of(bill.claude_product_terms.iter().map(|term| verbatim(term)));
-    [
-        codes.clone(),
-        codes,
-        literal(&list(&bill.bedrock_product_families)),
-        literal(&list(&bill.bedrock_operations)),
-        literal(&list(&bill.claude_product_codes)),
-        literal(&any_of(suffix.map(|suffix| format!(r"{}\z", verbatim(suffix))))),
-        literal(&product),
-        literal(&product),
-        literal(&any_of(bill.claude_usage_terms.iter().filter(|parts| !parts.is_empty()).map(|parts| in_order(parts)))),
-    ]
-}
-
-/// A list as one text, `,A,B,`, in which `,A,` is looked for; an empty list is `,`, in which nothing is found.
-fn list(values: &[String]) -> String {
-    values.iter().fold(",".to_owned(), |list, value| list + value + ",")
-}
-
-/// Alternatives as one regular expression, in what Joni (Trino), RE2 (DuckDB) and Rust's `regex` understand alike.
-fn any_of(alternatives: impl IntoIterator<Item = String>) -> String {
-    let alternatives: Vec<String> = alternatives.into_iter().collect();
-    if alternatives.is_empty() { NOTHING.to_owned() } else { alternatives.join("|") }
-}
-
-/// The parts one after the other, the first at the beginning of a word: `ccu` is no part of `occupancy`.
-fn in_order(parts: &[String]) -> String {
-    let parts: Vec<String> = parts.iter().map(|part| verbatim(part)).collect();
-    format!(r"(\A|[^a-z]){}", parts.join(r"[\s\S]*"))
-}
-
-/// A text as the regular expression that only it meets.
-fn verbatim(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
-/// A text as the SQL literal that Athena takes for an execution parameter.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]
@@ -261,16 +207,5 @@ mod tests {
             assert!(facts_sql(&portion, hostile).is_err(), "{hostile}");
         }
         Ok(())
-    }
-
-    #[test]
-    fn what_settings_say_stays_text_in_literals_and_in_patterns() {
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(list(&["A".to_owned(), "B".to_owned()]), ",A,B,");
-        assert_eq!(list(&[]), ",");
-        assert_eq!(verbatim("(a.b)|c%"), r"\(a\.b\)\|c%");
-        assert_eq!(in_order(&["claude".to_owned(), "c$".to_owned()]), r"(\A|[^a-z])claude[\s\S]*c\$");
-        assert_eq!(any_of([]), NOTHING);
-        assert_eq!(any_of(["a".to_owned(), "b".to_owned()]), "a|b");
     }
 }

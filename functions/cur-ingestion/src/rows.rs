@@ -8,8 +8,9 @@ use domain::bill::facts::{AnchorDay, Folding, read_group};
 use domain::bill::line::{LineGroup, LineItemType, UnreadableRow, bounded};
 use domain::bill::matching::BillSettings;
 use domain::bill::number::{MalformedNumber, parse_decimal};
-use domain::bill::reconciliation::{Control, ControlTotal};
+use domain::bill::reconciliation::{Control, ControlTotal, Unreadable};
 use domain::bill::slice::{Slice, SliceTotal, slices_of};
+use domain::calendar::Month;
 use domain::money::Currency;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -35,6 +36,7 @@ pub(crate) enum UnreadableResult {
 
 /// Reads the groups of a result one by one.
 pub(crate) struct FactsReader<'r> {
+    month: Month,
     settings: &'r BillSettings,
     aliases: &'r Aliases,
     folding: Folding,
@@ -44,15 +46,17 @@ pub(crate) struct FactsReader<'r> {
 }
 
 impl<'r> FactsReader<'r> {
-    pub(crate) fn new(settings: &'r BillSettings, aliases: &'r Aliases) -> Self {
+    pub(crate) fn new(month: Month, settings: &'r BillSettings, aliases: &'r Aliases) -> Self {
         let folding = Folding::default();
-        Self { settings, aliases, folding, groups: 0, unreadable: 0, first_unreadable: None }
+        Self { month, settings, aliases, folding, groups: 0, unreadable: 0, first_unreadable: None }
     }
 
     pub(crate) fn read(&mut self, row: &Row) {
         self.groups += 1;
         match LineGroup::parse(row) {
-            Ok(group) => self.folding.add(read_group(&group, self.settings, self.aliases).fact),
+            Ok(group) => {
+                self.folding.add(read_group(&group, self.settings, self.aliases).fact.billed_in(self.month));
+            }
             Err(error) => {
                 self.unreadable += 1;
                 self.first_unreadable.get_or_insert(error);
@@ -103,7 +107,7 @@ pub(crate) fn read_control(rows: &[Row]) -> Result<Control, UnreadableResult> {
     let mut unreadable_costs = 0;
     for row in rows {
         let read = ControlRow::read(row)?;
-        unreadable_costs += read.unreadable_rows;
+        unreadable_costs += read.unreadable_costs;
         match control.get_mut(&read.currency) {
             None => {
                 control.insert(read.currency, read.total);
@@ -117,7 +121,8 @@ pub(crate) fn read_control(rows: &[Row]) -> Result<Control, UnreadableResult> {
 struct ControlRow {
     currency: Currency,
     total: ControlTotal,
-    unreadable_rows: u64,
+    /// Of AI rows.
+    unreadable_costs: u64,
 }
 
 impl ControlRow {
@@ -137,6 +142,11 @@ impl ControlRow {
             "" => Currency::usd(),
             code => code.parse().map_err(|_| odd("currency"))?,
         };
+        let unreadable_costs = count("ai_unreadable_rows")?;
+        let unreadable = Unreadable {
+            amounts: count("ai_unreadable_amounts")?,
+            non_ai_costs: count("unreadable_rows")?.saturating_sub(unreadable_costs),
+        };
         let total = ControlTotal {
             ai_cost: amount("ai_cost")?,
             ai_rows: count("ai_rows")?,
@@ -144,8 +154,9 @@ impl ControlRow {
             all_rows: count("all_rows")?,
             first_day: day("first_usage_day")?,
             last_day: day("last_usage_day")?,
+            unreadable,
         };
-        Ok(Self { currency, total, unreadable_rows: count("ai_unreadable_rows")? })
+        Ok(Self { currency, total, unreadable_costs })
     }
 }
 
@@ -156,24 +167,26 @@ fn add(sum: &mut ControlTotal, other: &ControlTotal) {
     sum.all_rows = sum.all_rows.saturating_add(other.all_rows);
     sum.first_day = [sum.first_day, other.first_day].into_iter().flatten().min();
     sum.last_day = [sum.last_day, other.last_day].into_iter().flatten().max();
+    sum.unreadable = sum.unreadable.and(other.unreadable);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(fields: [&str; 10]) -> Row {
+    fn row(fields: [&str; 11]) -> Row {
         fields.iter().map(|field| Some((*field).to_owned())).collect()
     }
 
     #[test]
     fn a_blank_currency_counts_as_dollars_beside_those_that_say_so() -> Result<(), UnreadableResult> {
         let control = read_control(&[
-            row(["", "1.5", "2", "3", "4", "2026-08-02", "2026-08-05", "1.5", "0", "0"]),
-            row(["USD", "0.5", "1", "2", "2", "2026-08-01", "2026-08-03", "1.5", "0", "1"]),
+            row(["", "1.5", "2", "3", "4", "2026-08-02", "2026-08-05", "1.5", "0", "0", "2"]),
+            row(["USD", "0.5", "1", "2", "2", "2026-08-01", "2026-08-03", "1.5", "0", "1", "3"]),
         ])?;
         let usd = control.get(&Currency::usd());
         assert_eq!(usd.map(|t| (t.ai_cost.to_string(), t.ai_rows, t.all_rows)), Some(("2".to_owned(), 3, 6)));
+        assert_eq!(usd.map(|t| t.unreadable), Some(Unreadable { amounts: 5, non_ai_costs: 1 }), "counted, not refused");
         assert_eq!(usd.and_then(|t| t.first_day).map(|d| d.to_string()).as_deref(), Some("2026-08-01"));
         assert_eq!(usd.and_then(|t| t.last_day).map(|d| d.to_string()).as_deref(), Some("2026-08-05"));
         Ok(())
@@ -183,12 +196,12 @@ mod tests {
     fn costs_that_are_no_numbers_and_odd_answers_are_refused_by_name() {
         let refused = |fields| read_control(&[row(fields)]).map_err(|e| e.to_string()).err().unwrap_or_default();
         let day = "2026-08-01";
-        assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3"]).starts_with("3 AI rows"));
-        assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0"]).contains("ai_cost"));
-        assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0"]).contains("currency"));
+        assert!(refused(["USD", "1", "1", "1", "1", day, day, "0", "3", "3", "0"]).starts_with("3 AI rows"));
+        assert!(refused(["USD", "x", "1", "1", "1", day, day, "0", "0", "0", "0"]).contains("ai_cost"));
+        assert!(refused(["usd!", "1", "1", "1", "1", day, day, "0", "0", "0", "0"]).contains("currency"));
         let facts = Aliases::shipped().map(|aliases| {
             let settings = BillSettings::default();
-            let mut reader = FactsReader::new(&settings, &aliases);
+            let mut reader = FactsReader::new(Month::of(Date::ZERO), &settings, &aliases);
             reader.read(&vec![None; 3]);
             reader.finish()
         });

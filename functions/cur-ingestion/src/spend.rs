@@ -9,6 +9,7 @@ use std::sync::Arc;
 use domain::authorization::{authorize, is_cut_to_own};
 use domain::bill::attribution::{Attribution, Verdict};
 use domain::bill::facts::Fact;
+use domain::bill::reconciliation::Unreadable;
 use domain::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
 use domain::calendar::Month;
 use domain::ids::{RunId, WorkloadId};
@@ -39,6 +40,8 @@ pub(crate) struct SpendView {
     run_id: Option<RunId>,
     /// Whether the month was ever read completely.
     complete: bool,
+    /// Whether the amount of usage of every AI row could be read; where not, some quantities are too low. Costs never are.
+    quantities_complete: bool,
     /// The last day of usage in the delivery.
     complete_to: Option<Date>,
     /// A newer delivery could not be read: these are the last good figures.
@@ -122,6 +125,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
         as_of: None,
         run_id: None,
         complete: false,
+        quantities_complete: false,
         complete_to: None,
         stale,
         stale_because,
@@ -136,6 +140,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
         (view.totals, view.groups) = main.map_or((None, Vec::new()), |main| (main.totals, main.groups));
         view.other_currencies = currencies.into_values().collect();
         view.complete = true;
+        view.quantities_complete = Unreadable::of(&head.control).amounts == 0;
         view.complete_to = head.complete_to();
         (view.as_of, view.run_id) = (Some(head.as_of), Some(head.run_id));
     }

@@ -9,6 +9,7 @@ use domain::anchor::{Anchor, AnchorType, Claim};
 use domain::bill::alias::ModelName;
 use domain::bill::attribution::{AttributionLevel, Context, Verdict, attribute_fact};
 use domain::bill::facts::Fact;
+use domain::bill::reconciliation::Unreadable;
 use domain::calendar::{Month, Period, utc_day};
 use domain::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
 use domain::estimate::Estimate;
@@ -45,6 +46,8 @@ pub(crate) struct Bill {
     pub(crate) deliveries: BTreeMap<Month, Delivery>,
     /// Their facts, in the order of month, anchor and day.
     pub(crate) facts: Vec<Attributed>,
+    /// What of them could not be read.
+    pub(crate) unreadable: Unreadable,
     of_workload: BTreeMap<WorkloadId, Vec<usize>>,
 }
 
@@ -92,6 +95,7 @@ impl Bill {
             is_invoiced: all_invoiced && utc_day(head.as_of) > month.last_day(),
         };
         self.deliveries.insert(month, delivery);
+        self.unreadable = self.unreadable.and(Unreadable::of(&head.control));
     }
 
     /// The workloads that answer for some of it.
@@ -169,7 +173,7 @@ impl Claims {
         today: Date,
     ) -> Vec<Period> {
         let periods = months.into_iter().flat_map(Month::periods);
-        let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.day));
+        let has_spend = |period: &Period| facts.iter().any(|f| period.contains(f.fact.key.counts_on()));
         periods
             .filter(|period| period.opens_on() <= today)
             .filter(|period| self.held_in(workload, *period) || has_spend(period))

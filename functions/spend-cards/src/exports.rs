@@ -159,7 +159,8 @@ async fn allocations(app: &App, span: Span) -> Result<Allocations, StoreError> {
     let bill = app.read_bill(&span.months().into_iter().collect::<BTreeSet<Month>>(), None).await?;
     let workloads = app.store.list_workloads().await?;
     let places = app.places(workloads.iter().map(|workload| &workload.space_id)).await?;
-    Ok(Allocations { span, facts: bill.facts, owners: Owners::new(workloads, places) })
+    let owners = Owners::new(workloads, places);
+    Ok(Allocations { span, facts: bill.facts, unreadable: bill.unreadable, owners })
 }
 
 async fn events_of(app: &App, span: Span) -> Result<Vec<AuditEvent>, StoreError> {
@@ -175,7 +176,7 @@ async fn events_of(app: &App, span: Span) -> Result<Vec<AuditEvent>, StoreError>
 }
 
 async fn put(app: &App, export: &Export, document: Document, now: Timestamp) -> Result<Finished, Failure> {
-    let Document { bytes, extension, content_type, rows, control_totals } = document;
+    let Document { bytes, extension, content_type, rows, control_totals, unreadable } = document;
     let sha256 = Digest::of_bytes(&bytes);
     let name = format!("{}-{}.{extension}", export.kind.as_str(), export.span.label());
     let object_key = format!("exports/{}/{}/{name}", export.id, sha256.hex());
@@ -192,7 +193,7 @@ async fn put(app: &App, export: &Export, document: Document, now: Timestamp) -> 
     sent.map_err(|error| {
         Failure::Retry(format!("PutObject `{object_key}`: {}", aws_sdk_s3::error::DisplayErrorContext(&error)))
     })?;
-    Ok(Finished { object_key, manifest: Manifest { sha256, rows, control_totals }, at: now })
+    Ok(Finished { object_key, manifest: Manifest { sha256, rows, control_totals, unreadable }, at: now })
 }
 
 /// A link and when it stops opening the file: signatures are checked against the world's clock, not the product's.

@@ -104,6 +104,7 @@ async fn completeness(app: &App, month: Month, now: Timestamp) -> Result<Complet
         as_of: delivery.map(|delivery| delivery.as_of),
         complete_to: delivery.map(|delivery| delivery.complete_to),
         invoiced: delivery.is_some_and(|delivery| delivery.is_invoiced),
+        unreadable: bill.unreadable,
         approved_cards: count(approved),
         open_cards: count(cards.len() - approved),
         missing_cards: count(missing),

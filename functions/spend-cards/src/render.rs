@@ -11,6 +11,7 @@ pub(crate) mod report;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use domain::bill::reconciliation::Unreadable;
 use domain::money::Money;
 
 /// A file before it is put anywhere.
@@ -23,6 +24,8 @@ pub(crate) struct Document {
     pub(crate) rows: u64,
     /// What the rows add up to.
     pub(crate) control_totals: BTreeMap<String, Vec<Money>>,
+    /// What of the bill could not be read and is in no row.
+    pub(crate) unreadable: Unreadable,
 }
 
 /// Text as a spreadsheet's cell: what would be read as a formula gets an apostrophe before it (OWASP, CSV injection).
@@ -52,6 +55,7 @@ pub(crate) mod samples {
     //! One workload's spend, a gap and a credit, with hostile names.
 
     use domain::bill::attribution::Verdict;
+    use domain::bill::reconciliation::Unreadable;
     use domain::calendar::Month;
     use domain::export::Span;
     use domain::portfolio::Hierarchy;
@@ -94,7 +98,8 @@ pub(crate) mod samples {
         let place = Place { name: "@space".to_owned(), hierarchy, ..Place::default() };
         let owners = Owners::new(vec![workload], [("spc_1".parse()?, place)].into());
         let span = Span::BillingPeriod("2026-08".parse::<Month>()?);
-        Ok(Allocations { span, facts, owners })
+        let unreadable = Unreadable { amounts: 2, non_ai_costs: 1 };
+        Ok(Allocations { span, facts, unreadable, owners })
     }
 }
 

@@ -33,11 +33,11 @@ pub(crate) struct S3 {
     mounted: bool,
 }
 
-/// What a request names.
+/// What a request names; a bucket itself where the key is empty.
 #[derive(Debug, PartialEq, Eq)]
-struct Object {
-    bucket: String,
-    key: String,
+pub(crate) struct Object {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
 }
 
 impl S3 {
@@ -100,7 +100,7 @@ impl S3 {
 }
 
 impl Object {
-    fn of(request: &Request<Bytes>) -> Self {
+    pub(crate) fn of(request: &Request<Bytes>) -> Self {
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
         let path = path.trim_start_matches('/');
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());

@@ -31,6 +31,7 @@ async fn on_the_sample_groups_control_and_generator_agree_to_the_last_place() ->
         assert_eq!(control.sum("all_rows")?, Decimal::from(expected.all_rows));
         assert_eq!(control.sum("non_ai_cost")?, expected.all_cost - expected.ai_cost);
         assert_eq!(control.sum("unreadable_rows")?, Decimal::ZERO);
+        assert_eq!(control.sum("ai_unreadable_amounts")?, Decimal::ZERO);
         assert_eq!(control.column("first_usage_day")?, [month.first_day().to_string().as_str()]);
         assert_eq!(control.column("last_usage_day")?, [month.last_day().min(sample::LAST_DAY).to_string().as_str()]);
         assert!(facts.len() > 1000 && facts.pages > 1, "{} groups on {} pages", facts.len(), facts.pages);
@@ -86,17 +87,28 @@ async fn the_shipped_sample_is_what_the_generator_writes_and_small() -> Result<(
 /// Lines of AmazonBedrock with these costs, on the first of August 2026.
 fn write_costs(data: &Path, costs: Vec<Option<f64>>, currencies: Vec<&str>) -> Result<()> {
     let rows = costs.len();
+    write_lines(data, vec!["Usage"; rows], vec![Some(1.0); rows], costs, currencies)
+}
+
+fn write_lines(
+    data: &Path,
+    types: Vec<&str>,
+    amounts: Vec<Option<f64>>,
+    costs: Vec<Option<f64>>,
+    currencies: Vec<&str>,
+) -> Result<()> {
+    let rows = costs.len();
     let texts = |text: &'static str| -> ArrayRef { Arc::new(StringArray::from(vec![text; rows])) };
     let first_of_august = TimestampMillisecondArray::from(vec![1_785_542_400_000; rows]);
     write_parquet(
         &data.join("BILLING_PERIOD=2026-08/lines.parquet"),
         vec![
-            ("line_item_line_item_type", texts("Usage")),
+            ("line_item_line_item_type", Arc::new(StringArray::from(types))),
             ("line_item_product_code", texts("AmazonBedrock")),
             ("line_item_iam_principal", texts("arn:aws:iam::111122223333:role/r")),
             ("line_item_usage_start_date", Arc::new(first_of_august)),
             ("line_item_currency_code", Arc::new(StringArray::from(currencies))),
-            ("line_item_usage_amount", Arc::new(Float64Array::from(vec![1.0; rows]))),
+            ("line_item_usage_amount", Arc::new(Float64Array::from(amounts))),
             ("line_item_unblended_cost", Arc::new(Float64Array::from(costs))),
         ],
     )?;
@@ -116,6 +128,32 @@ async fn a_cost_that_is_no_number_is_counted_and_takes_nothing_else_with_it() ->
     let control = bench.control("2026-08").await?;
     assert_eq!(control.column("ai_unreadable_rows")?, ["5"]);
     assert_eq!(control.column("unreadable_rows")?, ["5"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_amount_of_usage_that_is_no_number_is_counted_and_keeps_its_cost() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let lines = [
+        ("Usage", Some(f64::NAN), 1),
+        ("Usage", Some(3.0), 0),
+        ("Usage", Some(f64::INFINITY), 1),
+        ("Usage", Some(1e300), 1),
+        ("Usage", None, 1),
+        ("DiscountedUsage", None, 1),
+        ("Tax", None, 0),
+        ("Tax", Some(f64::NAN), 1),
+        ("Tax", Some(0.0), 0),
+    ];
+    let (types, amounts) = (lines.iter().map(|l| l.0).collect(), lines.iter().map(|l| l.1).collect());
+    write_lines(folder.path(), types, amounts, vec![Some(0.5); lines.len()], vec!["USD"; lines.len()])?;
+    let bench = Bench::over(folder.path())?;
+    let control = bench.control("2026-08").await?;
+    let unreadable: i32 = lines.iter().map(|l| l.2).sum();
+    assert_eq!(control.sum("ai_unreadable_amounts")?, Decimal::from(unreadable));
+    assert_eq!(control.column("unreadable_rows")?, ["0"], "their costs are numbers");
+    let facts = bench.facts("2026-08").await?;
+    assert_eq!((facts.sum("quantity")?, facts.sum("cost")?), (Decimal::from(3), "4.5".parse()?));
     Ok(())
 }
 

@@ -100,6 +100,8 @@ async fn a_malformed_call_is_an_invalid_request() -> Result<()> {
         ("StartQueryExecution", query(json!({"WorkGroup": "../x"}))),
         ("StartQueryExecution", query(json!({"ResultConfiguration": {"OutputLocation": "s3://b/../../etc"}}))),
         ("StartQueryExecution", query(json!({"ResultConfiguration": {"OutputLocation": "/tmp"}}))),
+        ("StartQueryExecution", query(json!({"ExecutionParameters": ["x".repeat(1025)]}))),
+        ("StartQueryExecution", query(json!({"ExecutionParameters": [""]}))),
         ("GetQueryExecution", json!({"QueryExecutionId": "nobody"})),
         ("GetQueryResults", json!({"QueryExecutionId": "nobody"})),
         ("StopQueryExecution", json!({"QueryExecutionId": "nobody"})),

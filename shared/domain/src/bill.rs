@@ -20,6 +20,7 @@ pub mod reconciliation;
 pub mod rule;
 pub mod slice;
 pub mod summary;
+pub mod terms;
 pub mod usage;
 
 pub use line::{LineGroup, LineItemType, UnreadableRow};

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::authorization::{Action, Relations, authorize};
+use crate::bill::reconciliation::Unreadable;
 use crate::calendar::Month;
 use crate::digest::Digest;
 use crate::ids::ExportId;
@@ -94,6 +95,9 @@ pub struct Manifest {
     pub rows: u64,
     /// What its rows add up to, by name and currency.
     pub control_totals: BTreeMap<String, Vec<Money>>,
+    /// Rows of the bill, of the whole months that it is of, whose numbers cannot be read and are in no row.
+    #[serde(default)]
+    pub unreadable: Unreadable,
 }
 
 /// A file that was written.
@@ -192,7 +196,12 @@ mod tests {
         let span = Span::BillingPeriod(Month::of(date(2026, 8, 1)));
         let asked = decide_request("exp_1".parse()?, ExportKind::Audit, span, false, &auditor, Timestamp::UNIX_EPOCH);
         let Outcome::Changed(export) = asked else { return Err("refused".into()) };
-        let manifest = Manifest { sha256: Digest::of_bytes(b""), rows: 0, control_totals: BTreeMap::new() };
+        let manifest = Manifest {
+            sha256: Digest::of_bytes(b""),
+            rows: 0,
+            control_totals: BTreeMap::new(),
+            unreadable: Unreadable::default(),
+        };
         let file = Finished { object_key: "exports/a".to_owned(), manifest, at: Timestamp::UNIX_EPOCH };
         let Outcome::Changed(done) = decide_finish(&export, file.clone()) else { return Err("refused".into()) };
         assert_eq!(decide_finish(&done, file), Outcome::AlreadyDone);

@@ -134,9 +134,9 @@ pub struct Gap {
     pub state: GapState,
     /// What is best done about it.
     pub suggested_action: GapAction,
-    /// Who would answer for it, where approvals name somebody.
+    /// Who would answer for it, where approvals name one workload.
     pub suggested_workload: Option<WorkloadId>,
-    /// The approval that created or covers the anchor, where there is one.
+    /// The approval that created or covers the anchor, where it is one.
     pub approval_id: Option<ApprovalId>,
     /// The closed gap whose spend came back as this one.
     pub previous: Option<GapId>,

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::authorization::{Action, Relations, authorize};
+use crate::bill::reconciliation::Unreadable;
 use crate::calendar::{Month, utc_day};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
@@ -28,6 +29,8 @@ pub struct Completeness {
     pub complete_to: Option<Date>,
     /// Whether all of its AI rows carry an invoice: then the bill is final.
     pub invoiced: bool,
+    /// Rows of its bill whose numbers cannot be read and are in no figure. They do not stop a close: no AI cost is among them.
+    pub unreadable: Unreadable,
     /// Cards that are signed.
     pub approved_cards: u64,
     /// Cards that wait: open, disputed or resolved.
@@ -116,6 +119,7 @@ mod tests {
             as_of: None,
             complete_to: Some(date(2026, 8, 31)),
             invoiced: true,
+            unreadable: Unreadable::default(),
             approved_cards: 6,
             open_cards: 0,
             missing_cards: 0,

@@ -391,6 +391,7 @@ mod tests {
             usage_kind: UsageKind::Input,
             detail: None,
             region: "us-east-1".to_owned(),
+            used_on: None,
             quantity: Decimal::ONE,
             unit: "tokens".to_owned(),
             amount: usd(actual),

@@ -37,6 +37,7 @@ impl Default for Settings {
 
 /// Replaces the settings as a whole.
 pub fn decide_settings(current: &Settings, wanted: Settings, actor: &Actor) -> Outcome<Settings> {
+    let wanted = Settings { bill: wanted.bill.normalised(), ..wanted };
     if let Err(refusal) = authorize(actor, Action::WriteSettings, Relations::NONE, "") {
         return refusal.into();
     }

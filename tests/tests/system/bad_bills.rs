@@ -173,6 +173,34 @@ async fn costs_that_are_no_numbers_fail_the_run_by_day_account_and_type() -> any
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_no_run_and_cannot_be_read_is_counted_wherever_it_is_missed() -> anyhow::Result<()> {
+    let bad = Bad::undisturbed().await?;
+    let whole = bad.spend().await?;
+    assert_eq!(whole["totals"]["unreadable"], json!({ "amounts": 0, "nonAiCosts": 0 }));
+    assert_eq!(whole["quantitiesComplete"], true);
+    let mut lines = some_lines();
+    lines.push(Line { quantity: "Infinity", ..call(17, DATA, "", "0.5") });
+    lines.push(Line { quantity: "", ..call(17, DATA, "", "0.25") });
+    lines.push(Line { cost: "NaN".to_owned(), ..Line::default() });
+    bad.write("second", &lines)?;
+    bad.deliver("2026-08-11T03:00:00Z").await?;
+    let unreadable = json!({ "amounts": 2, "nonAiCosts": 1 });
+    let shown = bad.spend().await?;
+    assert_eq!((units_in(&shown["totals"]["cur"]["amount"]), &shown["stale"]), (52_500_000_000, &json!(false)));
+    assert_eq!((&shown["totals"]["unreadable"], &shown["quantitiesComplete"]), (&unreadable, &json!(false)));
+    assert_eq!(shown["totals"]["nonAi"], whole["totals"]["nonAi"], "too low, and said to be");
+    assert_eq!(bad.newest_run().await?["totals"][0]["unreadable"], unreadable);
+    let month = bad.world.get(LENA, "/v1/months/2026-08").await?.ok()?;
+    assert_eq!(month["unreadable"], unreadable);
+    let wanted = json!({ "kind": "chargeback-csv", "billingPeriod": "2026-08" });
+    let asked = bad.world.post(LENA, "/v1/exports", &wanted).await?.ok()?;
+    bad.world.settle().await?;
+    let export = bad.world.get(LENA, &format!("/v1/exports/{}", text(&asked, "/id")?)).await?.ok()?;
+    assert_eq!(export["manifest"]["unreadable"], unreadable);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_replaced_under_a_reading_are_read_again() -> anyhow::Result<()> {
     // AWS replaces a month's files before it writes the manifest: the manifest alone tells nothing yet.
     let replace = |buckets: &Path| {

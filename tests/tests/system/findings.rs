@@ -54,6 +54,30 @@ async fn what_looks_like_ai_and_terms_that_match_nothing_are_found_and_said_once
 }
 
 #[tokio::test]
+async fn terms_that_no_query_could_look_for_are_refused_and_capitals_make_no_difference() -> anyhow::Result<()> {
+    let world = World::with_bill(Deliveries::Once).await?;
+    let put = async |bill: Value| {
+        let settings = world.get(LENA, "/v1/settings").await?;
+        let version = settings.etag.clone().unwrap_or_default();
+        let mut wanted = settings.body["bill"].clone();
+        for (field, value) in bill.as_object().into_iter().flatten() {
+            wanted[field] = value.clone();
+        }
+        world.call(LENA, "PUT", "/v1/settings", Some(&json!({ "bill": wanted })), &[("if-match", &version)]).await
+    };
+    let codes: Vec<String> = (0..50).map(|n| format!("a-product-code-of-aws-{n:02}")).collect();
+    let refused = put(json!({ "claudeProductCodes": codes })).await?;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.body["detail"].as_str().is_some_and(|detail| detail.contains("1024")), "{refused:?}");
+    assert_eq!(put(json!({ "workspaceTagKey": "a'b" })).await?.status, 422);
+    let kept = put(json!({ "claudeProductTerms": ["CLAUDE Platform"], "claudeUsageTerms": [["CCU"]] })).await?.ok()?;
+    assert_eq!(kept["bill"]["claudeProductTerms"], json!(["claude platform"]));
+    let found = findings(&world).await?;
+    assert!(texts(&found, "kind").iter().all(|kind| kind != "looks-like-ai"), "{found:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_a_delivery_that_is_said() -> anyhow::Result<()> {
     let local = Local::start(Options { empty: true, ..Options::default() }).await?;
     local.clock.set("2026-08-24T07:00:00Z".parse()?)?;

@@ -1,10 +1,14 @@
 //! Every cent is accounted for, in every month, against a sum that the product did not make.
 
+use anyhow::Context as _;
 use local::bus::Deliveries;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use system_tests::{LENA, World, text};
+use system_tests::bill::{self, Line};
+use system_tests::ledger::{Units, units_in};
+use system_tests::{LENA, PETRA, SAMIR, World, text};
 
+use super::deliveries::{AS_OF, Hand, delivery};
 use super::week::Week;
 
 fn amount(value: &Value, pointer: &str) -> anyhow::Result<Decimal> {
@@ -57,5 +61,51 @@ async fn attributed_and_gaps_and_excluded_are_the_bill_before_and_after_the_week
     }
     let unread = week.world.get(LENA, "/v1/spend?billingPeriod=2026-06").await?.ok()?;
     assert_eq!((&unread["complete"], &unread["totals"]), (&json!(false), &Value::Null), "unread is not zero");
+    Ok(())
+}
+
+/// What a chargeback file of the month adds up to, by the three parts and all.
+async fn exported(world: &World, kind: &str) -> anyhow::Result<[Units; 4]> {
+    let asked = world.post(LENA, "/v1/exports", &json!({ "kind": kind, "billingPeriod": bill::MONTH })).await?.ok()?;
+    world.settle().await?;
+    let export = world.get(LENA, &format!("/v1/exports/{}", text(&asked, "/id")?)).await?.ok()?;
+    let totals = &export["manifest"]["controlTotals"];
+    let usd = |name: &str| totals[name].as_array()?.iter().find(|sum| sum["currency"] == "USD").cloned();
+    Ok(["cur", "attributed", "gap", "excluded"].map(|name| units_in(&usd(name).unwrap_or_default()["amount"])))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_outside_the_month_of_its_bill_is_in_totals_exports_and_cards_alike() -> anyhow::Result<()> {
+    let hand = Hand::governed().await?;
+    let (as_of, monday) = AS_OF[2];
+    hand.world.at(monday)?;
+    let mut lines = delivery(2);
+    let late = lines.iter().find(|line| line.cost == "16.5").context("a line of the claimed role")?.clone();
+    lines.push(Line { outside: Some("2026-07-30"), cost: "7.0000000001".to_owned(), ..late.clone() });
+    lines.push(Line { outside: Some("2026-09-02"), cost: "0.5".to_owned(), ..late.clone() });
+    lines.push(Line { outside: Some("2026-07-30"), cost: "3".to_owned(), principal: String::new(), ..late.clone() });
+    lines.push(Line { outside: Some("2026-06-30"), cost: "-2".to_owned(), kind: "Credit", ..late });
+    hand.read("late", &lines, 1, as_of).await?;
+    hand.world.schedule("spend-cards").await?;
+
+    let spend = hand.world.get(LENA, &format!("/v1/spend?billingPeriod={}", bill::MONTH)).await?.ok()?;
+    let totals = ["cur", "attributed", "gap", "excluded"].map(|name| units_in(&spend["totals"][name]["amount"]));
+    for kind in ["chargeback-csv", "chargeback-focus"] {
+        assert_eq!(exported(&hand.world, kind).await?, totals, "{kind}: every cent of the month");
+    }
+    let owned = [hand.cards(PETRA).await?, hand.cards(SAMIR).await?];
+    let on_cards: Units = owned.iter().flat_map(|cards| cards.values()).map(|c| units_in(&c["actual"]["amount"])).sum();
+    assert_eq!(on_cards, totals[1], "the month's cards are what is attributed of its bill");
+    let used = |from: u32| {
+        let lines = owned[0].get(&from).and_then(|card| card["lines"].as_array().cloned()).unwrap_or_default();
+        let outside = lines.iter().filter(|line| !line["usedOn"].is_null());
+        outside.map(|line| (line["usedOn"].clone(), line["amount"]["amount"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        used(1),
+        [(json!("2026-07-30"), json!("7.0000000001"))],
+        "on the first day, and the card says when it was"
+    );
+    assert_eq!(used(30), [(json!("2026-09-02"), json!("0.5"))], "on the last day");
     Ok(())
 }

@@ -6,7 +6,10 @@ WITH ai AS (
     coalesce(sum(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))), cast(0 AS decimal(38, 10))) AS cost,
     count(*) AS row_count,
     -- A cost that is missing, NaN, infinite or too large for the decimal.
-    count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows
+    count(*) - count(try_cast(cast(line_item_unblended_cost AS varchar) AS decimal(38, 10))) AS unreadable_rows,
+    -- An amount of usage that is the same. Usage has one; on a line of another kind a missing amount says nothing.
+    count(CASE WHEN line_item_line_item_type LIKE '%Usage' OR cast(line_item_usage_amount AS varchar) <> '' THEN 1 END)
+      - count(try_cast(cast(line_item_usage_amount AS varchar) AS decimal(38, 10))) AS unreadable_amounts
   FROM cur
   WHERE billing_period = ?{and_execution}
     AND (
@@ -36,7 +39,8 @@ SELECT
   whole.last_usage_day AS last_usage_day,
   whole.cost - coalesce(ai.cost, cast(0 AS decimal(38, 10))) AS non_ai_cost,
   coalesce(ai.unreadable_rows, 0) AS ai_unreadable_rows,
-  whole.unreadable_rows AS unreadable_rows
+  whole.unreadable_rows AS unreadable_rows,
+  coalesce(ai.unreadable_amounts, 0) AS ai_unreadable_amounts
 FROM whole
 LEFT JOIN ai ON whole.currency = ai.currency
 ORDER BY whole.currency

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::bill::attribution::Verdict;
+use domain::bill::reconciliation::Unreadable;
 use domain::export::Span;
 use domain::ids::{SpaceId, WorkloadId};
 use domain::money::{Currency, Money};
@@ -42,8 +43,10 @@ const HEADER: [&str; 20] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Allocations {
     pub(crate) span: Span,
-    /// Facts of the span's months; those of other days are left out.
+    /// Facts of the span's months; those that count on other days are left out.
     pub(crate) facts: Vec<Attributed>,
+    /// What of those months could not be read.
+    pub(crate) unreadable: Unreadable,
     pub(crate) owners: Owners,
 }
 
@@ -85,10 +88,10 @@ impl Owners {
 }
 
 impl Allocations {
-    /// The facts on the span's days.
+    /// The facts that count on the span's days: of a month, all of its bill.
     pub(crate) fn facts(&self) -> impl Iterator<Item = &Attributed> {
         let (first, last) = self.span.days();
-        self.facts.iter().filter(move |a| (first..=last).contains(&a.fact.key.day))
+        self.facts.iter().filter(move |a| (first..=last).contains(&a.fact.key.counts_on()))
     }
 
     /// What the facts add up to: all, and each of its three parts.
@@ -196,11 +199,15 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
     });
     let (bytes, rows) = csv_of(&HEADER, lines)?;
     let control_totals = allocations.control_totals();
-    Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
+    let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
+    Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::calendar::Month;
+    use domain::portfolio::Week;
+
     use super::*;
     use crate::render::samples;
 
@@ -230,6 +237,28 @@ mod tests {
             |name: &str| document.control_totals.get(name).and_then(|m| m.first()).map(|m| m.amount.to_string());
         let totals: Vec<Option<String>> = ["cur", "attributed", "gap", "excluded"].map(total).into();
         assert_eq!(totals, ["1.5000000001", "3.0000000001", "-0.5", "-1"].map(|t| Some(t.to_owned())));
+        Ok(())
+    }
+
+    #[test]
+    fn usage_outside_the_month_of_its_bill_is_in_that_months_file_and_in_one_weeks() -> anyhow::Result<()> {
+        let mut month = samples::allocations()?;
+        let total = |allocations: &Allocations| allocations.control_totals().get("cur").cloned();
+        let before = total(&month);
+        let billed_in: Month = "2026-08".parse()?;
+        for (attributed, day) in month.facts.iter_mut().zip(["2026-06-30", "2026-09-01"]) {
+            attributed.fact.key.day = day.parse()?;
+            attributed.fact = attributed.fact.clone().billed_in(billed_in);
+        }
+        assert_eq!(total(&month), before);
+        assert_eq!(render(&month)?.control_totals.get("cur"), before.as_ref());
+        let amounts = |day: &str| -> anyhow::Result<Vec<Decimal>> {
+            let span = Span::Week(Week::of(day.parse()?));
+            let week = Allocations { span, ..month.clone() };
+            Ok(week.facts().map(|attributed| attributed.fact.amount.normalize()).collect())
+        };
+        assert_eq!(amounts("2026-08-01")?, ["1.0000000001".parse()?], "what came before counts on the first day");
+        assert_eq!(amounts("2026-08-31")?, [Decimal::TWO], "what came after, on the last");
         Ok(())
     }
 }

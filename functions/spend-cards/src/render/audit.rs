@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::audit::AuditEvent;
+use domain::bill::reconciliation::Unreadable;
 use domain::digest::canonical_json;
 
 use super::Document;
@@ -20,6 +21,7 @@ pub(crate) fn render(events: &[AuditEvent]) -> Document {
         content_type: "application/x-ndjson",
         rows: u64::try_from(events.len()).unwrap_or(u64::MAX),
         control_totals: BTreeMap::new(),
+        unreadable: Unreadable::default(),
     }
 }
 

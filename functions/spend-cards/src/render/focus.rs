@@ -3,7 +3,7 @@
 //! column for is in `x_` columns, as it asks.
 
 use domain::bill::LineItemType;
-use domain::calendar::{Month, next_day};
+use domain::calendar::next_day;
 use domain::platform::Platform;
 use jiff::civil::Date;
 
@@ -24,7 +24,10 @@ pub(crate) const COLUMNS: [(&str, &str); 30] = [
     ("ChargeCategory", "Usage, Purchase, Tax, Credit or Adjustment, from CUR's line-item type"),
     ("ChargeFrequency", "Usage-Based for usage; blank where CUR does not say how often the charge recurs"),
     ("ChargePeriodEnd", "the first moment after the day of usage, UTC"),
-    ("ChargePeriodStart", "the first moment of the day of usage, UTC"),
+    (
+        "ChargePeriodStart",
+        "the first moment of the day of usage, UTC; may lie outside the month of the bill, as late corrections do",
+    ),
     ("ConsumedQuantity", "how much was used, in ConsumedUnit; blank for what is no usage"),
     ("ConsumedUnit", "tokens, CCU, hours, or the bill's own unit where it is not understood"),
     (
@@ -60,13 +63,14 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
     let rows = allocations.facts().map(|attributed| row(attributed, allocations.owners.of(&attributed.verdict)));
     let (bytes, rows) = csv_of(&COLUMNS.map(|(name, _)| name), rows)?;
     let control_totals = allocations.control_totals();
-    Ok(Document { bytes, extension: "csv", content_type: "text/csv; charset=utf-8", rows, control_totals })
+    let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
+    Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
 }
 
 fn row(attributed: &Attributed, owner: Owner) -> [String; 30] {
     let Attributed { fact, model, verdict, .. } = attributed;
     let key = &fact.key;
-    let month = Month::of(key.day);
+    let month = key.month();
     let text = |text: &str| cell(text).into_owned();
     let category = charge_category(&key.line_item_type);
     let hierarchy = owner.place.hierarchy;
@@ -149,6 +153,21 @@ mod tests {
             "{table}"
         );
         assert!(COLUMNS.iter().all(|(_, meaning)| !meaning.is_empty() && !meaning.contains('|')));
+    }
+
+    #[test]
+    fn usage_outside_the_month_of_its_bill_keeps_its_day_and_its_bill() -> anyhow::Result<()> {
+        let mut allocations = samples::allocations()?;
+        allocations.facts.truncate(1);
+        for attributed in &mut allocations.facts {
+            attributed.fact.key.day = "2026-06-30".parse()?;
+            attributed.fact = attributed.fact.clone().billed_in("2026-08".parse()?);
+        }
+        let text = String::from_utf8(render(&allocations)?.bytes)?;
+        let (billed, used) =
+            ("USD,2026-09-01T00:00:00Z,2026-08-01T00:00:00Z,", ",2026-07-01T00:00:00Z,2026-06-30T00:00:00Z,");
+        assert!(text.contains(billed) && text.contains(used), "{text}");
+        Ok(())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use domain::bill::reconciliation::Unreadable;
 use domain::card::{Band, Variance};
 use domain::money::Money;
 use domain::portfolio::{Hierarchy, Portfolio, Slice};
@@ -74,6 +75,7 @@ pub(crate) fn render(portfolio: &Portfolio, as_of: Timestamp) -> Document {
         content_type: "text/html; charset=utf-8",
         rows: page.rows,
         control_totals,
+        unreadable: Unreadable::default(),
     }
 }
 

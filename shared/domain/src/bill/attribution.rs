@@ -135,9 +135,9 @@ pub struct Attribution {
     pub findings: Vec<Finding>,
     /// Which rules decided, in order.
     pub because: Vec<Rule>,
-    /// The workload that approvals name for the anchor, claimed or not.
+    /// The one workload that approvals name for the anchor, claimed or not; none where they name several.
     pub suggested_workload: Option<WorkloadId>,
-    /// The approval behind the anchor, where there is one.
+    /// The one approval behind the use of the anchor; none where it may be one of several.
     pub approval_id: Option<ApprovalId>,
 }
 
@@ -161,15 +161,14 @@ pub fn attribute_fact(fact: &Fact, context: &Context<'_>) -> Attribution {
     if key.usage_kind.is_tokens() && key.unit != super::usage::TOKENS {
         findings.push(Finding::UnknownUnit { unit: key.unit.clone() });
     }
-    let scopes = context.governance.scopes_of(&anchor);
-    let behind = scopes.first();
+    let behind = scopes_behind(&anchor, &model, fact, context);
     let mut attribution = Attribution {
         platform: key.platform,
         usage_kind: key.usage_kind,
         level: None,
         verdict: Verdict::Gap { kind: GapKind::NoPrincipal, about: About::anchor(anchor.clone(), key.platform) },
-        suggested_workload: behind.map(|s| s.workload_id.clone()),
-        approval_id: behind.map(|s| s.approval_id.clone()),
+        suggested_workload: the_only(behind.iter().map(|scope| &scope.workload_id)).cloned(),
+        approval_id: the_only(behind.iter().map(|scope| &scope.approval_id)).cloned(),
         anchor,
         model,
         findings,
@@ -264,6 +263,35 @@ fn about_usage(attribution: &Attribution, fact: &Fact) -> About {
     }
 }
 
+/// The scopes that may stand behind a use of the anchor: of all that it has, those of its own account, then those in force
+/// that day, then those of the model. What none of them fits tells nothing apart.
+fn scopes_behind<'a>(
+    anchor: &SpendAnchor,
+    model: &ModelName,
+    fact: &Fact,
+    context: &Context<'a>,
+) -> Vec<&'a LiveScope> {
+    let narrow = |scopes: Vec<&'a LiveScope>, fits: &dyn Fn(&LiveScope) -> bool| {
+        let fitting: Vec<&LiveScope> = scopes.iter().copied().filter(|scope| fits(scope)).collect();
+        if fitting.is_empty() { scopes } else { fitting }
+    };
+    let scopes = context.governance.scopes_of(anchor);
+    let scopes = narrow(scopes, &|scope| scope.account_id.as_str() == anchor.account());
+    let scopes = narrow(scopes, &|scope| scope.is_live_on(fact.key.day));
+    narrow(scopes, &|scope| is_of_model(scope, model, context))
+}
+
+/// The value, if all are the same.
+pub(crate) fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// A row that names no model, or one that is not mapped, may be of any.
+fn is_of_model(scope: &LiveScope, model: &ModelName, context: &Context<'_>) -> bool {
+    model.id().is_none_or(|id| context.aliases.canonical(scope.platform, &scope.model_id) == *id)
+}
+
 /// How usage stands to the live scopes of its anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
@@ -280,12 +308,9 @@ fn standing(scopes: &[&LiveScope], attribution: &Attribution, fact: &Fact, conte
         SpendAnchor::Workspace { arn } => (arn.account_id.as_str(), arn.region.as_str()),
         _ => (key.account_id.as_str(), key.region.as_str()),
     };
-    let is_same_model = |scope: &LiveScope| match attribution.model.id() {
-        Some(id) => context.aliases.canonical(scope.platform, &scope.model_id) == *id,
-        None => true,
-    };
     let in_force = |scope: &&&LiveScope| scope.is_live_on(key.day) && attribution.platform == Some(scope.platform);
-    let mut of_model = scopes.iter().filter(in_force).filter(|s| is_same_model(s)).peekable();
+    let mut of_model =
+        scopes.iter().filter(in_force).filter(|s| is_of_model(s, &attribution.model, context)).peekable();
     if of_model.peek().is_none() {
         return Standing::NotApproved;
     }

@@ -72,6 +72,8 @@ pub struct Census {
     pub ai_rows: u64,
     /// Rows whose cost is missing or no finite number.
     pub unreadable_costs: u64,
+    /// AI rows whose amount of usage is.
+    pub unreadable_amounts: u64,
     /// The last day of usage.
     pub last_usage_day: Option<Date>,
     /// Rows of usage that AWS bills for Bedrock, and those of them that name their caller.
@@ -282,6 +284,14 @@ fn check_rows(found: &mut Findings, month: &Examined, census: &Census) {
         let seen = format!("{} rows have a cost that is missing or no finite number", census.unreadable_costs);
         let next = "wait for AWS to restate them, or copy the files again; AI rows among them fail the run";
         found.add(Severity::Error, "unreadable-costs", of_month, seen, next);
+    }
+    if census.unreadable_amounts > 0 {
+        let seen = format!(
+            "{} AI rows have an amount of usage that is missing or no finite number",
+            census.unreadable_amounts
+        );
+        let next = "wait for AWS to restate them, or copy the files again; until then their cost counts and their quantity does not";
+        found.add(Severity::Warning, "unreadable-amounts", of_month, seen, next);
     }
     let has_callers_era = month.month.last_day() >= CALLERS_SINCE;
     if census.bedrock_rows > 0 && census.bedrock_rows_with_caller == 0 && month.columns.contains(PRINCIPAL_COLUMN) {

@@ -15,6 +15,7 @@ use super::line::{LineGroup, LineItemType};
 use super::matching::BillSettings;
 use super::rule::Rule;
 use super::usage::{Serving, UsageKind, read_usage};
+use crate::calendar::Month;
 use crate::digest::Digest;
 use crate::money::Currency;
 use crate::platform::Platform;
@@ -25,6 +26,9 @@ use crate::platform::Platform;
 pub struct FactKey {
     /// UTC day of usage.
     pub day: Date,
+    /// The month of the bill, where `day` is not in it: a late correction, or what AWS Marketplace bills afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed_in: Option<Month>,
     /// What the spend hangs on.
     pub anchor: SpendAnchor,
     /// Usage account, as the bill writes it.
@@ -67,7 +71,36 @@ pub struct Fact {
     pub rows: u64,
 }
 
+impl FactKey {
+    /// The month of the bill that it is part of.
+    #[must_use]
+    pub fn month(&self) -> Month {
+        self.billed_in.unwrap_or_else(|| Month::of(self.day))
+    }
+
+    /// The day on which cards and exports count it: its own, or else the day of the bill's month that is nearest to it. So
+    /// the days of a month hold every cent of that month's bill, and of no other.
+    #[must_use]
+    pub fn counts_on(&self) -> Date {
+        let month = self.month();
+        self.day.clamp(month.first_day(), month.last_day())
+    }
+
+    /// The day of usage, where it is not the day that it counts on.
+    #[must_use]
+    pub fn used_outside(&self) -> Option<Date> {
+        self.billed_in.map(|_| self.day)
+    }
+}
+
 impl Fact {
+    /// The fact as part of this month's bill.
+    #[must_use]
+    pub fn billed_in(mut self, month: Month) -> Self {
+        self.key.billed_in = (Month::of(self.key.day) != month).then_some(month);
+        self
+    }
+
     fn absorb(&mut self, other: &Self) {
         self.quantity = self.quantity.saturating_add(other.quantity).normalize();
         self.amount = self.amount.saturating_add(other.amount).normalize();
@@ -84,7 +117,7 @@ pub struct ReadGroup {
     pub serving: Vec<Serving>,
 }
 
-/// Reads one group of rows.
+/// Reads one group of rows; of which month's bill they are is said by [`Fact::billed_in`].
 #[must_use]
 pub fn read_group(group: &LineGroup, settings: &BillSettings, aliases: &Aliases) -> ReadGroup {
     let (platform, platform_rule) = settings.platform_of(group);
@@ -96,6 +129,7 @@ pub fn read_group(group: &LineGroup, settings: &BillSettings, aliases: &Aliases)
     read_by.push(anchor_rule);
     let key = FactKey {
         day: group.usage_day,
+        billed_in: None,
         anchor,
         account_id: group.account_id.clone(),
         region: group.region.clone(),

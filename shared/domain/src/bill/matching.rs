@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::LineGroup;
 use super::rule::Rule;
+use super::terms::{PARAMETER_CHARS_MAX, is_tag_key, too_long};
 use crate::aws::Principal;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::platform::Platform;
@@ -29,9 +30,10 @@ pub struct BillSettings {
     pub bedrock_operations: Vec<String>,
     /// How `product['product_name']` of a Bedrock model sold through AWS Marketplace ends.
     pub bedrock_product_name_suffix: String,
-    /// Lower-case text in the description or product name of a Claude Platform row from AWS Marketplace.
+    /// Text in the description or product name of a Claude Platform row from AWS Marketplace, letter case aside; kept in
+    /// lower case.
     pub claude_product_terms: Vec<String>,
-    /// Lower-case parts of a Claude Platform usage type; every part of one term must occur, in its order, the first at the
+    /// Parts of a Claude Platform usage type, likewise; every part of one term must occur, in its order, the first at the
     /// beginning of a word: `ccu` is found in `USE1-CCU-Units` and not in `Occupancy`.
     pub claude_usage_terms: Vec<Vec<String>>,
     /// `line_item_product_code` of the Claude Platform in AWS Marketplace; empty until a bill shows it.
@@ -81,7 +83,16 @@ const ENTRIES_MAX: usize = 50;
 const ENTRY_CHARS_MAX: usize = 128;
 
 impl BillSettings {
-    /// Whether the terms can be used in a query: short, not blank, and without the comma that separates them there.
+    /// The settings as they are kept: the terms that are looked for in lower case are in lower case.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        let usage_parts = self.claude_usage_terms.iter_mut().flatten();
+        usage_parts.chain(&mut self.claude_product_terms).for_each(|term| *term = term.to_lowercase());
+        self
+    }
+
+    /// Whether the terms can be used in a query: short, not blank, without the comma that separates them there, and
+    /// together no longer than a parameter.
     ///
     /// # Errors
     /// [`RefusalKind::InvalidValue`] naming the field.
@@ -110,13 +121,23 @@ impl BillSettings {
         let field = broken
             .map(|(field, _)| field)
             .or_else(|| texts.into_iter().find(|(_, t)| !usable(t)).map(|(field, _)| field));
-        match field {
+        let invalid = |detail: String| Err(Refusal::new(RefusalKind::InvalidValue, detail));
+        if let Some(field) = field {
+            return invalid(format!(
+                "`bill.{field}` holds at most {ENTRIES_MAX} texts of 1 to {ENTRY_CHARS_MAX} characters, without commas"
+            ));
+        }
+        if !is_tag_key(&self.workspace_tag_key) {
+            let key = &self.workspace_tag_key;
+            return invalid(format!(
+                "`bill.workspaceTagKey` is `{key}`; write letters, digits, spaces and _ . : / = + - @, as its queries take no others"
+            ));
+        }
+        match too_long(self) {
             None => Ok(()),
-            Some(field) => Err(Refusal::new(
-                RefusalKind::InvalidValue,
-                format!(
-                    "`bill.{field}` holds at most {ENTRIES_MAX} texts of 1 to {ENTRY_CHARS_MAX} characters, without commas"
-                ),
+            Some((field, chars)) => invalid(format!(
+                "`bill.{field}` makes a query parameter of {chars} characters, and Athena takes {PARAMETER_CHARS_MAX}; \
+                 give fewer or shorter texts"
             )),
         }
     }
@@ -157,7 +178,7 @@ impl BillSettings {
     }
 
     fn is_claude(&self, group: &LineGroup) -> bool {
-        let texts = [group.description.to_ascii_lowercase(), group.product_name.to_ascii_lowercase()];
+        let texts = [group.description.to_lowercase(), group.product_name.to_lowercase()];
         group.billing_entity == MARKETPLACE
             && (self.claude_product_terms.iter().any(|term| texts.iter().any(|text| text.contains(term.as_str())))
                 || self.claude_usage_terms.iter().any(|parts| Self::is_usage_term_in(parts, &group.usage_type))
@@ -167,7 +188,7 @@ impl BillSettings {
     /// Whether a usage type meets a term.
     #[must_use]
     pub fn is_usage_term_in(parts: &[String], usage_type: &str) -> bool {
-        holds_in_order(&usage_type.to_ascii_lowercase(), parts)
+        holds_in_order(&usage_type.to_lowercase(), parts)
     }
 
     /// Whether a role name stands for many people or uses, so that a role of its own is to be recommended.
@@ -276,6 +297,43 @@ mod tests {
         for bad in ["", "a,b", "a\nb"] {
             assert!(with(bad).check().is_err(), "{bad:?}");
         }
+        let keyed = |key: &str| BillSettings { workspace_tag_key: key.to_owned(), ..BillSettings::default() };
+        assert!(keyed("cost:Workspace name").check().is_ok());
+        for bad in ["a'b", "{key}", "ключ"] {
+            assert!(keyed(bad).check().is_err_and(|refusal| refusal.detail.contains("workspaceTagKey")), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lists_that_athena_would_not_take_are_refused_by_name_and_length() {
+        let codes = |count: usize, code: &str| {
+            let claude_product_codes = vec![code.to_owned(); count];
+            BillSettings { claude_product_codes, ..BillSettings::default() }.check()
+        };
+        // Each code with its comma, one comma before them, two quotes: 1011 characters, and 21 more.
+        assert_eq!(codes(48, &"c".repeat(20)), Ok(()));
+        let refused = codes(49, &"c".repeat(20)).err().map(|refusal| refusal.detail).unwrap_or_default();
+        assert!(refused.contains("`bill.claudeProductCodes`") && refused.contains("1032"), "{refused}");
+        assert!(codes(9, &"'".repeat(60)).is_err(), "a quote takes two characters");
+        let terms = BillSettings { claude_product_terms: vec![".".repeat(120); 5], ..BillSettings::default() };
+        assert!(terms.check().is_err_and(|refusal| refusal.detail.contains("claudeProductTerms")), "escaped");
+    }
+
+    #[test]
+    fn terms_are_kept_in_the_lower_case_that_they_are_looked_for_in() -> Result<(), UnreadableRow> {
+        let written = BillSettings {
+            claude_product_terms: vec!["Claude Überall".to_owned()],
+            claude_usage_terms: vec![vec!["MyClaude".to_owned(), "Units".to_owned()]],
+            ..BillSettings::default()
+        };
+        let kept = written.normalised();
+        let sold = ("billing_entity", MARKETPLACE);
+        for set in [("description", "CLAUDE ÜBERALL"), ("usage_type", "USE1-MyClaude-Units")] {
+            assert_eq!(kept.platform_of(&group(&[sold, set])?).0, Some(Platform::ClaudePlatform), "{set:?}");
+        }
+        assert_eq!(kept.clone().normalised(), kept);
+        assert_eq!(BillSettings::default().normalised(), BillSettings::default());
+        Ok(())
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::facts::Fact;
 use crate::money::Currency;
 
 /// What the ungrouped query counted, in one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlTotal {
     /// Cost of all rows that match the AI terms, of every line-item type.
@@ -29,6 +29,36 @@ pub struct ControlTotal {
     pub first_day: Option<Date>,
     /// Last day of usage in the delivery.
     pub last_day: Option<Date>,
+    /// What could not be read; of AI costs nothing, since they fail the run.
+    #[serde(default)]
+    pub unreadable: Unreadable,
+}
+
+/// How many rows hold a number that cannot be read and therefore is in no figure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unreadable {
+    /// AI rows whose amount of usage is missing or no finite number: their cost counts, their quantity does not.
+    pub amounts: u64,
+    /// Rows that are no AI whose cost is missing or no finite number: the rest of the bill is shown without them.
+    pub non_ai_costs: u64,
+}
+
+impl Unreadable {
+    /// Of all currencies.
+    #[must_use]
+    pub fn of(control: &Control) -> Self {
+        control.values().fold(Self::default(), |sum, total| sum.and(total.unreadable))
+    }
+
+    /// Of two parts of a bill together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            amounts: self.amounts.saturating_add(other.amounts),
+            non_ai_costs: self.non_ai_costs.saturating_add(other.non_ai_costs),
+        }
+    }
 }
 
 /// Control totals by currency.
@@ -50,6 +80,9 @@ pub struct SpendTotals {
     pub non_ai: Decimal,
     /// How many rows of the bill `cur` sums.
     pub rows: u64,
+    /// What is in none of these, nor in the quantities; from the control query.
+    #[serde(default)]
+    pub unreadable: Unreadable,
 }
 
 impl SpendTotals {
@@ -71,7 +104,7 @@ impl SpendTotals {
     }
 }
 
-/// Totals by currency of facts with their verdicts; `non_ai` comes from the control query.
+/// Totals by currency of facts with their verdicts; `non_ai` and `unreadable` come from the control query.
 #[must_use]
 pub fn total<'a>(
     attributed: impl IntoIterator<Item = (&'a Fact, &'a Verdict)>,
@@ -82,7 +115,9 @@ pub fn total<'a>(
         totals.entry(fact.key.currency.clone()).or_default().count(fact, verdict);
     }
     for (currency, control) in control {
-        totals.entry(currency.clone()).or_default().non_ai = control.all_cost - control.ai_cost;
+        let totals = totals.entry(currency.clone()).or_default();
+        totals.non_ai = control.all_cost - control.ai_cost;
+        totals.unreadable = control.unreadable;
     }
     totals
 }
@@ -119,14 +154,7 @@ pub struct Mismatch {
 /// Every [`Mismatch`]; none of the run's numbers may then be shown.
 pub fn reconcile(totals: &BTreeMap<Currency, SpendTotals>, control: &Control) -> Result<(), Vec<Mismatch>> {
     let nothing = SpendTotals::default();
-    let uncounted = ControlTotal {
-        ai_cost: Decimal::ZERO,
-        ai_rows: 0,
-        all_cost: Decimal::ZERO,
-        all_rows: 0,
-        first_day: None,
-        last_day: None,
-    };
+    let uncounted = ControlTotal::default();
     let currencies: std::collections::BTreeSet<&Currency> = totals.keys().chain(control.keys()).collect();
     let mut mismatches = Vec::new();
     for currency in currencies {

@@ -1,7 +1,10 @@
 //! Adjustments: what the bill, or a claim, changed about a period that was already frozen.
 //!
 //! An adjustment is the difference between what the frozen card says and what the facts say now, less what frozen cards
-//! have carried of it before. It is dated to its own period and stays outside `actual` and band wherever it appears.
+//! have carried of it before, in each currency by itself. It is dated to its own period and stays outside `actual` and
+//! band wherever it appears.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{CardKind, SpendCard};
 use crate::calendar::Period;
 use crate::ids::CardId;
-use crate::money::Money;
+use crate::money::{Currency, Money};
 
 /// Why a frozen period's spend moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -38,27 +41,36 @@ pub struct Adjustment {
     pub card_id: CardId,
 }
 
-/// The adjustment that a frozen card needs, if its facts moved. `cards` are all of the workload's.
-pub(super) fn adjustment_of(
+/// The adjustments that a frozen card needs where its facts moved, one in each currency. `now` is what they say by
+/// currency, `cards` are all of the workload's.
+pub(super) fn adjustments_of(
     frozen: &SpendCard,
-    now_usd: Decimal,
+    now: &BTreeMap<Currency, Decimal>,
     cards: &[SpendCard],
     reason: AdjustmentReason,
     as_of: Timestamp,
-) -> Option<Adjustment> {
-    let of_period = |card: &&SpendCard| card.state.is_frozen();
-    let carried: Decimal =
-        adjustments_for(frozen.period, cards.iter().filter(of_period)).map(|a| a.amount.amount).sum();
-    let moved = (now_usd - frozen.figures.actual.amount - carried).normalize();
-    if moved.is_zero() {
-        return None;
+) -> Vec<Adjustment> {
+    let of_period = |is_frozen| {
+        let cards = cards.iter().filter(move |card| card.state.is_frozen() == is_frozen);
+        adjustments_for(frozen.period, cards)
+    };
+    let mut said: BTreeMap<&Currency, Decimal> = BTreeMap::new();
+    let signed = std::iter::once(&frozen.figures.actual).chain(&frozen.figures.other_currencies);
+    for money in signed.chain(of_period(true).map(|carried| &carried.amount)) {
+        *said.entry(&money.currency).or_default() += money.amount;
     }
-    let fresh =
-        Adjustment { period: frozen.period, amount: Money::usd(moved), reason, as_of, card_id: frozen.id.clone() };
-    // Shown before by a card that still follows the bill, with the same amount: it keeps its date and reason.
-    let live = cards.iter().filter(|card| !card.state.is_frozen());
-    let shown = adjustments_for(frozen.period, live).find(|a| a.amount == fresh.amount).cloned();
-    Some(shown.unwrap_or(fresh))
+    let currencies: BTreeSet<&Currency> = said.keys().copied().chain(now.keys()).collect();
+    let moved = |currency: &Currency| {
+        let of = |sum: Option<&Decimal>| sum.copied().unwrap_or_default();
+        let amount = (of(now.get(currency)) - of(said.get(currency))).normalize();
+        (!amount.is_zero()).then(|| Money { amount, currency: currency.clone() })
+    };
+    let adjustment = |amount: Money| {
+        // Shown before by a card that still follows the bill, with the same amount: it keeps its date and reason.
+        let shown = of_period(false).find(|a| a.amount == amount).cloned();
+        shown.unwrap_or_else(|| Adjustment { period: frozen.period, amount, reason, as_of, card_id: frozen.id.clone() })
+    };
+    currencies.into_iter().filter_map(moved).map(adjustment).collect()
 }
 
 fn adjustments_for<'a>(

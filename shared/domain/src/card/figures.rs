@@ -43,7 +43,7 @@ pub struct CardFigures {
     pub estimate_share: Option<Money>,
     /// Actual against estimate.
     pub variance: Variance,
-    /// Against the card before.
+    /// Against the card of the period directly before; none where that has no card.
     pub previous: Option<Trend>,
     /// Spend from the first of the month to the period's last day.
     pub month_to_date: Money,
@@ -111,6 +111,9 @@ pub struct CardLine {
     pub detail: Option<String>,
     /// The region; blank on some Marketplace rows.
     pub region: String,
+    /// The day of usage, where it lies outside the month of the bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_on: Option<Date>,
     /// How much.
     pub quantity: Decimal,
     /// Of what.
@@ -129,6 +132,8 @@ struct LineKey<'a> {
     region: &'a str,
     unit: &'a str,
     currency: &'a Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_on: Option<Date>,
 }
 
 impl<'a> LineKey<'a> {
@@ -142,6 +147,7 @@ impl<'a> LineKey<'a> {
             region: &fact.key.region,
             unit: &fact.key.unit,
             currency: &fact.key.currency,
+            used_on: fact.key.used_outside(),
         }
     }
 
@@ -165,6 +171,7 @@ impl CardLine {
             usage_kind: key.usage_kind,
             detail: key.detail.map(ToOwned::to_owned),
             region: key.region.to_owned(),
+            used_on: key.used_on,
             quantity: quantity.normalize(),
             unit: key.unit.to_owned(),
             amount: Money { amount: amount.normalize(), currency: key.currency.clone() },
@@ -175,7 +182,7 @@ impl CardLine {
 /// The lines of a period's facts, in the order platform, model, usage kind, region.
 pub(super) fn lines_of(period: Period, facts: &[WorkloadFact<'_>]) -> Vec<CardLine> {
     let mut lines: BTreeMap<LineKey<'_>, (Decimal, Decimal)> = BTreeMap::new();
-    for WorkloadFact { fact, model, .. } in facts.iter().filter(|f| period.contains(f.fact.key.day)) {
+    for WorkloadFact { fact, model, .. } in facts.iter().filter(|f| period.contains(f.fact.key.counts_on())) {
         let key = LineKey::of(fact, model);
         let line = lines.entry(key).or_default();
         *line = (line.0.saturating_add(fact.quantity), line.1 + fact.amount);
@@ -186,8 +193,17 @@ pub(super) fn lines_of(period: Period, facts: &[WorkloadFact<'_>]) -> Vec<CardLi
 /// US dollars spent on the days of a span.
 pub(super) fn usd_between(from: Date, to: Date, facts: &[WorkloadFact<'_>]) -> Decimal {
     let counts =
-        |f: &&WorkloadFact<'_>| (from..=to).contains(&f.fact.key.day) && f.fact.key.currency == Currency::usd();
+        |f: &&WorkloadFact<'_>| (from..=to).contains(&f.fact.key.counts_on()) && f.fact.key.currency == Currency::usd();
     facts.iter().filter(counts).map(|f| f.fact.amount).sum::<Decimal>().normalize()
+}
+
+/// What was spent in a period, in each currency.
+pub(super) fn spent_in(period: Period, facts: &[WorkloadFact<'_>]) -> BTreeMap<Currency, Decimal> {
+    let mut sums: BTreeMap<Currency, Decimal> = BTreeMap::new();
+    for WorkloadFact { fact, .. } in facts.iter().filter(|f| period.contains(f.fact.key.counts_on())) {
+        *sums.entry(fact.key.currency.clone()).or_default() += fact.amount;
+    }
+    sums
 }
 
 /// What the lines hold in currencies other than US dollars.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::adjustment::{Home, adjustment_of, home_of};
+use super::adjustment::{Home, adjustments_of, home_of};
 use super::figures::{self, CardFigures, Trend, WorkloadFact};
 use super::{Adjustment, AdjustmentReason, CardKind, CardState, SpendCard, Variance, Words};
 use crate::bill::attribution::AttributionLevel;
@@ -72,8 +72,8 @@ impl CardChange {
     }
 }
 
-/// Plans a workload's cards. `cards` holds all of its cards in the months at hand, the last one
-/// before them, and any others that show adjustments of these months.
+/// Plans a workload's cards. `cards` holds all of its cards in the months at hand, those of the periods directly before
+/// these months, and any others that show adjustments of them.
 #[must_use]
 pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor, now: Timestamp) -> Vec<CardChange> {
     let known: BTreeMap<&CardId, &SpendCard> = cards.iter().map(|card| (&card.id, card)).collect();
@@ -84,19 +84,17 @@ pub fn plan_cards(cards: &[SpendCard], inputs: &WorkloadInputs<'_>, job: &Actor,
 
     let mut periods: BTreeSet<Period> = due;
     periods.extend(cards.iter().filter(|c| c.kind == CardKind::Period && inputs.covers(c.period)).map(|c| c.period));
-    let mut before: Option<(Period, Decimal)> = cards
-        .iter()
-        .filter(|c| c.kind == CardKind::Period && periods.first().is_some_and(|first| c.period < *first))
-        .max_by_key(|c| c.period)
-        .map(|c| (c.period, c.figures.actual.amount));
+    let of_period = cards.iter().filter(|c| c.kind == CardKind::Period);
+    let mut spent: BTreeMap<Period, Decimal> = of_period.map(|c| (c.period, c.figures.actual.amount)).collect();
     let mut changes = Vec::new();
     for period in periods {
         let id = id_of(&period);
         let adjustments = placed.get(&id).map(|(_, a)| a.clone()).unwrap_or_default();
+        let before = spent.get_key_value(&period.previous()).map(|(period, actual)| (*period, *actual));
         let figures = plan_figures(inputs, period, before, adjustments);
         let existing = known.get(&id).copied();
         let actual = existing.filter(|c| c.state.is_frozen()).map_or(&figures.actual, |c| &c.figures.actual).amount;
-        before = Some((period, actual));
+        spent.insert(period, actual);
         changes.extend(plan_card(existing, CardKind::Period, period, figures, inputs, job, now));
     }
     for (id, (period, adjustments)) in placed {
@@ -124,7 +122,7 @@ impl WorkloadInputs<'_> {
     }
 
     fn is_final(&self, period: Period) -> bool {
-        let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.day)).peekable();
+        let mut own = self.facts.iter().filter(|f| period.contains(f.fact.key.counts_on())).peekable();
         self.deliveries.get(&period.month()).is_some_and(|d| d.is_invoiced)
             || (own.peek().is_some() && own.all(|f| f.fact.key.invoiced))
     }
@@ -141,21 +139,20 @@ fn place_adjustments(
         showing.map(|c| (c.id.clone(), (c.period, Vec::new()))).collect();
     let frozen = cards.iter().filter(|c| c.kind == CardKind::Period && c.state.is_frozen() && inputs.covers(c.period));
     for card in frozen {
-        let now_usd = figures::usd_between(card.period.from, card.period.to, inputs.facts);
-        let Some(adjustment) = adjustment_of(card, now_usd, cards, inputs.reason, inputs.as_of(card.period)) else {
-            continue;
-        };
-        let Some(home) = home_of(&adjustment, cards, opening) else { continue };
-        let id = match home {
-            Home::Card(id) => id,
-            Home::Own => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),
-        };
-        placed.entry(id).or_insert_with(|| (adjustment.period, Vec::new())).1.push(adjustment);
+        let now = figures::spent_in(card.period, inputs.facts);
+        for adjustment in adjustments_of(card, &now, cards, inputs.reason, inputs.as_of(card.period)) {
+            let id = match home_of(&adjustment, cards, opening) {
+                Some(Home::Card(id)) => id,
+                Some(Home::Own) => SpendCard::id_of(CardKind::Adjustment, adjustment.period, &inputs.workload_id),
+                None => continue,
+            };
+            placed.entry(id).or_insert_with(|| (adjustment.period, Vec::new())).1.push(adjustment);
+        }
     }
     placed
 }
 
-/// What a period's card says; `before` is the period before and what was spent then.
+/// What a period's card says; `before` is the period directly before and what was spent then, where it has a card.
 #[must_use]
 pub fn plan_figures(
     inputs: &WorkloadInputs<'_>,
@@ -169,7 +166,7 @@ pub fn plan_figures(
     let complete_to = inputs.complete_to(period);
     let lines = figures::lines_of(period, inputs.facts);
     let estimate = figures::estimate_share(inputs.estimates, period);
-    let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.day)).map(|f| f.level);
+    let levels = inputs.facts.iter().filter(|f| period.contains(f.fact.key.counts_on())).map(|f| f.level);
     CardFigures {
         attribution_level: levels.fold(inputs.claim_level, AttributionLevel::max),
         complete_to,

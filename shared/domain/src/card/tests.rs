@@ -173,6 +173,45 @@ fn a_card_says_what_the_facts_say() -> Tested {
 }
 
 #[test]
+fn usage_outside_the_month_of_its_bill_counts_on_the_nearest_day_and_says_when_it_was() -> Tested {
+    let (july, august) = (Month::of(date(2026, 7, 1)), Month::of(date(2026, 8, 1)));
+    let ten = |day| fact(day, Decimal::from(10), &[]);
+    let facts = [
+        ten(date(2026, 7, 31))?.billed_in(july),
+        ten(date(2026, 7, 2))?.billed_in(august),
+        ten(date(2026, 8, 1))?.billed_in(august),
+        ten(date(2026, 8, 31))?.billed_in(august),
+        ten(date(2026, 9, 3))?.billed_in(august),
+    ];
+    let cards = plan(&[], &august.periods(), &facts, &[])?;
+    let said: Decimal = cards.iter().map(|change| change.card().figures.actual.amount).sum();
+    assert_eq!(said, Decimal::from(40), "August's cards are August's bill");
+    let used = |period: Period| {
+        let card = cards.iter().map(CardChange::card).find(|card| card.period == period);
+        let lines = card.into_iter().flat_map(|card| &card.figures.lines);
+        lines.map(|line| (line.used_on, line.amount.amount)).collect::<Vec<_>>()
+    };
+    let ten = Decimal::from(10);
+    assert_eq!(used(Period::of(august.first_day())), [(None, ten), (Some(date(2026, 7, 2)), ten)]);
+    assert_eq!(used(Period::of(august.last_day())), [(None, ten), (Some(date(2026, 9, 3)), ten)]);
+    let before = only(plan(&[], &[Period::of(july.last_day())], &facts, &[])?)?;
+    assert_eq!(before.figures.actual.amount, ten, "a later bill moves no card of this one");
+
+    let card = cards.first().ok_or("a card")?.card();
+    let transfer = Transfer {
+        card_id: card.id.clone(),
+        workload_id: card.workload_id.clone(),
+        period: card.period,
+        from: card.period.from,
+        line_ids: card.figures.lines.iter().map(|line| line.id.clone()).collect(),
+        to: None,
+    };
+    let moved: Vec<bool> = facts.iter().map(|f| transfer.moves(&card.workload_id, f, &f.key.model)).collect();
+    assert_eq!(moved, [false, true, true, false, false], "a dispute moves what its card shows");
+    Ok(())
+}
+
+#[test]
 fn spend_that_vanishes_altogether_still_moves_its_cards() -> Tested {
     let open = open_card()?;
     let emptied = only(plan(std::slice::from_ref(&open), &[], &[], &[])?)?;
@@ -186,6 +225,26 @@ fn spend_that_vanishes_altogether_still_moves_its_cards() -> Tested {
 fn a_card_without_spend_or_estimate_still_opens_and_says_so() -> Tested {
     let card = only(plan(&[], &[WEEK], &[], &[])?)?;
     assert_eq!((card.figures.actual.amount, card.figures.variance.band), (Decimal::ZERO, Band::NoEstimate));
+    Ok(())
+}
+
+#[test]
+fn a_trend_is_against_the_period_directly_before_or_there_is_none() -> Tested {
+    let ten = |day| fact(day, Decimal::from(10), &[]);
+    let facts = [ten(date(2026, 7, 20))?, ten(WEEK.from)?, ten(NEXT.from)?];
+    let trends = |cards: &[SpendCard], due: &[Period]| -> Result<Vec<Option<Period>>, Failure> {
+        let changes = plan(cards, due, &facts, &[])?;
+        Ok(changes.iter().map(|c| c.card().figures.previous.as_ref().map(|trend| trend.period)).collect())
+    };
+    let july = Period::of(date(2026, 7, 20));
+    assert_eq!(trends(&[], &[july, WEEK, NEXT])?, [None, None, Some(WEEK)], "July's card is weeks away");
+    // A card of a month that is not at hand, right before one that is.
+    let june = Period::of(date(2026, 6, 30));
+    let mut before = open_card()?;
+    (before.id, before.period) = (SpendCard::id_of(CardKind::Period, june, &before.workload_id), june);
+    let first = Period::of(date(2026, 7, 1));
+    assert_eq!(trends(&[before.clone()], &[first])?, [Some(june)], "over the border of a month");
+    assert_eq!(trends(&[before], &[july])?, [None]);
     Ok(())
 }
 
@@ -232,6 +291,28 @@ fn a_restatement_goes_to_the_next_open_card_or_to_one_of_its_own() -> Tested {
     assert_eq!(plan(&cards, &[WEEK], &again, &[])?, vec![], "its own card is signed: it waits for the next one");
     let next = only(plan(&cards, &[WEEK, NEXT], &again, &[])?)?;
     assert_eq!(next.figures.adjustments.first().map(|a| a.amount.amount), Some(Decimal::ONE));
+    Ok(())
+}
+
+#[test]
+fn a_restatement_in_another_currency_is_an_adjustment_in_that_currency() -> Tested {
+    let ten = fact(WEEK.from, Decimal::from(10), &[])?;
+    let euros = |amount: u32| fact(WEEK.from, Decimal::from(amount), &[("currency", "EUR")]);
+    let shown = |card: &SpendCard| -> Vec<(String, Decimal)> {
+        card.figures.adjustments.iter().map(|a| (a.amount.currency.to_string(), a.amount.amount)).collect()
+    };
+    let signed = sign(&only(plan(&[], &[WEEK], &[ten.clone(), euros(5)?], &[])?)?)?;
+    let mut cards = vec![signed];
+    assert_eq!(plan(&cards, &[WEEK], &[ten.clone(), euros(5)?], &[])?, vec![], "nothing moved");
+    let moved = [ten, euros(7)?];
+    let next = only(plan(&cards, &[WEEK, NEXT], &moved, &[])?)?;
+    assert_eq!(shown(&next), [("EUR".to_owned(), Decimal::TWO)]);
+    assert_eq!(next.figures.actual.amount, Decimal::ZERO);
+    apply(&mut cards, vec![CardChange::Opened(sign(&next)?)]);
+    assert_eq!(plan(&cards, &[WEEK, NEXT], &moved, &[])?, vec![], "carried once");
+    let gone = only(plan(&cards, &[WEEK, NEXT], &[], &[])?)?;
+    let both = [("EUR".to_owned(), Decimal::from(-7)), ("USD".to_owned(), Decimal::from(-10))];
+    assert_eq!((gone.kind, shown(&gone)), (CardKind::Adjustment, both.to_vec()), "each by itself, on one card");
     Ok(())
 }
 

@@ -62,9 +62,10 @@ impl Transfer {
     /// Whether it moves a fact that this workload would answer for.
     #[must_use]
     pub fn moves(&self, workload: &WorkloadId, fact: &Fact, model: &ModelName) -> bool {
+        let day = fact.key.counts_on();
         self.workload_id == *workload
-            && self.from <= fact.key.day
-            && self.period.contains(fact.key.day)
+            && self.from <= day
+            && self.period.contains(day)
             && (self.line_ids.is_empty() || self.line_ids.contains(&line_id_of(fact, model)))
     }
 }

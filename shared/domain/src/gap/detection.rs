@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use super::{About, Deed, Gap, GapKind, GapState, GapUsage};
 use crate::bill::alias::ModelName;
 use crate::bill::anchor::SpendAnchor;
-use crate::bill::attribution::{Attribution, Finding, Verdict};
+use crate::bill::attribution::{Attribution, Finding, Verdict, the_only};
 use crate::bill::facts::Fact;
 use crate::calendar::{Month, next_day};
 use crate::digest::Digest;
@@ -72,8 +72,9 @@ type Uses<'a> = BTreeMap<Use<'a>, (Decimal, u64)>;
 #[derive(Debug, Default)]
 struct Spend<'a> {
     days: BTreeMap<Date, Uses<'a>>,
-    suggested_workload: Option<WorkloadId>,
-    approval_id: Option<ApprovalId>,
+    /// What attribution suggested for each of its facts, nothing included.
+    workloads: BTreeSet<Option<&'a WorkloadId>>,
+    approvals: BTreeSet<Option<&'a ApprovalId>>,
 }
 
 /// Compares the attributed facts of a month with the gaps known for it.
@@ -95,8 +96,8 @@ pub fn detect<'a>(
             let used = (&attribution.model, fact.key.account_id.as_str(), fact.key.region.as_str());
             let uses = spend.days.entry(fact.key.day).or_default().entry(used).or_default();
             *uses = (uses.0 + fact.amount, uses.1.saturating_add(fact.rows));
-            spend.suggested_workload = attribution.suggested_workload.clone().or(spend.suggested_workload.take());
-            spend.approval_id = attribution.approval_id.clone().or(spend.approval_id.take());
+            spend.workloads.insert(attribution.suggested_workload.as_ref());
+            spend.approvals.insert(attribution.approval_id.as_ref());
         }
     }
     let mut known: BTreeMap<Subject, Vec<&Gap>> = BTreeMap::new();
@@ -254,8 +255,9 @@ fn open(
         usage: uncovered.usage(&subject.currency),
         state: GapState::Active,
         suggested_action: subject.kind.actions().first().copied().unwrap_or(super::GapAction::FixExport),
-        suggested_workload: spend.suggested_workload.clone(),
-        approval_id: spend.approval_id.clone(),
+        // Several are no suggestion: a Lead would take the first for the only one.
+        suggested_workload: the_only(spend.workloads.iter()).copied().flatten().cloned(),
+        approval_id: the_only(spend.approvals.iter()).copied().flatten().cloned(),
         previous: chain.last().map(|gap| gap.id.clone()),
         history: Vec::new(),
     };

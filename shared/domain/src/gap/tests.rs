@@ -106,6 +106,24 @@ fn a_gap_opens_once_follows_the_bill_and_closes_when_its_spend_is_gone() -> Test
 }
 
 #[test]
+fn a_gap_suggests_only_what_all_of_its_spend_suggests() -> Tested {
+    let facts = [spend(3, 500, APP)?, spend(9, 250, APP)?];
+    let attributions = attribute_all(&facts, &Governance::default())?;
+    let suggested = |workloads: [Option<&str>; 2]| -> Result<Option<String>, Failure> {
+        let mut attributions = attributions.clone();
+        for (attribution, workload) in attributions.iter_mut().zip(workloads) {
+            attribution.suggested_workload = workload.map(str::parse).transpose()?;
+        }
+        let changes = detect(month(), facts.iter().zip(&attributions), &[], &Actor::system("cur-ingestion"), now());
+        Ok(changes.first().and_then(|change| change.gap().suggested_workload.clone()).map(String::from))
+    };
+    assert_eq!(suggested([Some("wkl_1"), Some("wkl_1")])?.as_deref(), Some("wkl_1"));
+    assert_eq!(suggested([Some("wkl_1"), Some("wkl_2")])?, None);
+    assert_eq!(suggested([None, Some("wkl_2")])?, None);
+    Ok(())
+}
+
+#[test]
 fn a_claim_resolves_the_gap_and_shows_what_was_never_approved_outside_the_totals() -> Tested {
     let mut gaps = Vec::new();
     let facts = [spend(3, 500, APP)?];

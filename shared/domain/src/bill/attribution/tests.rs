@@ -17,6 +17,7 @@ const LITE: &str = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite
 const PRO: &str = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0";
 const CLAIMED: &str = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_A";
 const OPEN: &str = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_B";
+const DATA: &str = "222233334444";
 const TWIN: &str = "arn:aws:aws-external-anthropic:us-east-1:111122223333:workspace/wrkspc_C";
 
 struct Fixture {
@@ -165,6 +166,46 @@ fn a_tag_with_two_workspaces_is_never_settled_by_taking_the_first() -> Outcome {
 }
 
 #[test]
+fn a_workload_and_an_approval_are_suggested_where_they_are_the_only_ones() -> Outcome {
+    let role = RoleRef::parse_arn(APP).ok_or("a role")?;
+    let scope = |of: (&str, &str), model: &str, account: &str, from| -> Result<LiveScope, Box<dyn std::error::Error>> {
+        let (approval, workload) = of;
+        Ok(LiveScope {
+            approval_id: approval.parse()?,
+            workload_id: workload.parse()?,
+            platform: Platform::Bedrock,
+            model_id: model.parse()?,
+            account_id: account.parse()?,
+            region: "us-east-1".parse()?,
+            from,
+            to: None,
+        })
+    };
+    let (lite, pro, here) = ("amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0", "111122223333");
+    let (first, later) = (date(2026, 8, 1), date(2026, 8, 20));
+    let (one, other, second) = (("apr_1", "wkl_1"), ("apr_2", "wkl_2"), ("apr_3", "wkl_1"));
+    let check = |scopes: &[LiveScope], expected: (Option<&str>, Option<&str>)| -> Outcome {
+        for scopes in [scopes.to_vec(), scopes.iter().rev().cloned().collect()] {
+            let mut governance = Governance::default();
+            scopes.iter().for_each(|scope| governance.add_role_scope(&role, scope.clone()));
+            let fixture = Fixture { settings: BillSettings::default(), aliases: aliases()?, governance };
+            let set = [("product_code", "AmazonBedrock"), ("principal", APP), ("resource_id", LITE)];
+            let (_, found) = attribute(&group(&set)?, &fixture.context());
+            let found = (found.suggested_workload, found.approval_id);
+            assert_eq!((found.0.as_ref().map(|id| id.as_str()), found.1.as_ref().map(|id| id.as_str())), expected);
+        }
+        Ok(())
+    };
+    check(&[], (None, None))?;
+    check(&[scope(one, pro, here, first)?], (Some("wkl_1"), Some("apr_1")))?;
+    check(&[scope(one, lite, here, first)?, scope(other, lite, here, first)?], (None, None))?;
+    check(&[scope(one, lite, here, first)?, scope(second, lite, here, first)?], (Some("wkl_1"), None))?;
+    check(&[scope(one, lite, here, first)?, scope(other, pro, here, first)?], (Some("wkl_1"), Some("apr_1")))?;
+    check(&[scope(one, lite, here, first)?, scope(other, lite, here, later)?], (Some("wkl_1"), Some("apr_1")))?;
+    check(&[scope(one, pro, here, first)?, scope(other, lite, DATA, first)?], (Some("wkl_1"), Some("apr_1")))
+}
+
+#[test]
 fn an_explanation_names_the_rules_in_order() -> Outcome {
     use Rule::{
         AnchorByRole, KindByInferenceType, ModelByApplicationProfile, OwnerByClaim, PlatformByProductCode, TokensByUnit,
@@ -244,7 +285,7 @@ fn control_of(rows: &[Vec<Option<String>>]) -> Result<Control, TestCaseError> {
     let total = |(units, ai_rows): (i128, u64)| {
         let ai_cost = Decimal::from_i128_with_scale(units, 10);
         let (all_cost, all_rows) = (ai_cost + Decimal::ONE, ai_rows + 1);
-        ControlTotal { ai_cost, ai_rows, all_cost, all_rows, first_day: None, last_day: None }
+        ControlTotal { ai_cost, ai_rows, all_cost, all_rows, ..ControlTotal::default() }
     };
     Ok(sums.into_iter().map(|(currency, sum)| (currency, total(sum))).collect())
 }

@@ -55,7 +55,7 @@ impl Term {
             Self::BedrockOperation(operation) => is_sold && group.operation == *operation,
             Self::BedrockProductNameSuffix(suffix) => is_sold && group.product_name.ends_with(suffix.as_str()),
             Self::ClaudeProduct(term) => {
-                let holds = |text: &str| text.to_ascii_lowercase().contains(term.as_str());
+                let holds = |text: &str| text.to_lowercase().contains(term.as_str());
                 is_sold && (holds(&group.description) || holds(&group.product_name))
             }
             Self::ClaudeUsage(parts) => is_sold && BillSettings::is_usage_term_in(parts, &group.usage_type),

@@ -77,6 +77,7 @@ fn each_illness_has_its_finding_and_health_has_none() -> Tested {
     check(census(|c| c.all_rows = 0), &[(Error, "no-rows")])?;
     check(census(|c| c.ai_rows = 0), &[(Warning, "no-ai-rows")])?;
     check(census(|c| c.unreadable_costs = 1), &[(Error, "unreadable-costs")])?;
+    check(census(|c| c.unreadable_amounts = 1), &[(Warning, "unreadable-amounts")])?;
     check(census(|c| c.bedrock_rows_with_caller = 0), &[(Error, "callers-blank")])?;
     check(census(|c| c.claude_rows_with_workspace = 0), &[(Error, "workspaces-blank")])?;
     check(census(|c| c.tagged_rows = 0), &[(Warning, "tag-key-inactive")])?;
