@@ -14,8 +14,8 @@ mod system {
     mod findings;
     mod gap_actions;
     mod ingestion;
-    mod killed_workflow;
     mod interrupted_readings;
+    mod killed_workflow;
     mod layouts;
     mod map;
     mod money;
