@@ -11,7 +11,10 @@ use aws_sdk_dynamodb::Client;
 use domain::anchor::{Anchor, AnchorKey, AnchorRef, AnchorType};
 use domain::calendar::Period;
 use domain::card::{CardKind, CardState, SpendCard};
+use domain::ids::{CardId, EventId};
+use domain::notice::Notice;
 use domain::people::Actor;
+use domain::person::Person;
 use domain::space::{Space, Workload};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -19,7 +22,7 @@ use lambda::Aws;
 use serde::Serialize;
 use serde_json::json;
 use store::aggregates::estimate::Estimates;
-use store::{Store, Transaction};
+use store::{Aggregate, Store, Transaction};
 
 use crate::sample::caller_of;
 use crate::stack::{Local, Options};
@@ -74,6 +77,9 @@ pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
     settled?;
     let (visible_seconds, told_seconds) = (visible_seconds?, began.elapsed().as_secs_f64());
     let cards = usize::try_from(workloads)?;
+    let opened = EventId::derived(&format!("{}#{}.1", SpendCard::KIND, last_card(workloads)?));
+    let notice = store.load::<Notice>(opened.as_str()).await?.context("nobody was told of the last card")?;
+    anyhow::ensure!(notice.value.pending().next().is_none(), "not everybody was told of the last card");
     #[expect(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^53")]
     let write_units_per_card = local.cloud.meter().read().write_units / cards as f64;
     Ok(Opened { visible_seconds, told_seconds, cards, write_units_per_card })
@@ -81,7 +87,7 @@ pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
 
 /// Waits until each workload has its card. The last one's is looked for, which costs next to nothing; then all are read.
 async fn all_visible(store: &Store, workloads: u64) -> anyhow::Result<()> {
-    let last = SpendCard::id_of(CardKind::Period, Period::of(FIRST_DAY), &workload_id(workloads - 1).parse()?);
+    let last = last_card(workloads)?;
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if store.load::<SpendCard>(last.as_str()).await?.is_some()
@@ -94,6 +100,10 @@ async fn all_visible(store: &Store, workloads: u64) -> anyhow::Result<()> {
     anyhow::bail!("not every one of {workloads} workloads has its card after {} s", PATIENCE.as_secs())
 }
 
+fn last_card(workloads: u64) -> anyhow::Result<CardId> {
+    Ok(SpendCard::id_of(CardKind::Period, Period::of(FIRST_DAY), &workload_id(workloads - 1).parse()?))
+}
+
 fn workload_id(number: u64) -> String {
     format!("wkl_{number:06}")
 }
@@ -101,8 +111,12 @@ fn workload_id(number: u64) -> String {
 /// Writes the workloads, their estimates and their claims.
 async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<()> {
     let actor = Actor::system("bench");
+    let owner: Person = serde_json::from_value(json!({
+        "sub": "petra", "name": "Petra", "email": "petra@example.com", "roles": ["product-owner"],
+    }))?;
     let space: Space = serde_json::from_value(json!({"id": "spc_bench", "name": "Bench", "owners": ["petra"]}))?;
     let mut tx = Transaction::new(&actor, now, "bench");
+    tx.create_under(&owner);
     tx.create_under(&space);
     store.commit(tx).await?;
     let all: Vec<u64> = (0..workloads).collect();

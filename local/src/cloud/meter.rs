@@ -73,10 +73,10 @@ impl Meter {
 
     /// Counts what an answer says.
     pub(super) fn count(&self, operation: &str, answer: &str) {
-        let Ok(Answer { consumed: Some(consumed) }) = serde_json::from_str(answer) else { return };
+        let Ok(Answer { consumed }) = serde_json::from_str(answer) else { return };
         let each = match consumed {
-            Value::Array(each) => each,
-            one => vec![one],
+            Some(Value::Array(each)) => each,
+            one => one.into_iter().collect(),
         };
         let units: f64 = each.iter().filter_map(|one| one.get("CapacityUnits")?.as_f64()).sum();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of halves")]
