@@ -14,39 +14,18 @@ use domain::audit::AuditEvent;
 use domain::ids::{ApprovalId, RequestId};
 use domain::model::{Model, ModelDecision, can_conform};
 use domain::outcome::Outcome;
-use domain::people::Actor;
 use domain::platform::ModelKey;
 use domain::request::{Request, RequestState, decide_reject};
 use domain::space::Space;
 use domain::text::Note;
-use jiff::Timestamp;
-use lambda::{Event as Delivery, Failure, Tick, Tried};
+use lambda::{Cause, Event as Delivery, Failure, Tick, Tried};
 use store::aggregates::approval::approvals_in;
 use store::aggregates::request::requests_in;
-use store::{Index, Step, Transaction};
+use store::{Index, Step};
 
 use crate::App;
 use crate::approvals::place;
 use crate::requests::ended_event;
-
-/// Who acts, when, and because of what.
-struct Cause<'a> {
-    actor: &'a Actor,
-    now: Timestamp,
-    request_id: &'a str,
-}
-
-impl<'a> From<&'a Delivery<AuditEvent>> for Cause<'a> {
-    fn from(delivery: &'a Delivery<AuditEvent>) -> Self {
-        Self { actor: &delivery.actor, now: delivery.now, request_id: &delivery.request_id }
-    }
-}
-
-impl<'a> From<&'a Tick> for Cause<'a> {
-    fn from(tick: &'a Tick) -> Self {
-        Self { actor: &tick.actor, now: tick.now, request_id: &tick.request_id }
-    }
-}
 
 pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let event = Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
@@ -125,7 +104,7 @@ async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model, rea
             };
             match decide_reject(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(request) => {
-                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
+                    let mut tx = cause.transaction().because(reason.as_str());
                     tx.update(&found, &request, &ended_event(&request));
                     tx.count_request(Some(&found.value), Some(&request));
                     Ok(Step::Commit(tx, ()))
@@ -148,7 +127,7 @@ async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model, re
             }
             match decide_revoke(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(approval) => {
-                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
+                    let mut tx = cause.transaction().because(reason.as_str());
                     let event = Event::ApprovalRevoked {
                         place: place(&approval),
                         approval_id: approval.id.clone(),

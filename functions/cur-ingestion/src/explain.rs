@@ -119,7 +119,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     };
     let filter = Filter { sight, day: call.query.maybe("day")?, gap };
     let asked = call.page()?;
-    let place = asked.after.clone().map(Place::read).transpose()?;
+    let place = asked.place::<Place>()?;
     let Some((head, days)) = app.spend.month_facts(month).await? else {
         return Ok(Answer::ok(Explanation { billing_period: month, run: None, page: Page::only(Vec::new()) }));
     };
@@ -146,11 +146,6 @@ struct Place {
 }
 
 impl Place {
-    fn read(cursor: Value) -> Result<Self, Problem> {
-        let refused = |_| Problem::invalid("`cursor` is not one that this list gave; begin again without it");
-        serde_json::from_value(cursor).map_err(refused)
-    }
-
     /// How many facts came before, if this is still the reading that they were of: pages of two readings are of none.
     fn within(self, reading: &Digest, month: Month) -> Result<usize, Problem> {
         if self.of == *reading {

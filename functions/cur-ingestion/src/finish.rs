@@ -107,7 +107,7 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     }
     let outcome = match state {
         QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
-        _ => read(app, &run, queries, &settings).await?,
+        QueryState::Running | QueryState::Succeeded => read(app, &run, queries, &settings).await?,
     };
     // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
     // not, and even a query that failed says nothing about the delivery that there is now.

@@ -13,14 +13,14 @@ use domain::notice::{
 use domain::people::Role;
 use domain::person::Person;
 use domain::text::Sub;
-use lambda::{Event, Failure};
+use lambda::{Cause, Event, Failure};
 use store::{Loaded, Step, StoreError};
 
 use crate::App;
 use crate::known::{Known, load_known};
 use crate::letters::{Audience, letter_of};
 use crate::mailbox::{MailError, Message};
-use crate::mailboxes::{Cause, PrepareError, make_ready};
+use crate::mailboxes::{PrepareError, make_ready};
 
 /// Tells people of an event.
 ///

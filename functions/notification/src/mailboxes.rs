@@ -9,35 +9,13 @@ use contract::events::Event as Told;
 use domain::audit::AuditEvent;
 use domain::authorization::{Action, Relations, authorize};
 use domain::notice::{Channel, channels_of};
-use domain::people::Actor;
 use domain::person::Person;
 use domain::text::Sub;
-use jiff::Timestamp;
-use lambda::{Event, Failure};
-use store::{Step, StoreError, Transaction};
+use lambda::{Cause, Event, Failure};
+use store::{Step, StoreError};
 
 use crate::App;
 use crate::mailbox::{EMAIL, MailError, Subscribed};
-
-/// In whose name, when and because of what something is written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cause<'a> {
-    pub(crate) actor: &'a Actor,
-    pub(crate) now: Timestamp,
-    pub(crate) request_id: &'a str,
-}
-
-impl<'a, E> From<&'a Event<E>> for Cause<'a> {
-    fn from(event: &'a Event<E>) -> Self {
-        Self { actor: &event.actor, now: event.now, request_id: &event.request_id }
-    }
-}
-
-impl Cause<'_> {
-    pub(crate) fn transaction(self) -> Transaction {
-        Transaction::new(self.actor, self.now, self.request_id)
-    }
-}
 
 /// Why a topic could not be made ready.
 #[derive(Debug, thiserror::Error)]

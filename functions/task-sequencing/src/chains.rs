@@ -13,34 +13,13 @@ use domain::chain::{Chain, Progress, ScopeState};
 use domain::ids::ScopeId;
 use domain::model::{Model, ModelDecision};
 use domain::outcome::{Outcome, Refusal, RefusalKind};
-use domain::people::Actor;
 use domain::text::Note;
-use jiff::Timestamp;
-use lambda::{Event as Delivery, Failure, Tick, Tried};
+use lambda::{Cause, Event as Delivery, Failure, Tick, Tried};
 use store::aggregates::chain::scopes_of;
-use store::{Index, Step, Transaction};
+use store::{Index, Step};
 
 use crate::App;
 use crate::scene::{Scene, place, ready, task_ref};
-
-/// Who acts, when, and because of what.
-struct Cause<'a> {
-    actor: &'a Actor,
-    now: Timestamp,
-    request_id: &'a str,
-}
-
-impl<'a, E> From<&'a Delivery<E>> for Cause<'a> {
-    fn from(delivery: &'a Delivery<E>) -> Self {
-        Self { actor: &delivery.actor, now: delivery.now, request_id: &delivery.request_id }
-    }
-}
-
-impl<'a> From<&'a Tick> for Cause<'a> {
-    fn from(tick: &'a Tick) -> Self {
-        Self { actor: &tick.actor, now: tick.now, request_id: &tick.request_id }
-    }
-}
 
 pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
     let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = read(&delivery)?
@@ -136,7 +115,7 @@ async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<(), Fail
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             match decide_issue(&scene.chain.value, &scene.turn(), &render, cause.actor, cause.now) {
                 Outcome::Changed(stepped) => {
-                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
+                    let mut tx = cause.transaction();
                     let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal());
                     let Some(first) = first else { return Ok(Step::Done(())) };
                     let event = Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) };
@@ -159,7 +138,7 @@ async fn end(app: &App, cause: &Cause<'_>, scope: &ScopeId, reason: &Note) -> Re
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             match decide_end(&scene.chain.value, reason, &scene.turn(), &render, cause.actor, cause.now) {
                 Outcome::Changed(stepped) => {
-                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id).because(reason.as_str());
+                    let mut tx = cause.transaction().because(reason.as_str());
                     let chain = &stepped.chain;
                     let (place, approval_id, scope_id) = (place(chain), chain.approval_id.clone(), chain.id.clone());
                     let event = match stepped.progress {
@@ -188,7 +167,7 @@ async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approv
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             match decide_carry(&scene.chain.value, successor, cause.actor) {
                 Outcome::Changed(chain) => {
-                    let mut tx = Transaction::new(cause.actor, cause.now, cause.request_id);
+                    let mut tx = cause.transaction();
                     let event = Event::ChainCarried {
                         place: place(&chain),
                         approval_id: chain.approval_id.clone(),

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::call::Query;
@@ -74,6 +75,14 @@ impl PageRequest {
     /// 422 for a cursor that is none.
     pub fn number(&self) -> Result<u64, Problem> {
         self.after.as_ref().map_or(Ok(0), |after| after.as_u64().ok_or_else(not_a_cursor))
+    }
+
+    /// The place at which the page begins, of a list that keeps more than a key in its cursor; none for the first.
+    ///
+    /// # Errors
+    /// 422 for a cursor that is none.
+    pub fn place<T: DeserializeOwned>(&self) -> Result<Option<T>, Problem> {
+        self.after.clone().map(serde_json::from_value).transpose().map_err(|_| not_a_cursor())
     }
 
     pub(crate) fn from_query(query: &Query) -> Result<Self, Problem> {

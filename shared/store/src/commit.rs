@@ -194,12 +194,7 @@ fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreE
         return StoreError::AlreadyAnswered;
     }
     let moved = conditions().find_map(Guard::broken);
-    match (moved, failed.first().map(|(_, code)| *code)) {
-        (Some(moved), _) => moved,
-        (None, Some("TransactionConflict")) => StoreError::Conflict,
-        (None, Some("ThrottlingError" | "ProvisionedThroughputExceeded")) => StoreError::Throttled,
-        _ => StoreError::of_call("TransactWriteItems", error),
-    }
+    moved.unwrap_or_else(|| StoreError::of_transaction(failed.first().map(|(_, code)| *code), error))
 }
 
 #[cfg(test)]

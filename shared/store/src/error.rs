@@ -1,6 +1,7 @@
 //! What can go wrong between the product and its table. A failed condition is a fact about the state, not a fault.
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_smithy_runtime_api::client::result::SdkError as AnySdkError;
 
 /// Why a read or a commit did not happen.
@@ -56,6 +57,15 @@ impl StoreError {
                 | Self::Throttled
                 | Self::Unavailable(..)
         )
+    }
+
+    /// A transaction that failed for another reason than its conditions, by the first code among its cancellation reasons.
+    pub(crate) fn of_transaction(code: Option<&str>, error: SdkError<TransactWriteItemsError>) -> Self {
+        match code {
+            Some("TransactionConflict") => Self::Conflict,
+            Some("ThrottlingError" | "ProvisionedThroughputExceeded") => Self::Throttled,
+            _ => Self::of_call("TransactWriteItems", error),
+        }
     }
 
     /// An SDK error of any read.

@@ -230,11 +230,9 @@ impl Table {
         }
         match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
             Ok(_) => Ok(true),
-            Err(error) => match code_of_cancellation(&error) {
+            Err(error) => match code_of_cancellation(&error).map(str::to_owned).as_deref() {
                 Some("ConditionalCheckFailed") => Ok(false),
-                Some("TransactionConflict") => Err(StoreError::Conflict),
-                Some("ThrottlingError" | "ProvisionedThroughputExceeded") => Err(StoreError::Throttled),
-                _ => Err(StoreError::of_call("TransactWriteItems", error)),
+                code => Err(StoreError::of_transaction(code, error)),
             },
         }
     }
