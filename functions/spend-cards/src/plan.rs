@@ -1,14 +1,14 @@
 //! Brings cards in line with what is known: opens, regenerates, adjusts, marks final.
 //!
-//! What is to be done is planned by `domain::card::plan_cards` from cards that were read consistently, and written one card
-//! of a workload at a time, each in its own transaction; then it is planned again, until nothing is left. A run that dies is completed
-//! by the next one, and a run that finds nothing to do writes nothing.
+//! What is to be done is planned by `domain::card::plan_cards` from cards that were read consistently, one change after
+//! the other until nothing is left, and written on condition that these cards are still as they were read. A run that dies is
+//! completed by the next one, and a run that finds nothing to do writes nothing.
 
 use std::collections::BTreeSet;
 
 use contract::events::Event;
 use domain::authorization::{Action, Relations, authorize};
-use domain::calendar::{Month, utc_day};
+use domain::calendar::{Month, Period, utc_day};
 use domain::card::{
     AdjustmentReason, CardChange, CardKind, CardState, SpendCard, Transfer, WorkloadInputs, plan_cards,
 };
@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use lambda::{Failure, Tried};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::aggregates::estimate::versions;
-use store::{Loaded, Step, StoreError, Transaction};
+use store::aggregates::estimate::{Estimates, versions};
+use store::{Loaded, Step, StoreError, TRANSACTION_ACTIONS_MAX, Transaction};
 
 use crate::App;
 use crate::access::card_ref;
@@ -34,6 +34,12 @@ const CHANGES_PER_WORKLOAD_MAX: usize = 100;
 /// Workloads that are brought in line at the same time: ten thousand within the function's two minutes at some twenty
 /// milliseconds each, with calls enough at once to fill the wait for a table and few enough to share it.
 const WORKLOADS_AT_ONCE: usize = 25;
+
+/// Changes that one transaction makes: three items each at most, the card, what its dispute moved, and its event.
+const CHANGES_TOGETHER_MAX: usize = TRANSACTION_ACTIONS_MAX / 3;
+
+/// Both kinds of cards.
+const KINDS: [CardKind; 2] = [CardKind::Period, CardKind::Adjustment];
 
 /// Why cards are looked at, and by whom.
 #[derive(Debug, Clone)]
@@ -123,7 +129,24 @@ fn months_at_hand(live: &[SpendCard], cause: &Cause) -> BTreeSet<Month> {
     spoken_of.chain([month.previous(), month]).chain(cause.months.iter().copied()).collect()
 }
 
-/// Brings some workloads' cards in line at the same time; what is read by id is read of all of them at once.
+/// What was read of a workload.
+struct Read {
+    workload: Workload,
+    estimates: Option<Loaded<Estimates>>,
+    cards: Vec<Loaded<SpendCard>>,
+}
+
+/// A workload whose cards are being brought in line.
+struct Case<'a> {
+    inputs: WorkloadInputs<'a>,
+    /// Its cards, as they were read.
+    cards: &'a [Loaded<SpendCard>],
+    run: CardsRun,
+    is_at_rest: bool,
+}
+
+/// Brings some workloads' cards in line at the same time: what is known by its id is read of all of them at once, and what
+/// is due is written of many of them at once. Where that fails, or leaves something to do, each goes on by itself.
 async fn bring_some_in_line(
     app: &App,
     ids: &[&WorkloadId],
@@ -131,44 +154,134 @@ async fn bring_some_in_line(
     claims: &Claims,
     cause: &Cause,
 ) -> Result<Vec<Result<CardsRun, Failure>>, StoreError> {
-    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let mut workloads = app.store.load_each::<Workload>(&names).await?;
-    let listed = join_all(ids.iter().map(|id| card_ids(app, id, bill, cause.now))).await;
-    let named: Vec<String> = listed.iter().flatten().flatten().cloned().collect();
-    let mut cards = app.store.load_each::<SpendCard>(&named).await?;
-    let each = ids.iter().zip(&names).zip(listed).map(|((id, name), listed)| {
-        let workload = workloads.remove(name);
-        let cards = listed.and_then(|ids| ids.iter().filter_map(|id| cards.remove(id)).collect());
-        async move {
-            let Some(workload) = workload.transpose()? else {
-                // One broken record must not keep everybody else's cards from opening.
-                tracing::error!(workload.id = %id, "a workload has spend and no record");
-                return Ok(CardsRun::default());
-            };
-            bring_workload_in_line(app, &workload.value, cards?, bill, claims, cause).await
+    let (mut read, mut done) = (Vec::with_capacity(ids.len()), Vec::new());
+    for (id, one) in ids.iter().zip(read_some(app, ids, bill, cause.now).await?) {
+        match one {
+            Ok(Some(one)) => read.push((one, bill.facts_of(id))),
+            // One broken record must not keep everybody else's cards from opening.
+            Ok(None) => tracing::error!(workload.id = %id, "a workload has spend and no record"),
+            Err(why) => done.push(Err(Failure::from(why).about(&about(id)))),
         }
+    }
+    let mut cases: Vec<Case<'_>> = Vec::with_capacity(read.len());
+    for (Read { workload, estimates, cards }, facts) in &read {
+        let estimates = versions(estimates.as_ref());
+        let inputs = bill.inputs(workload, facts, estimates, claims, cause.now, cause.reason);
+        cases.push(Case { inputs, cards, run: CardsRun::default(), is_at_rest: false });
+    }
+    write_together(app, &mut cases, cause).await;
+    let each = cases.into_iter().map(|case| async move {
+        let workload = case.inputs.workload_id.clone();
+        bring_case_in_line(app, case, bill, cause).await.map_err(|why| why.about(&about(&workload)))
     });
-    let done = join_all(each).await;
-    Ok(done
-        .into_iter()
-        .zip(ids)
-        .map(|(done, id)| done.map_err(|why| why.about(&format!("the cards of `{id}`"))))
-        .collect())
+    done.extend(join_all(each).await);
+    Ok(done)
 }
 
-/// Brings a workload's cards, as they were read, in line.
-async fn bring_workload_in_line(
+fn about(workload: &WorkloadId) -> String {
+    format!("the cards of `{workload}`")
+}
+
+/// Reads some workloads, each with what its cards are made of; none where there is no record of it.
+async fn read_some(
     app: &App,
-    workload: &Workload,
-    cards: Vec<Loaded<SpendCard>>,
+    ids: &[&WorkloadId],
     bill: &Bill,
-    claims: &Claims,
-    cause: &Cause,
-) -> Result<CardsRun, Failure> {
-    let estimates = app.store.load_estimates(&workload.id).await?;
-    let facts = bill.facts_of(&workload.id);
-    let inputs = bill.inputs(workload, &facts, versions(estimates.as_ref()), claims, cause.now, cause.reason);
-    let (mut run, mut at_hand) = (CardsRun::default(), Some(cards));
+    now: Timestamp,
+) -> Result<Vec<Result<Option<Read>, StoreError>>, StoreError> {
+    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let mut workloads = app.store.load_each::<Workload>(&names).await?;
+    let estimates = join_all(ids.iter().map(|id| app.store.load_estimates(id))).await;
+    let listed = join_all(ids.iter().map(|id| card_ids(app, id, bill, now))).await;
+    let named: Vec<String> = listed.iter().flatten().flatten().cloned().collect();
+    let mut cards = app.store.load_each::<SpendCard>(&named).await?;
+    let each = names.iter().zip(estimates).zip(listed).map(|((name, estimates), listed)| {
+        let Some(workload) = workloads.remove(name).transpose()? else { return Ok(None) };
+        let cards = listed?.iter().filter_map(|id| cards.remove(id)).collect::<Result<_, _>>()?;
+        Ok(Some(Read { workload: workload.value, estimates: estimates?, cards }))
+    });
+    Ok(each.collect())
+}
+
+impl Case<'_> {
+    /// All changes that are due on the cards at hand; nothing where they are too many for one transaction, or a card would
+    /// change twice.
+    fn due(&self, cause: &Cause) -> Option<Vec<CardChange>> {
+        let mut known: Vec<SpendCard> = self.cards.iter().map(|card| card.value.clone()).collect();
+        let mut due: Vec<CardChange> = Vec::new();
+        while let Some(change) = planned(&known, &self.inputs, cause) {
+            if due.len() == CHANGES_TOGETHER_MAX || due.iter().any(|made| made.card().id == change.card().id) {
+                return None;
+            }
+            make(&mut known, &change);
+            due.push(change);
+        }
+        Some(due)
+    }
+}
+
+/// Writes what is due on the cards at hand, of a workload all of it or nothing, of several workloads in one transaction.
+async fn write_together(app: &App, cases: &mut [Case<'_>], cause: &Cause) {
+    let (mut some, mut count) = (Vec::new(), 0);
+    for case in cases {
+        let Some(changes) = case.due(cause) else { continue };
+        if count + changes.len() > CHANGES_TOGETHER_MAX {
+            write_some(app, std::mem::take(&mut some), cause).await;
+            count = 0;
+        }
+        count += changes.len();
+        some.push((case, changes));
+    }
+    write_some(app, some, cause).await;
+}
+
+/// Writes the changes of some workloads; what cannot be written leaves them as they are.
+async fn write_some(app: &App, some: Vec<(&mut Case<'_>, Vec<CardChange>)>, cause: &Cause) {
+    let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
+    for (case, changes) in &some {
+        changes.iter().for_each(|change| save(&mut tx, case.cards, change));
+    }
+    if some.iter().any(|(_, changes)| !changes.is_empty())
+        && let Err(why) = app.store.commit(tx).await
+    {
+        tracing::info!(error = %why, workloads = some.len(), "cards were not written together, each is now by itself");
+        return;
+    }
+    for (case, changes) in some {
+        changes.iter().for_each(|change| case.run.count(change));
+        case.is_at_rest = true;
+    }
+}
+
+/// The first change that is due, of these cards.
+fn planned(known: &[SpendCard], inputs: &WorkloadInputs<'_>, cause: &Cause) -> Option<CardChange> {
+    plan_cards(known, inputs, &cause.actor, cause.now).into_iter().next()
+}
+
+/// The cards after a change.
+fn make(known: &mut Vec<SpendCard>, change: &CardChange) {
+    known.retain(|card| card.id != change.card().id);
+    known.push(change.card().clone());
+}
+
+/// Writes a change of a card that is still as it was read, or is not there if it was not.
+fn save(tx: &mut Transaction, cards: &[Loaded<SpendCard>], change: &CardChange) {
+    let before = cards.iter().find(|card| card.value.id == change.card().id);
+    let card = card_ref(change.card());
+    let event = match change {
+        CardChange::Opened(_) => Event::CardOpened { card },
+        CardChange::Regenerated(_) | CardChange::MarkedFinal(_) => Event::CardRegenerated { card },
+    };
+    tx.save(before, change.card(), &event);
+}
+
+/// Brings the cards of a workload in line that is not at rest yet, by itself.
+async fn bring_case_in_line(app: &App, case: Case<'_>, bill: &Bill, cause: &Cause) -> Result<CardsRun, Failure> {
+    let Case { inputs, cards, mut run, is_at_rest } = case;
+    if is_at_rest {
+        return Ok(run);
+    }
+    let mut at_hand = Some(cards);
     for _ in 0..CHANGES_PER_WORKLOAD_MAX {
         let Some(made) = next_change(app, &inputs, bill, at_hand.take(), cause).await? else { return Ok(run) };
         run.count(&made.change);
@@ -192,48 +305,43 @@ async fn next_change(
     app: &App,
     inputs: &WorkloadInputs<'_>,
     bill: &Bill,
-    mut at_hand: Option<Vec<Loaded<SpendCard>>>,
+    mut at_hand: Option<&[Loaded<SpendCard>]>,
     cause: &Cause,
 ) -> Result<Option<Made>, StoreError> {
-    let plan = &|known: &[SpendCard]| plan_cards(known, inputs, &cause.actor, cause.now).into_iter().next();
     let attempt = || {
         let at_hand = at_hand.take();
         async move {
-            let cards = match at_hand {
-                Some(cards) => cards,
-                None => {
-                    let ids = card_ids(app, &inputs.workload_id, bill, cause.now).await?;
-                    app.store.load_many(&ids).await?
-                }
+            let anew = match at_hand {
+                Some(_) => Vec::new(),
+                None => app.store.load_many(&card_ids(app, &inputs.workload_id, bill, cause.now).await?).await?,
             };
+            let cards = at_hand.unwrap_or(&anew);
             let mut known: Vec<SpendCard> = cards.iter().map(|card| card.value.clone()).collect();
-            let Some(change) = plan(&known) else { return Ok(Step::Done(None)) };
-            let before = cards.iter().find(|card| card.value.id == change.card().id);
+            let Some(change) = planned(&known, inputs, cause) else { return Ok(Step::Done(None)) };
             let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
-            let card = card_ref(change.card());
-            let event = match change {
-                CardChange::Opened(_) => Event::CardOpened { card },
-                CardChange::Regenerated(_) | CardChange::MarkedFinal(_) => Event::CardRegenerated { card },
-            };
-            tx.save(before, change.card(), &event);
-            known.retain(|card| card.id != change.card().id);
-            known.push(change.card().clone());
-            let is_last = plan(&known).is_none();
+            save(&mut tx, cards, &change);
+            make(&mut known, &change);
+            let is_last = planned(&known, inputs, cause).is_none();
             Ok(Step::Commit(tx, Some(Made { change, is_last })))
         }
     };
     app.store.decide(attempt).await
 }
 
-/// The ids of the cards that a workload has or may have. The list may lag behind what was opened a moment ago, so the
-/// cards of periods that could be open by now are named as well, and an adjustment's wherever there is a card to adjust.
+/// The ids of the cards that a workload has or may have: of both kinds, for each period of the months at hand that has
+/// ended, and for the one directly before. They are named and not looked up, since the list may lag behind what was opened
+/// a moment ago; it is asked where months are at hand that are older than the previous one, for any card since then may
+/// show an adjustment of theirs.
 async fn card_ids(app: &App, workload: &WorkloadId, bill: &Bill, now: Timestamp) -> Result<Vec<String>, StoreError> {
-    let listed = app.store.list_cards_of_workload(workload).await?;
-    let periods = bill.deliveries.keys().flat_map(|month| month.periods());
-    let opened = periods.filter(|period| period.opens_on() <= utc_day(now));
-    let opened = opened.map(|period| SpendCard::id_of(CardKind::Period, period, workload));
-    let adjusted = listed.iter().map(|card| SpendCard::id_of(CardKind::Adjustment, card.period, workload));
-    let ids: BTreeSet<String> =
-        listed.iter().map(|card| card.id.clone()).chain(opened).chain(adjusted).map(String::from).collect();
-    Ok(ids.into_iter().collect())
+    let today = utc_day(now);
+    let months = || bill.deliveries.keys().copied();
+    let before = months().map(|month| Period::of(month.first_day()).previous());
+    let ended = months().flat_map(Month::periods).chain(before).filter(|period| period.opens_on() <= today);
+    let listed = match months().next() {
+        Some(first) if first < Month::of(today).previous() => app.store.list_cards_of_workload(workload).await?,
+        _ => Vec::new(),
+    };
+    let named = ended.chain(listed.iter().map(|card| card.period));
+    let ids = named.flat_map(|period| KINDS.map(|kind| SpendCard::id_of(kind, period, workload)));
+    Ok(ids.map(String::from).collect::<BTreeSet<_>>().into_iter().collect())
 }

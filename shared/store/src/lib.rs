@@ -19,7 +19,7 @@ pub mod transaction;
 use aws_sdk_dynamodb::Client;
 
 pub use aggregate::{Aggregate, Loaded};
-pub use commit::Step;
+pub use commit::{Step, TRANSACTION_ACTIONS_MAX};
 pub use error::StoreError;
 pub use read::{Entry, Index, Order};
 pub use transaction::Transaction;

@@ -91,6 +91,9 @@ async fn cards_are_signed_and_stay(week: &Week) -> anyhow::Result<()> {
         assert_eq!(sum, actual, "the lines add up");
         assert!(actual > Decimal::ZERO, "{card}");
     }
+    // Seven of August's 31 days, of 120.00 and of 900.00 a month.
+    assert_eq!(text(&before.0, "/estimateShare/amount")?, "27.10");
+    assert_eq!(text(&before.1, "/estimateShare/amount")?, "203.23");
     assert_eq!(before.0["attributionLevel"], "workload");
     assert_eq!(before.1["attributionLevel"], "workspace");
     week.world.schedule("spend-cards").await?;
