@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod aggregates;
+mod batch;
 pub mod commit;
 pub mod error;
 pub mod governance;

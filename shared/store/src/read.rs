@@ -2,19 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::AuditEvent;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Store;
 use crate::aggregate::{Aggregate, Loaded};
+use crate::batch;
 use crate::error::StoreError;
 use crate::item::{self, Item, text};
 use crate::keys;
-
-/// Keys one BatchGetItem takes (DynamoDB quota).
-const BATCH_KEYS_MAX: usize = 100;
 
 /// Which index a list is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,19 +133,10 @@ impl Store {
         let mut wanted: Vec<String> = ids.iter().map(|id| keys::partition(A::KIND, id)).collect();
         wanted.sort();
         wanted.dedup();
-        for chunk in wanted.chunks(BATCH_KEYS_MAX) {
-            let mut pending: Vec<Item> = chunk.iter().map(|p| item::primary_key(p, keys::META)).collect();
-            while !pending.is_empty() {
-                let request = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
-                let request = request.map_err(|e| StoreError::Unavailable("BatchGetItem".to_owned(), Box::new(e)))?;
-                let answer = self.client.batch_get_item().request_items(&self.governance_table, request).send().await;
-                let answer = answer.map_err(|e| StoreError::of_call("BatchGetItem", e))?;
-                for meta in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    let id = keys::id_in(A::KIND, item::text_of(&meta, keys::PK)?).to_owned();
-                    found.insert(id, loaded_of(&meta));
-                }
-                pending = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, k)| k.keys).collect();
-            }
+        let wanted: Vec<Item> = wanted.iter().map(|partition| item::primary_key(partition, keys::META)).collect();
+        for meta in batch::get_all(&self.client, &self.governance_table, &wanted).await? {
+            let id = keys::id_in(A::KIND, item::text_of(&meta, keys::PK)?).to_owned();
+            found.insert(id, loaded_of(&meta));
         }
         Ok(found)
     }

@@ -1,16 +1,13 @@
 //! The spend table's items: their keys, batches with their unprocessed rest, and the one conditional write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, KeysAndAttributes, PutRequest, TransactWriteItem, Update, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, PutRequest, TransactWriteItem, Update, WriteRequest};
 use domain::bill::facts::AnchorDay;
 use domain::calendar::Month;
 use domain::digest::{Digest, canonical_json};
@@ -18,18 +15,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::month::{Index, Place, day_of, documents_of};
 use super::{Head, IndexName};
+use crate::batch::{self, pause_before};
 use crate::error::StoreError;
 use crate::item::{self, Item, number, text};
 use crate::keys;
 
-/// Keys that one BatchGetItem takes (DynamoDB quota).
-const BATCH_KEYS_MAX: usize = 100;
 /// Items that one BatchWriteItem takes (DynamoDB quota).
 const BATCH_WRITES_MAX: usize = 25;
 /// Bytes that one BatchWriteItem is given: DynamoDB takes 16 MB, and a slow link should not repeat that much.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How often the rest that a batch left is asked for again before the whole step is.
-const REST_ATTEMPTS_MAX: u32 = 8;
 /// Items that are given an end in one transaction: DynamoDB takes 4 MB of them, and one may hold 400 KB.
 const ENDED_AT_ONCE_MAX: usize = 10;
 /// How long what is no longer shown stays: longer than any reader takes.
@@ -238,27 +232,8 @@ impl Table {
     }
 
     async fn get_all(&self, keys: &[Item]) -> Result<BTreeMap<String, Item>, StoreError> {
-        let mut found = BTreeMap::new();
-        for chunk in keys.chunks(BATCH_KEYS_MAX) {
-            let mut pending = chunk.to_vec();
-            let mut attempts = 0;
-            while !pending.is_empty() {
-                pause_before(attempts).await?;
-                attempts += 1;
-                let request = KeysAndAttributes::builder().set_keys(Some(pending)).consistent_read(true).build();
-                let request = request.map_err(|e| StoreError::Unavailable("BatchGetItem".to_owned(), Box::new(e)))?;
-                let answer = self.client.batch_get_item().request_items(&self.name, request).send().await;
-                let answer = answer.map_err(|e| StoreError::of_call("BatchGetItem", e))?;
-                let items: Vec<Item> = answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect();
-                if !items.is_empty() {
-                    // Large items come a few at a time: that is progress, not throttling.
-                    attempts = 0;
-                }
-                found.extend(items.into_iter().map(|item| (name_of(&item), item)));
-                pending = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
-            }
-        }
-        Ok(found)
+        let items = batch::get_all(&self.client, &self.name, keys).await?;
+        Ok(items.into_iter().map(|item| (name_of(&item), item)).collect())
     }
 
     async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
@@ -308,18 +283,6 @@ fn batches(items: Vec<Item>) -> Vec<Vec<Item>> {
         }
     }
     batches
-}
-
-/// DynamoDB leaves a rest when it is throttled: wait twice as long each time.
-async fn pause_before(attempts: u32) -> Result<(), StoreError> {
-    match attempts {
-        0 => Ok(()),
-        REST_ATTEMPTS_MAX.. => Err(StoreError::Throttled),
-        _ => {
-            tokio::time::sleep(Duration::from_millis(25 << attempts)).await;
-            Ok(())
-        }
-    }
 }
 
 fn name_of(item: &HashMap<String, AttributeValue>) -> String {
