@@ -50,8 +50,11 @@ pub(crate) async fn repeat(app: &App, tick: &Tick, approvals: &[Approval], tried
     let asked = requests.iter().filter_map(|request| request.model_key.as_ref());
     let keys: BTreeSet<&ModelKey> = approvals.iter().map(|approval| &approval.model_key).chain(asked).collect();
     let keys: Vec<String> = keys.into_iter().map(ToString::to_string).collect();
-    for model in app.store.load_many::<Model>(&keys).await?.iter().filter(|model| takes_away(&model.value)) {
-        enforce(app, &Cause::from(tick), &model.value, &requests, approvals, tried).await;
+    for (key, model) in app.store.load_each::<Model>(&keys).await? {
+        let model = model.map_err(|why| Failure::from(why).about(&format!("what the decision on `{key}` ends")));
+        if let Some(model) = tried.note(model).filter(|model| takes_away(&model.value)) {
+            enforce(app, &Cause::from(tick), &model.value, &requests, approvals, tried).await;
+        }
     }
     Ok(())
 }
