@@ -16,6 +16,7 @@ mod parameters;
 mod protocol;
 mod results;
 mod row_group;
+mod rows;
 mod table;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, DictionaryArray, RecordBatch, RecordBatchOptions,
     new_null_array,
 };
-use datafusion::arrow::compute::{and, and_not, cast, filter_record_batch, is_null, or, prep_null_mask_filter, take};
+use datafusion::arrow::compute::{and, and_not, cast, is_null, or, prep_null_mask_filter, take};
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::catalog::Session;
@@ -22,6 +22,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, and as both, or as ei
 use datafusion::physical_plan::PhysicalExpr;
 
 use super::columns;
+use super::rows::wanted_rows;
 
 /// What rows of the table have to meet.
 #[derive(Debug, Clone)]
@@ -157,7 +158,7 @@ impl Leaf {
         {
             return and(among, &self.met_by_entries(texts)?);
         }
-        let asked = filter_record_batch(&batch, among)?;
+        let asked = wanted_rows(&batch, among)?;
         let plain = |(field, column): (&Arc<Field>, &ArrayRef)| cast(column, field.data_type());
         let plain = self.columns.fields().iter().zip(asked.columns()).map(plain).collect::<Result<Vec<_>, _>>()?;
         let met = self.decide(plain, asked.num_rows())?;

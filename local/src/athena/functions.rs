@@ -180,11 +180,13 @@ fn unscaled_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
         None => (unsigned, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let value: i128 = digits.parse().ok()?;
+    let value = whole.bytes().chain(fraction.bytes()).try_fold(0_i128, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| i128::from(digit - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })?;
     let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?.checked_add(i32::from(scale))?;
     let power = |places: u32| 10_i128.checked_pow(places);
     let shifted = if value == 0 {

@@ -1,17 +1,19 @@
 //! Generated exports: what the product reads of them is what was asked for, in both layouts, and the narrow export's
 //! filter misses nothing that the queries select.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context as _, Result};
 use cur_ingestion::query::{COLUMNS_READ, Portion, control_sql, facts_parameters, facts_sql};
+use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray};
 use domain::bill::matching::BillSettings;
 use local::athena::columns;
 use local::sample::{self, Large, write_large};
 use rust_decimal::Decimal;
 use tempfile::TempDir;
 
-use super::harness::{Bench, text};
+use super::harness::{Bench, text, write_parquet};
 
 fn odd() -> Large {
     Large {
@@ -113,5 +115,36 @@ fn the_columns_that_the_doctor_asks_for_are_those_that_the_queries_name() -> Res
     let known = schema.fields().iter().map(|field| field.name().as_str());
     let named: Vec<&str> = known.filter(|name| *name != columns::PARTITION && words.contains(name)).collect();
     assert_eq!(named, COLUMNS_READ);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_that_meet_a_condition_are_all_read_whether_close_together_far_apart_or_nowhere() -> Result<()> {
+    // More than one batch; each code stands in another pattern.
+    let rows: usize = 40_000;
+    let code = |row: usize| match row {
+        row if row % 1_000 == 7 => "far-apart",
+        20_000..27_000 => "in-a-block",
+        row if row % 3 == 0 => "close-together",
+        _ => "any",
+    };
+    let folder = tempfile::tempdir()?;
+    let codes: Vec<&str> = (0..rows).map(code).collect();
+    let numbers = (0..rows).map(|row| f64::from(u32::try_from(row).unwrap_or_default()));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("line_item_product_code", Arc::new(StringArray::from(codes))),
+        ("line_item_unblended_cost", Arc::new(numbers.collect::<Float64Array>())),
+    ];
+    write_parquet(&folder.path().join("BILLING_PERIOD=2026-08/lines.parquet"), columns)?;
+    let bench = Bench::over(folder.path())?;
+    let sql =
+        "SELECT count(*) AS row_count, coalesce(sum(cast(line_item_unblended_cost AS bigint)), 0) AS numbers FROM cur
+        WHERE billing_period = ? AND line_item_product_code = ? AND element_at(product, 'model') IS NULL";
+    for wanted in ["far-apart", "in-a-block", "close-together", "any", "none"] {
+        let found = bench.table(sql, &["'2026-08'".to_owned(), format!("'{wanted}'")]).await?;
+        let expected: Vec<usize> = (0..rows).filter(|row| code(*row) == wanted).collect();
+        assert_eq!(found.column("row_count")?, [expected.len().to_string()], "{wanted}");
+        assert_eq!(found.column("numbers")?, [expected.iter().sum::<usize>().to_string()], "{wanted}");
+    }
     Ok(())
 }

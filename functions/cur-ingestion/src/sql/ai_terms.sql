@@ -9,7 +9,7 @@ OR (
   AND (
     strpos(?, ',' || line_item_operation || ',') > 0
     OR strpos(?, ',' || line_item_product_code || ',') > 0
-    OR line_item_resource_id LIKE 'arn:aws%:aws-external-anthropic:%'
+    OR strpos(line_item_resource_id, ':aws-external-anthropic:') > 0
     OR regexp_like(element_at(product, 'product_name'), ?)
     OR regexp_like(lower(element_at(product, 'product_name')), ?)
     OR regexp_like(lower(line_item_line_item_description), ?)

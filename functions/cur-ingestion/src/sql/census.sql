@@ -13,7 +13,7 @@ WITH lines AS (
     coalesce(line_item_line_item_description, '') AS description,
     coalesce(line_item_currency_code, '') AS currency,
     CASE WHEN coalesce(line_item_iam_principal, '') = '' THEN '0' ELSE '1' END AS has_caller,
-    CASE WHEN line_item_resource_id LIKE 'arn:aws%:aws-external-anthropic:%' THEN '1' ELSE '0' END AS has_workspace,
+    CASE WHEN strpos(line_item_resource_id, ':aws-external-anthropic:') > 0 THEN '1' ELSE '0' END AS has_workspace,
     CASE
       WHEN coalesce(
         nullif(element_at(tags, 'resourceTags/{workspace_tag}'), ''),
