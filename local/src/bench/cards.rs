@@ -1,4 +1,5 @@
-//! From a manifest to the spend cards of many workloads, each with a role of its own that it claimed.
+//! From a manifest to the spend cards of many workloads, each with a role of its own that it claimed, and an approval of
+//! the one model that it calls.
 //!
 //! The workloads are written as their decisions would have left them, without the events: what is measured is the Monday,
 //! not the months in which they came together.
@@ -9,12 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use domain::anchor::{Anchor, AnchorKey, AnchorRef, AnchorType};
-use domain::calendar::Period;
+use domain::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, ScopeSpec};
+use domain::aws::RoleRef;
+use domain::calendar::{Month, Period};
 use domain::card::{CardKind, CardState, SpendCard};
-use domain::ids::{CardId, EventId};
+use domain::ids::{ApprovalId, CardId, EventId, ScopeId};
 use domain::notice::Notice;
 use domain::people::Actor;
 use domain::person::Person;
+use domain::platform::{ModelId, ModelKey, Platform};
 use domain::space::{Space, Workload};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -22,7 +26,8 @@ use lambda::Aws;
 use serde::Serialize;
 use serde_json::json;
 use store::aggregates::estimate::Estimates;
-use store::{Aggregate, Store, Transaction};
+use store::aggregates::gap::gaps_of;
+use store::{Aggregate, Index, Store, TRANSACTION_ACTIONS_MAX, Transaction};
 
 use crate::sample::caller_of;
 use crate::stack::{Local, Options};
@@ -33,12 +38,19 @@ const NOW: &str = "2026-07-06T07:00:00Z";
 /// Its first day.
 const FIRST_DAY: Date = date(2026, 7, 1);
 
+/// Gaps that there may be: the export has lines without a caller in each account, and those that call other than the roles.
+const GAPS_MAX: usize = 1_000;
+
 /// How often the bench looks whether the cards are there, and for how long.
 const LOOKS_EVERY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Workloads in one transaction, of five writes each.
-const PER_TRANSACTION: u64 = 16;
+/// Writes for a workload: it, its estimates with their version, its anchor with its claim, its approval.
+const PER_WORKLOAD: usize = 6;
+
+/// What they call, and where: the one model of `generate --models 1`.
+const MODEL: &str = "amazon.nova-lite-v1:0";
+const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
 /// What it took.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -80,6 +92,8 @@ pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
     let opened = EventId::derived(&format!("{}#{}.1", SpendCard::KIND, last_card(workloads)?));
     let notice = store.load::<Notice>(opened.as_str()).await?.context("nobody was told of the last card")?;
     anyhow::ensure!(notice.value.pending().next().is_none(), "not everybody was told of the last card");
+    let gaps = store.list_all(Index::Parent, &[gaps_of(Month::of(FIRST_DAY))]).await?.len();
+    anyhow::ensure!(gaps < GAPS_MAX, "{gaps} gaps: the workloads are not approved for what they call");
     #[expect(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^53")]
     let write_units_per_card = local.cloud.meter().read().write_units / cards as f64;
     Ok(Opened { visible_seconds, told_seconds, cards, write_units_per_card })
@@ -120,7 +134,7 @@ async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<
     tx.create_under(&space);
     store.commit(tx).await?;
     let all: Vec<u64> = (0..workloads).collect();
-    for numbers in all.chunks(usize::try_from(PER_TRANSACTION)?) {
+    for numbers in all.chunks(TRANSACTION_ACTIONS_MAX / PER_WORKLOAD) {
         let mut tx = Transaction::new(&actor, now, "bench");
         for number in numbers {
             let id = workload_id(*number);
@@ -135,6 +149,7 @@ async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<
                 "tokens": null, "ccu": null, "reason": "planned", "validFrom": "2026-07-01", "by": "petra", "at": now, "version": 1,
             }))?);
             let role = caller_of(*number)?;
+            let approval = approval_of(*number, &workload, &role, now)?;
             let wanted = AnchorRef { anchor_type: AnchorType::IamRole, arn: role.arn() };
             let mut anchor = Anchor::found_in_bill(AnchorKey::Role(role), &wanted, &workload);
             anchor.claims.push(serde_json::from_value(json!({
@@ -144,8 +159,47 @@ async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<
             tx.create_under(&workload);
             tx.create_under(&estimates);
             tx.create_under(&anchor);
+            tx.create_under(&approval);
         }
         store.commit(tx).await.context("the workloads are written")?;
     }
     Ok(())
+}
+
+/// What a Lead decided for a workload: its role may call the model in both regions.
+fn approval_of(number: u64, workload: &Workload, role: &RoleRef, now: Timestamp) -> anyhow::Result<Approval> {
+    let model_id: ModelId = MODEL.parse()?;
+    let scopes: Vec<ScopeSpec> = REGIONS
+        .iter()
+        .map(|region| {
+            serde_json::from_value(json!({"accountId": role.account_id, "region": region, "iamRole": role.name}))
+        })
+        .collect::<Result<_, _>>()?;
+    let decision: ApprovalFields = serde_json::from_value(json!({
+        "platform": "bedrock", "modelId": model_id, "actions": ["invoke"], "scopes": scopes, "effectiveFrom": "2026-07-01",
+    }))?;
+    let scope = |(place, spec): (usize, &ScopeSpec)| ApprovedScope {
+        id: ScopeId::derived(&format!("{number:06}-{place}")),
+        spec: spec.clone(),
+        carried: false,
+    };
+    let model_key = ModelKey::of(Platform::Bedrock, &model_id);
+    Ok(Approval {
+        id: ApprovalId::derived(&format!("{number:06}")),
+        digest: Approval::digest_of(&workload.id, &model_key, &decision, None, None),
+        workload_id: workload.id.clone(),
+        space_id: workload.space_id.clone(),
+        scopes: decision.scopes.iter().enumerate().map(scope).collect(),
+        model_key,
+        decision,
+        supersedes: None,
+        request_id: None,
+        requested_by: None,
+        decided_by: "lea".parse()?,
+        decided_at: now,
+        state: ApprovalState::Active,
+        break_glass: None,
+        review: None,
+        end: None,
+    })
 }
