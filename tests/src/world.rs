@@ -244,6 +244,20 @@ impl World {
         Ok(())
     }
 
+    /// Takes an attribute from an item, as an older version would not have written it.
+    ///
+    /// # Errors
+    /// When the table does not take it.
+    pub async fn strip(&self, table: &str, key: &str, attribute: &str) -> anyhow::Result<()> {
+        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
+        let (partition, sort) = key.split_once(' ').context("a partition and a sort key")?;
+        let stripped = Client::new(&aws.config()).update_item().table_name(table);
+        let stripped = stripped.update_expression("REMOVE #a").expression_attribute_names("#a", attribute);
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        stripped.key("PK", text(partition)).key("SK", text(sort)).send().await?;
+        Ok(())
+    }
+
     /// Delivers an event of some type that was delivered before to a function again, as a queue may at any time.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod system {
     mod deliveries;
     mod documents;
     mod drift;
+    mod estimates;
     mod findings;
     mod gap_actions;
     mod ingestion;

@@ -25,6 +25,10 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync {
     /// What its partition key begins with.
     const KIND: &'static str;
 
+    /// Whether its item carries its rows as well, so that many can be read by their ids with all that they are. For few and
+    /// small rows: an item holds 400 KB.
+    const CARRIES_ROWS: bool = false;
+
     /// The rest of its partition key.
     fn id(&self) -> String;
 

@@ -21,6 +21,8 @@ pub(crate) const VERSION: &str = "v";
 pub(crate) const SEQUENCE: &str = "seq";
 /// Attribute of its last event's hash.
 pub(crate) const HEAD: &str = "head";
+/// Attribute of the rows that it carries: their documents by their names.
+pub(crate) const ROWS: &str = "rows";
 /// Attribute of an event's record.
 pub const EVENT: &str = "event";
 /// Attribute of an event's type.

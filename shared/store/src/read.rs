@@ -113,7 +113,7 @@ impl Store {
         Ok(Some(loaded))
     }
 
-    /// Things by id, without rows, consistently; those that are not there are left out.
+    /// Things by id, with those rows only that their items carry, consistently; those that are not there are left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -136,7 +136,15 @@ impl Store {
         let wanted: Vec<Item> = wanted.iter().map(|partition| item::primary_key(partition, keys::META)).collect();
         for meta in batch::get_all(&self.client, &self.governance_table, &wanted).await? {
             let id = keys::id_in(A::KIND, item::text_of(&meta, keys::PK)?).to_owned();
-            found.insert(id, loaded_of(&meta));
+            let loaded = if A::CARRIES_ROWS && !meta.contains_key(item::ROWS) {
+                // It was written before its kind carried them.
+                self.load(&id).await.transpose()
+            } else {
+                Some(loaded_with_carried(&meta))
+            };
+            if let Some(loaded) = loaded {
+                found.insert(id, loaded);
+            }
         }
         Ok(found)
     }
@@ -306,6 +314,17 @@ fn loaded_of<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreError> {
         sequence: item::number_of(meta, item::SEQUENCE)?,
         head: item::head_of(meta)?,
     })
+}
+
+/// With the rows that the item carries, if it does.
+fn loaded_with_carried<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreError> {
+    let mut loaded = loaded_of::<A>(meta)?;
+    if A::CARRIES_ROWS {
+        let rows = serde_json::from_str(item::text_of(meta, item::ROWS)?);
+        let attached = rows.and_then(|rows| loaded.value.attach(&rows));
+        attached.map_err(|e| item::unreadable(meta, e.to_string()))?;
+    }
+    Ok(loaded)
 }
 
 fn event_of(item: &Item) -> Result<AuditEvent, StoreError> {

@@ -229,6 +229,10 @@ impl Transaction {
         if let Some(head) = head {
             item.insert(item::HEAD.to_owned(), text(head.as_str()));
         }
+        if A::CARRIES_ROWS {
+            let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|row| (row.name, row.doc)).collect();
+            item.insert(item::ROWS.to_owned(), text(canonical_json(&rows)));
+        }
         let (condition, guard) = match before {
             Some(before) => (Condition::VersionIs(before.version), Guard::Version(partition.clone())),
             None => (Condition::Absent, Guard::Absent(partition.clone())),

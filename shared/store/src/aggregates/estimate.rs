@@ -27,6 +27,7 @@ pub struct Estimates {
 
 impl Aggregate for Estimates {
     const KIND: &'static str = "ESTIMATES";
+    const CARRIES_ROWS: bool = true;
 
     fn id(&self) -> String {
         self.workload_id.to_string()
