@@ -15,6 +15,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -43,6 +44,8 @@ struct Reach {
     credentials: Credentials,
     region: String,
     endpoint_url: Option<String>,
+    /// Whether what answers is in this process, which sends a body whole: nothing is to be watched for stalling.
+    is_in_process: bool,
 }
 
 /// Why AWS cannot be reached from this process.
@@ -88,6 +91,7 @@ impl Aws {
             ),
             region: env.require("AWS_REGION")?.to_owned(),
             endpoint_url: env.get("AWS_ENDPOINT_URL").map(str::to_owned),
+            is_in_process: false,
         })))
     }
 
@@ -107,6 +111,7 @@ impl Aws {
             credentials: Credentials::new("AKIALOCALPROCESS0000", "local", None, None, "in-process"),
             region: region.to_owned(),
             endpoint_url,
+            is_in_process: true,
         }))
     }
 
@@ -146,6 +151,9 @@ impl Aws {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SharedTimeSource::new(SystemTimeSource::new()));
         config.set_endpoint_url(self.0.endpoint_url.clone());
+        if self.0.is_in_process {
+            config.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
+        }
         config.build()
     }
 
