@@ -12,6 +12,7 @@ use domain::bill::facts::AnchorDay;
 use domain::calendar::Month;
 use domain::digest::{Digest, canonical_json};
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 
 use super::month::{Index, Place, day_of, documents_of};
 use super::{Head, IndexName};
@@ -22,6 +23,8 @@ use crate::keys;
 
 /// Items that one BatchWriteItem takes (DynamoDB quota).
 const BATCH_WRITES_MAX: usize = 25;
+/// Batches that are written at the same time: while the table is at one, the next is made ready.
+const BATCHES_AT_ONCE: usize = 2;
 /// Bytes that one BatchWriteItem is given: DynamoDB takes 16 MB, and a slow link should not repeat that much.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Items that are given an end in one transaction: DynamoDB takes 4 MB of them, and one may hold 400 KB.
@@ -236,22 +239,37 @@ impl Table {
         Ok(items.into_iter().map(|item| (name_of(&item), item)).collect())
     }
 
+    /// Writes items, some batches at a time; dropped half-way, it writes no more.
     async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
+        let mut writing = JoinSet::new();
         for batch in batches(items) {
-            let mut pending: Vec<WriteRequest> = Vec::with_capacity(batch.len());
-            for item in batch {
-                let put = PutRequest::builder().set_item(Some(item)).build();
-                let put = put.map_err(|e| StoreError::Unavailable("BatchWriteItem".to_owned(), Box::new(e)))?;
-                pending.push(WriteRequest::builder().put_request(put).build());
+            if writing.len() == BATCHES_AT_ONCE
+                && let Some(written) = writing.join_next().await
+            {
+                written.map_err(unwritten)??;
             }
-            let mut attempts = 0;
-            while !pending.is_empty() {
-                pause_before(attempts).await?;
-                attempts += 1;
-                let answer = self.client.batch_write_item().request_items(&self.name, pending).send().await;
-                let answer = answer.map_err(|e| StoreError::of_call("BatchWriteItem", e))?;
-                pending = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
-            }
+            let table = self.clone();
+            writing.spawn(async move { table.put_batch(batch).await });
+        }
+        while let Some(written) = writing.join_next().await {
+            written.map_err(unwritten)??;
+        }
+        Ok(())
+    }
+
+    async fn put_batch(&self, batch: Vec<Item>) -> Result<(), StoreError> {
+        let mut pending: Vec<WriteRequest> = Vec::with_capacity(batch.len());
+        for item in batch {
+            let put = PutRequest::builder().set_item(Some(item)).build().map_err(unwritten)?;
+            pending.push(WriteRequest::builder().put_request(put).build());
+        }
+        let mut attempts = 0;
+        while !pending.is_empty() {
+            pause_before(attempts).await?;
+            attempts += 1;
+            let answer = self.client.batch_write_item().request_items(&self.name, pending).send().await;
+            let answer = answer.map_err(|e| StoreError::of_call("BatchWriteItem", e))?;
+            pending = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
         }
         Ok(())
     }
@@ -262,6 +280,10 @@ fn code_of_cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<&st
     let SdkError::ServiceError(context) = error else { return None };
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = context.err() else { return None };
     cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).find(|code| *code != "None")
+}
+
+fn unwritten(why: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unavailable("BatchWriteItem".to_owned(), Box::new(why))
 }
 
 /// Items in batches by number and size, each key once.
