@@ -18,7 +18,7 @@ use domain::space::Workload;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::StoreError;
-use store::governance::load_governance;
+use store::governance::load_governance_with;
 use store::spend::Head;
 
 use crate::App;
@@ -58,7 +58,17 @@ impl App {
         months: &BTreeSet<Month>,
         assumed: Option<Transfer>,
     ) -> Result<Bill, StoreError> {
-        let mut governance = load_governance(&self.store).await?;
+        self.read_bill_with(&self.store.list_anchors().await?, months, assumed).await
+    }
+
+    /// The same, with all anchors as they were read already.
+    pub(crate) async fn read_bill_with(
+        &self,
+        anchors: &[Anchor],
+        months: &BTreeSet<Month>,
+        assumed: Option<Transfer>,
+    ) -> Result<Bill, StoreError> {
+        let mut governance = load_governance_with(&self.store, anchors).await?;
         assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer));
         let (settings, _) = self.store.settings_in_force().await?;
         let context = Context { settings: &settings.bill, aliases: &self.aliases, governance: &governance };

@@ -104,8 +104,9 @@ pub(crate) async fn bring_in_line(app: &App, whose: &Whose, cause: &Cause) -> Re
     let mut live = app.store.list_cards_in_state(CardState::Open).await?;
     live.extend(app.store.list_cards_in_state(CardState::Disputed).await?);
     live.retain(|card| whose.includes(&card.workload_id));
-    let bill = app.read_bill(&months_at_hand(&live, cause), cause.settled.clone()).await?;
-    let claims = Claims::of(app.store.list_anchors().await?);
+    let anchors = app.store.list_anchors().await?;
+    let bill = app.read_bill_with(&anchors, &months_at_hand(&live, cause), cause.settled.clone()).await?;
+    let claims = Claims::of(anchors);
     let touched = claims.workloads().chain(bill.workloads()).chain(live.iter().map(|card| &card.workload_id));
     let workloads: BTreeSet<&WorkloadId> = touched.filter(|workload| whose.includes(workload)).collect();
     let workloads: Vec<&WorkloadId> = workloads.into_iter().collect();
@@ -191,14 +192,15 @@ async fn read_some(
 ) -> Result<Vec<Result<Option<Read>, StoreError>>, StoreError> {
     let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let mut workloads = app.store.load_each::<Workload>(&names).await?;
-    let estimates = join_all(ids.iter().map(|id| app.store.load_estimates(id))).await;
+    let mut estimates = app.store.load_each::<Estimates>(&names).await?;
     let listed = join_all(ids.iter().map(|id| card_ids(app, id, bill, now))).await;
     let named: Vec<String> = listed.iter().flatten().flatten().cloned().collect();
     let mut cards = app.store.load_each::<SpendCard>(&named).await?;
-    let each = names.iter().zip(estimates).zip(listed).map(|((name, estimates), listed)| {
+    let each = names.iter().zip(listed).map(|(name, listed)| {
         let Some(workload) = workloads.remove(name).transpose()? else { return Ok(None) };
+        let estimates = estimates.remove(name).transpose()?;
         let cards = listed?.iter().filter_map(|id| cards.remove(id)).collect::<Result<_, _>>()?;
-        Ok(Some(Read { workload: workload.value, estimates: estimates?, cards }))
+        Ok(Some(Read { workload: workload.value, estimates, cards }))
     });
     Ok(each.collect())
 }

@@ -23,14 +23,21 @@ const APPLICATION_PROFILE: &str = ":application-inference-profile/";
 /// # Errors
 /// [`StoreError`].
 pub async fn load_governance(store: &Store) -> Result<Governance, StoreError> {
+    load_governance_with(store, &store.list_anchors().await?).await
+}
+
+/// The same, with all anchors as they were read already.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn load_governance_with(store: &Store, anchors: &[Anchor]) -> Result<Governance, StoreError> {
     let mut governance = Governance::default();
-    let anchors = store.list_anchors().await?;
     anchors.iter().for_each(|anchor| governance.add_anchor(anchor));
     store.list_transfers().await?.into_iter().for_each(|transfer| governance.add_transfer(transfer));
     let mut profiled: Vec<String> = Vec::new();
     for entry in store.list_all(Index::List, &approvals_in(None)).await? {
         let approval: Approval = entry.read()?;
-        add_scopes(&mut governance, &approval, &anchors);
+        add_scopes(&mut governance, &approval, anchors);
         if approval.decision.map.as_ref().is_some_and(|map| map.methods.contains(&MapMethod::InferenceProfile)) {
             profiled.extend(approval.scopes.iter().map(|scope| scope.id.to_string()));
         }
