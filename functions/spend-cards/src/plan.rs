@@ -31,8 +31,8 @@ use crate::bill::{Bill, Claims};
 /// and an older one or two may be at hand beside them.
 const CHANGES_PER_WORKLOAD_MAX: usize = 100;
 
-/// Workloads that are brought in line at the same time: ten thousand within the function's two minutes at some twenty
-/// milliseconds each, with calls enough at once to fill the wait for a table and few enough to share it.
+/// Workloads that are brought in line at the same time: at the beginning of a month their cards, four ids each, are one
+/// read, and what is due on them one transaction.
 const WORKLOADS_AT_ONCE: usize = 25;
 
 /// Changes that one transaction makes: three items each at most, the card, what its dispute moved, and its event.
@@ -215,7 +215,7 @@ impl Case<'_> {
             if due.len() == CHANGES_TOGETHER_MAX || due.iter().any(|made| made.card().id == change.card().id) {
                 return None;
             }
-            make(&mut known, &change);
+            apply(&mut known, &change);
             due.push(change);
         }
         Some(due)
@@ -261,7 +261,7 @@ fn planned(known: &[SpendCard], inputs: &WorkloadInputs<'_>, cause: &Cause) -> O
 }
 
 /// The cards after a change.
-fn make(known: &mut Vec<SpendCard>, change: &CardChange) {
+fn apply(known: &mut Vec<SpendCard>, change: &CardChange) {
     known.retain(|card| card.id != change.card().id);
     known.push(change.card().clone());
 }
@@ -322,7 +322,7 @@ async fn next_change(
             let Some(change) = planned(&known, inputs, cause) else { return Ok(Step::Done(None)) };
             let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
             save(&mut tx, cards, &change);
-            make(&mut known, &change);
+            apply(&mut known, &change);
             let is_last = planned(&known, inputs, cause).is_none();
             Ok(Step::Commit(tx, Some(Made { change, is_last })))
         }
