@@ -203,13 +203,19 @@ impl World {
         Ok(items.into_iter().map(|(key, item)| (key, Digest::of(&item))).collect())
     }
 
+    /// A client of the tables, past the product.
+    #[must_use]
+    pub fn tables(&self) -> Client {
+        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
+        Client::new(&aws.config())
+    }
+
     /// Every item of a table, by key, as JSON: numbers as they are written, documents parsed.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn items(&self, table: &str) -> anyhow::Result<BTreeMap<String, Value>> {
-        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
-        let client = Client::new(&aws.config());
+        let client = self.tables();
         let mut items = BTreeMap::new();
         let mut start = None;
         loop {
@@ -236,9 +242,8 @@ impl World {
     /// # Errors
     /// When the table does not take it.
     pub async fn lose(&self, table: &str, key: &str) -> anyhow::Result<()> {
-        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
         let (partition, sort) = key.split_once(' ').context("a partition and a sort key")?;
-        let lost = Client::new(&aws.config()).delete_item().table_name(table);
+        let lost = self.tables().delete_item().table_name(table);
         let text = |value: &str| AttributeValue::S(value.to_owned());
         lost.key("PK", text(partition)).key("SK", text(sort)).send().await?;
         Ok(())
@@ -249,9 +254,8 @@ impl World {
     /// # Errors
     /// When the table does not take it.
     pub async fn strip(&self, table: &str, key: &str, attribute: &str) -> anyhow::Result<()> {
-        let aws = lambda::Aws::in_process(self.local.cloud.http_client(), self.local.cloud.region());
         let (partition, sort) = key.split_once(' ').context("a partition and a sort key")?;
-        let stripped = Client::new(&aws.config()).update_item().table_name(table);
+        let stripped = self.tables().update_item().table_name(table);
         let stripped = stripped.update_expression("REMOVE #a").expression_attribute_names("#a", attribute);
         let text = |value: &str| AttributeValue::S(value.to_owned());
         stripped.key("PK", text(partition)).key("SK", text(sort)).send().await?;

@@ -54,6 +54,12 @@ pub(crate) struct Cause {
     pub(crate) settled: Option<Transfer>,
 }
 
+impl Cause {
+    fn transaction(&self) -> Transaction {
+        Transaction::new(&self.actor, self.now, &self.request_id)
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -239,7 +245,7 @@ async fn write_together(app: &App, cases: &mut [Case<'_>], cause: &Cause) {
 
 /// Writes the changes of some workloads; what cannot be written leaves them as they are.
 async fn write_some(app: &App, some: Vec<(&mut Case<'_>, Vec<CardChange>)>, cause: &Cause) {
-    let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
+    let mut tx = cause.transaction();
     for (case, changes) in &some {
         changes.iter().for_each(|change| save(&mut tx, case.cards, change));
     }
@@ -320,7 +326,7 @@ async fn next_change(
             let cards = at_hand.unwrap_or(&anew);
             let mut known: Vec<SpendCard> = cards.iter().map(|card| card.value.clone()).collect();
             let Some(change) = planned(&known, inputs, cause) else { return Ok(Step::Done(None)) };
-            let mut tx = Transaction::new(&cause.actor, cause.now, &cause.request_id);
+            let mut tx = cause.transaction();
             save(&mut tx, cards, &change);
             apply(&mut known, &change);
             let is_last = planned(&known, inputs, cause).is_none();

@@ -38,7 +38,7 @@ const NOW: &str = "2026-07-06T07:00:00Z";
 /// Its first day.
 const FIRST_DAY: Date = date(2026, 7, 1);
 
-/// Gaps that there may be: the export has lines without a caller in each account, and those that call other than the roles.
+/// Gaps that there may be: lines without a caller become gaps by account, of which the export has 200.
 const GAPS_MAX: usize = 1_000;
 
 /// How often the bench looks whether the cards are there, and for how long.

@@ -87,8 +87,12 @@ impl<A> Loaded<A> {
     }
 }
 
+/// The documents of a thing's rows by their names.
+pub(crate) fn documents_of<A: Aggregate>(value: &A) -> BTreeMap<String, Value> {
+    value.rows().into_iter().map(|row| (row.name, row.doc)).collect()
+}
+
 /// The digest of a thing's state, rows included.
 pub(crate) fn state_digest<A: Aggregate>(value: &A) -> Digest {
-    let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|r| (r.name, r.doc)).collect();
-    Digest::of(&(value, rows))
+    Digest::of(&(value, documents_of(value)))
 }

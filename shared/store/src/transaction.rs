@@ -16,7 +16,7 @@ use domain::platform::ModelKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::aggregate::{Aggregate, Loaded, Row, state_digest};
+use crate::aggregate::{Aggregate, Loaded, Row, documents_of, state_digest};
 use crate::error::StoreError;
 use crate::idempotency::IdempotencyKey;
 use crate::item::{self, Item, Listing, number, text};
@@ -230,8 +230,7 @@ impl Transaction {
             item.insert(item::HEAD.to_owned(), text(head.as_str()));
         }
         if A::CARRIES_ROWS {
-            let rows: BTreeMap<String, Value> = value.rows().into_iter().map(|row| (row.name, row.doc)).collect();
-            item.insert(item::ROWS.to_owned(), text(canonical_json(&rows)));
+            item.insert(item::ROWS.to_owned(), text(canonical_json(&documents_of(value))));
         }
         let (condition, guard) = match before {
             Some(before) => (Condition::VersionIs(before.version), Guard::Version(partition.clone())),

@@ -1,6 +1,5 @@
 //! The estimates that cards are held against, as many workloads' are read at once.
 
-use aws_sdk_dynamodb::Client;
 use store::Store;
 use store::aggregates::estimate::Estimates;
 use system_tests::{GOVERNANCE_TABLE, PETRA, World};
@@ -12,8 +11,7 @@ async fn every_version_is_read_with_many_others_also_where_an_older_version_of_t
     let workload = world.ready_workload(PETRA, "checkout").await?;
     world.estimate(PETRA, &workload, "bedrock", "150.00").await?;
     world.estimate(PETRA, &workload, "claude-platform", "10.00").await?;
-    let aws = lambda::Aws::in_process(world.local.cloud.http_client(), world.local.cloud.region());
-    let store = Store::new(Client::new(&aws.config()), GOVERNANCE_TABLE.to_owned());
+    let store = Store::new(world.tables(), GOVERNANCE_TABLE.to_owned());
     let ids = [workload.clone(), "wkl_none".to_owned()];
     let alone = store.load_estimates(&workload.parse()?).await?.map(|found| found.value);
     assert_eq!(alone.as_ref().map(|found| found.versions.len()), Some(3));
