@@ -16,7 +16,7 @@ use lambda::{Function, RouteSpec, find_route};
 
 use self::event::{Arrival, DecodedPath};
 use crate::clock::ProductClock;
-use crate::seam;
+use crate::seam::Seam;
 use crate::tokens::Tokens;
 
 /// Largest request of an HTTP API (API Gateway quota).
@@ -35,18 +35,25 @@ pub struct Gateway {
     tokens: Arc<Tokens>,
     clock: ProductClock,
     origins: Vec<String>,
+    seam: Seam,
 }
 
 impl Gateway {
     /// A gateway in front of these functions. `origins` are the frontends' that a browser may call it from.
     #[must_use]
-    pub fn new(functions: Vec<Arc<Function>>, tokens: Arc<Tokens>, clock: ProductClock, origins: Vec<String>) -> Self {
+    pub fn new(
+        functions: Vec<Arc<Function>>,
+        tokens: Arc<Tokens>,
+        clock: ProductClock,
+        origins: Vec<String>,
+        seam: Seam,
+    ) -> Self {
         let of = |function: &Arc<Function>| {
             function.routes.iter().map(|route| (route.clone(), Arc::clone(function))).collect::<Vec<_>>()
         };
         let routes: Vec<_> = functions.iter().flat_map(of).collect();
         let document = lambda::openapi::document(routes.iter().map(|(route, _)| route)).to_string();
-        Self { functions, routes, document, tokens, clock, origins }
+        Self { functions, routes, document, tokens, clock, origins, seam }
     }
 
     /// Every route, in the order of the functions.
@@ -104,7 +111,7 @@ impl Gateway {
         };
         let arrival =
             Arrival { route, path: &path, parameters: &parameters, claims: claims.as_ref(), at: self.clock.now() };
-        let response = invoke(Arc::clone(function), arrival.event(request)).await;
+        let response = invoke(self.seam.clone(), Arc::clone(function), arrival.event(request)).await;
         self.note_write(request.method(), response.status());
         response
     }
@@ -132,9 +139,9 @@ impl Gateway {
 }
 
 /// Invokes the function as the gateway does. The invocation goes on when the caller has gone or the time is over.
-async fn invoke(function: Arc<Function>, event: serde_json::Value) -> Response<Bytes> {
+async fn invoke(seam: Seam, function: Arc<Function>, event: serde_json::Value) -> Response<Bytes> {
     let name = function.name;
-    let work = tokio::spawn(async move { seam::invoke(name, function.handle(&event)).await });
+    let work = tokio::spawn(async move { seam.invoke(name, function.handle(&event)).await });
     match tokio::time::timeout(INTEGRATION_TIMEOUT, work).await {
         Ok(Ok(Some(Ok(answer)))) => reply::of_integration(&answer),
         Ok(Ok(Some(Err(failure)))) => {

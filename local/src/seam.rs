@@ -1,13 +1,14 @@
 //! The seam between the functions and AWS: what becomes of each call is decided here, one call at a time.
 //!
 //! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, ask
-//! an index that lags, or be the last thing that its process did. What a function's policies do not allow is refused in either case. A killed invocation is dropped where it stands, as a killed process would be:
+//! an index that lags, or be the last thing that its process did. What a function's policies do not allow is refused in
+//! either case. A killed invocation is dropped where it stands, with the tasks that it spawned, as a killed process would be:
 //! nothing of it runs on, and its sender delivers the event again. The seam knows nothing of the product; which call is
 //! struck how is the director's to say, so that one seam serves a single crash as well as a simulation of years.
 
 use std::fmt;
 use std::future::{Future, pending};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -67,11 +68,14 @@ pub type Director = Arc<dyn Fn(AwsCall<'_>) -> Fate + Send + Sync>;
 
 /// The seam; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Seam(Option<Director>);
+pub struct Seam {
+    director: Option<Director>,
+    running: Arc<Mutex<Vec<Invocation>>>,
+}
 
 impl fmt::Debug for Seam {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Seam").field("is_directed", &self.0.is_some()).finish()
+        formatter.debug_struct("Seam").field("is_directed", &self.director.is_some()).finish()
     }
 }
 
@@ -82,43 +86,75 @@ struct Invocation {
     killed: Arc<Notify>,
 }
 
-tokio::task_local! {
-    static INVOCATION: Invocation;
+/// An invocation that is one of those running until this is dropped.
+struct Entered<'s> {
+    seam: &'s Seam,
+    invocation: Invocation,
 }
 
-/// Runs an invocation; nothing is answered if it was killed.
-pub(crate) async fn invoke<T>(function: &'static str, work: impl Future<Output = T>) -> Option<T> {
-    let killed = Arc::new(Notify::new());
-    let invocation = Invocation { function, killed: Arc::clone(&killed) };
-    tokio::select! {
-        biased;
-        () = killed.notified() => None,
-        done = INVOCATION.scope(invocation, work) => Some(done),
-    }
+tokio::task_local! {
+    static INVOCATION: Invocation;
 }
 
 impl Seam {
     /// A seam at which this director decides.
     #[must_use]
     pub fn directed(director: Director) -> Self {
-        Self(Some(director))
+        Self { director: Some(director), running: Arc::default() }
     }
 
-    /// The one HTTP client of the functions.
-    pub(crate) fn http_client(&self, cloud: &Cloud, permissions: Permissions) -> SharedHttpClient {
-        let director = self.0.clone().unwrap_or_else(|| Arc::new(|_| Fate::Pass));
-        let cloud = cloud.clone();
+    /// Runs an invocation; nothing is answered if it was killed.
+    pub(crate) async fn invoke<T>(&self, function: &'static str, work: impl Future<Output = T>) -> Option<T> {
+        let invocation = Invocation { function, killed: Arc::default() };
+        self.running().push(invocation.clone());
+        let entered = Entered { seam: self, invocation };
+        tokio::select! {
+            biased;
+            () = entered.invocation.killed.notified() => None,
+            done = INVOCATION.scope(entered.invocation.clone(), work) => Some(done),
+        }
+    }
+
+    /// The HTTP client of a function.
+    pub(crate) fn http_client(
+        &self,
+        function: &'static str,
+        cloud: &Cloud,
+        permissions: &Arc<Permissions>,
+    ) -> SharedHttpClient {
+        let director = self.director.clone().unwrap_or_else(|| Arc::new(|_| Fate::Pass));
+        let (seam, cloud, permissions) = (self.clone(), cloud.clone(), Arc::clone(permissions));
         http_client_over(Arc::new(move |request| {
-            let invocation = INVOCATION.try_with(Clone::clone).ok();
-            let verdict = judge(&director, &permissions, invocation.as_ref(), &request, &cloud);
+            let invocations = seam.behind_a_call_of(function);
+            let function = invocations.first().map_or("", |invocation| invocation.function);
+            let verdict = judge(&director, &permissions, function, &request, &cloud);
             let cloud = cloud.clone();
             Box::pin(async move {
                 match verdict {
-                    Ok((fate, protocol)) => suffer(fate, protocol, invocation, request, &cloud).await,
+                    Ok((fate, protocol)) => suffer(fate, protocol, &invocations, request, &cloud).await,
                     Err((protocol, fault)) => Ok(protocol.refuse(&fault)),
                 }
             })
         }))
+    }
+
+    /// The invocation that makes a call. A task that it spawned does not say which one that is: then all of its function,
+    /// as one process would hold them.
+    fn behind_a_call_of(&self, function: &'static str) -> Vec<Invocation> {
+        INVOCATION
+            .try_with(|own| vec![own.clone()])
+            .unwrap_or_else(|_| self.running().iter().filter(|running| running.function == function).cloned().collect())
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Invocation>> {
+        // Nothing panics while it holds the lock.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.seam.running().retain(|running| !Arc::ptr_eq(&running.killed, &self.invocation.killed));
     }
 }
 
@@ -126,7 +162,7 @@ impl Seam {
 fn judge(
     director: &Director,
     permissions: &Permissions,
-    invocation: Option<&Invocation>,
+    function: &'static str,
     request: &Request<Bytes>,
     cloud: &Cloud,
 ) -> Result<(Fate, Protocol), (Protocol, Fault)> {
@@ -140,7 +176,6 @@ fn judge(
         text.split('&').find_map(|pair| pair.strip_prefix("Action="))
     };
     let operation = named.or_else(in_form).unwrap_or_else(|| request.method().as_str());
-    let function = invocation.map_or("", |invocation| invocation.function);
     if let Some(why) = caller.as_ref().and_then(|caller| permissions.lacking(function, caller, operation, request)) {
         tracing::error!(function, why, "the template does not allow a call");
         let code = if service == "dynamodb" { "AccessDeniedException" } else { "AccessDenied" };
@@ -158,16 +193,16 @@ fn judge(
 async fn suffer(
     fate: Fate,
     protocol: Protocol,
-    invocation: Option<Invocation>,
+    invocations: &[Invocation],
     request: Request<Bytes>,
     cloud: &Cloud,
 ) -> Result<Response<Bytes>, ConnectorError> {
     match fate {
         Fate::Pass => Ok(cloud.call(request).await),
-        Fate::DieBefore => die(invocation).await,
+        Fate::DieBefore => die(invocations).await,
         Fate::DieAfter => {
             cloud.call(request).await;
-            die(invocation).await
+            die(invocations).await
         }
         Fate::Throttle => Ok(protocol.refuse(&throttled(protocol))),
         Fate::TimeOutAfter => {
@@ -179,15 +214,13 @@ async fn suffer(
     }
 }
 
-/// Ends the invocation; what waits for the answer waits until it is dropped.
-async fn die(invocation: Option<Invocation>) -> Result<Response<Bytes>, ConnectorError> {
-    match invocation {
-        Some(invocation) => {
-            invocation.killed.notify_one();
-            pending().await
-        }
-        None => Err(ConnectorError::io("there is no invocation to kill: the connection broke".into())),
+/// Ends the invocations; what waits for the answer waits until it is dropped.
+async fn die(invocations: &[Invocation]) -> Result<Response<Bytes>, ConnectorError> {
+    if invocations.is_empty() {
+        return Err(ConnectorError::io("there is no invocation to kill: the connection broke".into()));
     }
+    invocations.iter().for_each(|invocation| invocation.killed.notify_one());
+    pending().await
 }
 
 fn throttled(protocol: Protocol) -> Fault {

@@ -21,7 +21,7 @@ use crate::clock::ProductClock;
 use crate::cloud::{Cloud, CloudConfig, Now, Running, Sent};
 use crate::gateway::Gateway;
 use crate::permissions::Permissions;
-use crate::seam::{self, Seam};
+use crate::seam::Seam;
 use crate::server::{ControlError, Controls, Handle, Stack};
 use crate::tokens::Tokens;
 
@@ -109,16 +109,17 @@ impl Local {
             let athena = shared.clone();
             Box::pin(async move { athena.call(request).await })
         }));
-        let aws = Aws::in_process_at(
-            seam.http_client(&cloud, Permissions::of(&wiring)),
-            cloud.region(),
-            (!aws_url.is_empty()).then(|| aws_url.clone()),
-        );
-        let functions = start_functions(&aws, &clock, &environment).await?;
-        let handlers = functions.iter().map(|f| (f.name.to_owned(), handler(f))).collect();
+        let permissions = Arc::new(Permissions::of(&wiring));
+        let aws_of = |function: &'static str| {
+            let http = seam.http_client(function, &cloud, &permissions);
+            Aws::in_process_at(http, cloud.region(), (!aws_url.is_empty()).then(|| aws_url.clone()))
+        };
+        let functions = start_functions(&aws_of, &clock, &environment).await?;
+        let handlers = functions.iter().map(|f| (f.name.to_owned(), handler(f, &seam))).collect();
         let bus = Arc::new(Bus::start(&wiring, &cloud, handlers, deliveries)?);
         let is_ready = Arc::new(AtomicBool::new(false));
-        let gateway = Gateway::new(functions, Arc::clone(&tokens), clock.clone(), vec![DEVELOPMENT_ORIGIN.to_owned()]);
+        let origins = vec![DEVELOPMENT_ORIGIN.to_owned()];
+        let gateway = Gateway::new(functions, Arc::clone(&tokens), clock.clone(), origins, seam);
         let controls = Controls {
             tokens: Arc::clone(&tokens),
             clock: clock.clone(),
@@ -230,16 +231,16 @@ fn open_athena(
 }
 
 async fn start_functions(
-    aws: &Aws,
+    aws_of: &impl Fn(&'static str) -> Aws,
     clock: &ProductClock,
     environment: &impl Fn(&str) -> BTreeMap<String, String>,
 ) -> anyhow::Result<Vec<Arc<Function>>> {
-    let client = DynamoDb::new(&aws.config());
+    let client = DynamoDb::new(&aws_of("approval").config());
     let shared = environment("approval");
     tables::create_if_missing(&client, &variable(&shared, "GOVERNANCE_TABLE"), tables::GOVERNANCE).await?;
     tables::create_if_missing(&client, &variable(&shared, "SPEND_TABLE"), tables::SPEND).await?;
-    let platform = |name: &str| Platform {
-        aws: aws.clone(),
+    let platform = |name: &'static str| Platform {
+        aws: aws_of(name),
         env: environment(name).into_iter().collect::<Environment>(),
         clock: clock.clock(),
         ids: Ids::random(),
@@ -257,12 +258,12 @@ async fn start_functions(
     Ok(functions.into_iter().map(Arc::new).collect())
 }
 
-fn handler(function: &Arc<Function>) -> Handler {
-    let function = Arc::clone(function);
+fn handler(function: &Arc<Function>, seam: &Seam) -> Handler {
+    let (function, seam) = (Arc::clone(function), seam.clone());
     Arc::new(move |event| {
-        let function = Arc::clone(&function);
+        let (function, seam) = (Arc::clone(&function), seam.clone());
         Box::pin(async move {
-            match seam::invoke(function.name, function.handle(&event)).await {
+            match seam.invoke(function.name, function.handle(&event)).await {
                 Some(outcome) => outcome.map_err(|failure| failure.to_string()),
                 None => Err(format!("the process of `{}` was killed", function.name)),
             }

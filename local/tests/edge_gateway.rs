@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda::{Answer, Aws, Call, Environment, File, Function, Ids, Platform, Problem};
 use local::clock::ProductClock;
 use local::gateway::{BODY_BYTES_MAX, Gateway};
+use local::seam::Seam;
 use local::server::{ControlError, Controls, ListenError, Stack, listen};
 use local::tokens::{AUDIENCE, ISSUER, Identity, Tokens};
 use schemars::JsonSchema;
@@ -93,7 +94,10 @@ fn stack() -> anyhow::Result<Stack> {
         messages: Arc::new(|to| Box::pin(async move { Ok(json!([to])) })),
         is_ready: Arc::new(AtomicBool::new(false)),
     };
-    Ok(Stack { gateway: Gateway::new(vec![Arc::new(function)], tokens, clock, vec![ORIGIN.to_owned()]), controls })
+    Ok(Stack {
+        gateway: Gateway::new(vec![Arc::new(function)], tokens, clock, vec![ORIGIN.to_owned()], Seam::default()),
+        controls,
+    })
 }
 
 fn engineer(stack: &Stack) -> anyhow::Result<String> {

@@ -124,6 +124,8 @@ async fn killed_before_or_after_any_effect_the_ingestion_ends_in_the_same_tables
     let undisturbed = Scenario::played(Strike::Nothing).await?;
     let expected = undisturbed.tables().await?;
     assert!(expected.keys().any(|key| key.starts_with("GAP#")) && expected.keys().any(|key| key.starts_with("SPEND#")));
+    let calls = undisturbed.striker.calls();
+    assert!(calls.contains_key("dynamodb BatchWriteItem"), "calls of spawned tasks are struck, too: {calls:?}");
     assert_eq!(differences(&expected, &Scenario::played(Strike::Nothing).await?.tables().await?), Vec::<String>::new());
     let (before, after) =
         tokio::join!(struck_everywhere(Fate::DieBefore, &expected), struck_everywhere(Fate::DieAfter, &expected));
