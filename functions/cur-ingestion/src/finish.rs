@@ -29,7 +29,7 @@ use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
 use crate::run::{
     End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, is_unsettled, located, not_reconciled,
 };
-use crate::settle::{Shown, settle};
+use crate::settle::{Attributed, Grounds, Shown, settle};
 use crate::start::{IngestError, rules_in_force, start, submit_slices};
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
@@ -139,7 +139,8 @@ pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<
         Err(error) => return Err(error.into()),
     };
     app.spend.expire_superseded(&head, cause.now).await?;
-    complete(app, run, Shown { head, days }, None, cause).await
+    let grounds = app.load_grounds(None).await?;
+    complete(app, run, Shown { head, days }, grounds, None, cause).await
 }
 
 /// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
@@ -172,6 +173,8 @@ struct Read {
     days: Vec<AnchorDay>,
     control: Control,
     groups: u64,
+    /// What they were attributed by.
+    grounds: Grounds,
 }
 
 /// What became of reading the results.
@@ -234,22 +237,19 @@ async fn held_together(
     facts: FactsReader<'_>,
     control: &[Row],
 ) -> Result<Result<Read, RunFailure>, IngestError> {
-    let read = || -> Result<Read, UnreadableResult> {
-        let control = read_control(control)?;
-        let (days, groups) = facts.finish()?;
-        Ok(Read { days, control, groups: u64::try_from(groups).unwrap_or(u64::MAX) })
-    };
-    let read = match read() {
+    let read = || -> Result<_, UnreadableResult> { Ok((read_control(control)?, facts.finish()?)) };
+    let (control, (days, groups)) = match read() {
         Ok(read) => read,
         Err(error) => return Ok(Err(FailureKind::UnreadableRows.because(error.to_string()))),
     };
-    if read.control.values().all(|total| total.all_rows == 0) {
+    if control.values().all(|total| total.all_rows == 0) {
         let detail = format!("the delivery holds no row of {}; its files may be of another month", run.billing_period);
         return Ok(Err(FailureKind::NoRows.because(detail)));
     }
-    let totals = app.attribute(read.days.clone()).await?.totals(&read.control);
-    Ok(match reconcile(&totals, &read.control) {
-        Ok(()) => Ok(read),
+    let grounds = app.load_grounds(None).await?;
+    let totals = Attributed::of(app, days.clone(), &grounds).totals(&control);
+    Ok(match reconcile(&totals, &control) {
+        Ok(()) => Ok(Read { days, control, groups: u64::try_from(groups).unwrap_or(u64::MAX), grounds }),
         Err(mismatches) => Err(not_reconciled(&mismatches)),
     })
 }
@@ -297,7 +297,7 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
         }
         _ => None,
     };
-    complete(app, run, Shown { head, days: read.days }, attributed_before, cause).await
+    complete(app, run, Shown { head, days: read.days }, read.grounds, attributed_before, cause).await
 }
 
 /// Settles what is shown and completes its run, unless another reading is shown by then.
@@ -305,10 +305,11 @@ async fn complete(
     app: &App,
     run: &Run,
     shown: Shown,
+    grounds: Grounds,
     attributed_before: Option<Digest>,
     cause: &Cause,
 ) -> Result<(), IngestError> {
-    let settled = settle(app, shown, None, cause).await?;
+    let settled = settle(app, shown, grounds, cause).await?;
     if !settled.head.is_of(&run.id, run.attempt) {
         return end(app, run, End::Superseded, cause).await;
     }

@@ -62,7 +62,7 @@ pub(crate) async fn after_resolution(app: Arc<App>, event: Event<AuditEvent>) ->
     };
     let found: Option<Loaded<SpendCard>> = app.store.load(card.card_id.as_str()).await?;
     let Some(moved) = found.and_then(|found| Transfer::of(&found.value)) else { return Ok(()) };
-    reattribute(&app, moved.period.month(), Some(&moved), &Cause::of_event(&event)).await
+    reattribute(&app, moved.period.month(), Some(moved), &Cause::of_event(&event)).await
 }
 
 /// The months from a day's to today's, newest first; a claim that begins later touches none yet.
@@ -73,13 +73,14 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
 }
 
 /// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just written.
-async fn reattribute(app: &App, month: Month, assumed: Option<&Transfer>, cause: &Cause) -> Result<(), Failure> {
+async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
     let of_head = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
     if of_head.is_none_or(|run| is_unsettled(&run, &head)) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
-    let settled = settle(app, Shown { head, days }, assumed, cause).await?;
+    let grounds = app.load_grounds(assumed).await?;
+    let settled = settle(app, Shown { head, days }, grounds, cause).await?;
     let run_id = &settled.head.run_id;
     let told: Result<(), StoreError> = app
         .store

@@ -41,9 +41,11 @@ pub(crate) struct Shown {
 
 /// What says who answers for a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Grounds {
+pub(crate) struct Grounds {
     settings: BillSettings,
     governance: Governance,
+    /// Applied as if its dispute were listed as settled already.
+    assumed: Option<Transfer>,
 }
 
 /// Facts with who answers for each.
@@ -62,8 +64,8 @@ pub(crate) struct Settled {
 }
 
 impl Attributed {
-    fn of(app: &App, days: Vec<AnchorDay>, grounds: &Grounds) -> Self {
-        let Grounds { settings, governance } = grounds;
+    pub(crate) fn of(app: &App, days: Vec<AnchorDay>, grounds: &Grounds) -> Self {
+        let Grounds { settings, governance, .. } = grounds;
         let context = Context { settings, aliases: &app.aliases, governance };
         let facts = days.into_iter().flat_map(|day| day.facts);
         let attribute = |fact: Fact| {
@@ -94,36 +96,41 @@ impl App {
         Ok(Attributed::of(self, days, &self.load_grounds(None).await?))
     }
 
-    async fn load_grounds(&self, assumed: Option<&Transfer>) -> Result<Grounds, StoreError> {
+    pub(crate) async fn load_grounds(&self, assumed: Option<Transfer>) -> Result<Grounds, StoreError> {
         let (settings, _) = self.store.settings_in_force().await?;
         let mut governance = load_governance(&self.store).await?;
-        assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
-        Ok(Grounds { settings: settings.bill, governance })
+        assumed.iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
+        Ok(Grounds { settings: settings.bill, governance, assumed })
     }
 }
 
-/// Brings the gaps of a month in line with what is shown of it, until neither moved while gaps were written. `assumed` is
-/// applied as if its dispute were listed as settled already.
+/// Brings the gaps of a month in line with what is shown of it and with these grounds, however long ago they were read, until
+/// neither moved while gaps were written.
 pub(crate) async fn settle(
     app: &App,
     mut shown: Shown,
-    assumed: Option<&Transfer>,
+    mut grounds: Grounds,
     cause: &Cause,
 ) -> Result<Settled, StoreError> {
     let month = shown.head.billing_period;
     let mut attempts = 0;
     loop {
-        let grounds = app.load_grounds(assumed).await?;
         let attributed = Attributed::of(app, shown.days.clone(), &grounds);
-        let lost = match write_gaps(app, month, &attributed, cause).await {
-            Ok(()) if app.load_grounds(assumed).await? != grounds => StoreError::Conflict,
-            Ok(()) => match app.spend.head(month).await? {
+        let overtaken = match write_gaps(app, month, &attributed, cause).await {
+            Ok(()) => None,
+            Err(error) if error.is_lost_race() => Some(error),
+            Err(error) => return Err(error),
+        };
+        let now = app.load_grounds(grounds.assumed.clone()).await?;
+        let lost = match overtaken {
+            Some(error) => error,
+            None if now != grounds => StoreError::Conflict,
+            None => match app.spend.head(month).await? {
                 Some(head) if head.facts != shown.head.facts => StoreError::Conflict,
                 _ => return Ok(attributed.settled(shown.head)),
             },
-            Err(error) if error.is_lost_race() => error,
-            Err(error) => return Err(error),
         };
+        grounds = now;
         if attempts == ATTEMPTS_MAX {
             return Err(lost);
         }

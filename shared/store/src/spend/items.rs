@@ -12,19 +12,16 @@ use domain::bill::facts::AnchorDay;
 use domain::calendar::Month;
 use domain::digest::{Digest, canonical_json};
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinSet;
 
 use super::month::{Index, Place, day_of, documents_of};
 use super::{Head, IndexName};
-use crate::batch::{self, pause_before};
+use crate::batch::{self, pause_before, some_at_a_time};
 use crate::error::StoreError;
 use crate::item::{self, Item, number, text};
 use crate::keys;
 
 /// Items that one BatchWriteItem takes (DynamoDB quota).
 const BATCH_WRITES_MAX: usize = 25;
-/// Batches that are written at the same time: while the table is at one, the next is made ready.
-const BATCHES_AT_ONCE: usize = 2;
 /// Bytes that one BatchWriteItem is given: DynamoDB takes 16 MB, and a slow link should not repeat that much.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Items that are given an end in one transaction: DynamoDB takes 4 MB of them, and one may hold 400 KB.
@@ -239,25 +236,12 @@ impl Table {
         Ok(items.into_iter().map(|item| (name_of(&item), item)).collect())
     }
 
-    /// Writes items, some batches at a time; dropped half-way, it writes no more.
     async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
-        let mut writing = JoinSet::new();
-        for batch in batches(items) {
-            if writing.len() == BATCHES_AT_ONCE
-                && let Some(written) = writing.join_next().await
-            {
-                written.map_err(unwritten)??;
-            }
-            let table = self.clone();
-            writing.spawn(async move { table.put_batch(batch).await });
-        }
-        while let Some(written) = writing.join_next().await {
-            written.map_err(unwritten)??;
-        }
-        Ok(())
+        let batches = batches(items).into_iter().map(|batch| self.clone().put_batch(batch));
+        some_at_a_time(batches).await.map(drop)
     }
 
-    async fn put_batch(&self, batch: Vec<Item>) -> Result<(), StoreError> {
+    async fn put_batch(self, batch: Vec<Item>) -> Result<(), StoreError> {
         let mut pending: Vec<WriteRequest> = Vec::with_capacity(batch.len());
         for item in batch {
             let put = PutRequest::builder().set_item(Some(item)).build().map_err(unwritten)?;
