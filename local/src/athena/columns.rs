@@ -93,7 +93,24 @@ pub fn timestamp() -> DataType {
 /// Athena's `map<string,string>`.
 #[must_use]
 pub fn text_map() -> DataType {
-    let entry = vec![Field::new("keys", DataType::Utf8, false), Field::new("values", DataType::Utf8, true)];
+    map_of(DataType::Utf8)
+}
+
+/// The same as it is read: its keys and values lie in dictionaries, as files keep them, for a bill names the same few keys
+/// in every line.
+#[must_use]
+pub(super) fn text_map_as_read() -> DataType {
+    map_of(dictionary_of_texts())
+}
+
+/// A text that lies in a dictionary.
+#[must_use]
+pub(super) fn dictionary_of_texts() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+fn map_of(texts: DataType) -> DataType {
+    let entry = vec![Field::new("keys", texts.clone(), false), Field::new("values", texts, true)];
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry.into()), false)), false)
 }
 

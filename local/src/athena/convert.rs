@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, MapArray, MapBuilder, MapFieldNames, StringArray, StringBuilder, StructArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, MapArray, MapBuilder, MapFieldNames, StringArray,
+    StringBuilder, StructArray, new_null_array,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::arrow::error::ArrowError;
+
+use super::columns::dictionary_of_texts;
 
 /// Reads `column` as `field`'s type.
 ///
@@ -22,26 +24,35 @@ pub(super) fn to_field(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef, 
     match (column.data_type(), field.data_type()) {
         (given, wanted) if given == wanted => Ok(Arc::clone(column)),
         (DataType::Null, wanted) => Ok(new_null_array(wanted, column.len())),
-        (DataType::Map(..), DataType::Map(..)) => retyped_map(column.as_map(), field),
-        (DataType::Struct(_), DataType::Map(..)) => map_of_struct(column.as_struct()),
-        (_, DataType::Map(..)) => map_of_json(cast(column, &DataType::Utf8)?.as_string()),
+        (given, DataType::Map(entry, sorted)) => {
+            let map = match given {
+                DataType::Map(..) => column.as_map().clone(),
+                DataType::Struct(_) => map_of_struct(column.as_struct())?,
+                _ => map_of_json(cast(column, &DataType::Utf8)?.as_string())?,
+            };
+            let DataType::Struct(pair) = entry.data_type() else { return cast(column, field.data_type()) };
+            let texts = vec![in_dictionary(map.keys())?, in_dictionary(map.values())?];
+            let entries = StructArray::try_new(pair.clone(), texts, None)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            Ok(Arc::new(MapArray::try_new(Arc::clone(entry), offsets, entries, nulls, *sorted)?))
+        }
         (_, wanted) => cast(column, wanted),
     }
 }
 
-/// A map whose entries carry other names or string types.
-fn retyped_map(map: &MapArray, field: &FieldRef) -> Result<ArrayRef, ArrowError> {
-    let DataType::Map(entries, sorted) = field.data_type() else { return cast(map, field.data_type()) };
-    let DataType::Struct(key_and_value) = entries.data_type() else { return cast(map, field.data_type()) };
-    let keys = cast(map.keys(), &DataType::Utf8)?;
-    let values = cast(map.values(), &DataType::Utf8)?;
-    let pairs = StructArray::try_new(key_and_value.clone(), vec![keys, values], None)?;
-    let map = MapArray::try_new(Arc::clone(entries), map.offsets().clone(), pairs, map.nulls().cloned(), *sorted)?;
-    Ok(Arc::new(map))
+/// Texts in a dictionary: the one that they lie in; otherwise each is an entry, which costs no comparison.
+fn in_dictionary(texts: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if *texts.data_type() == dictionary_of_texts() {
+        return Ok(Arc::clone(texts));
+    }
+    let texts = cast(texts, &DataType::Utf8)?;
+    let entries = 0..i32::try_from(texts.len()).map_err(|e| ArrowError::ComputeError(e.to_string()))?;
+    let entries = Int32Array::new(entries.collect::<Vec<_>>().into(), texts.nulls().cloned());
+    Ok(Arc::new(DictionaryArray::try_new(entries, texts)?))
 }
 
 /// A struct with one member per key, as tools make of maps; a member that is NULL is an absent key.
-fn map_of_struct(given: &StructArray) -> Result<ArrayRef, ArrowError> {
+fn map_of_struct(given: &StructArray) -> Result<MapArray, ArrowError> {
     let members: Vec<(&str, ArrayRef)> = given
         .fields()
         .iter()
@@ -59,11 +70,11 @@ fn map_of_struct(given: &StructArray) -> Result<ArrayRef, ArrowError> {
         }
         maps.append(given.is_valid(row))?;
     }
-    Ok(Arc::new(maps.finish()))
+    Ok(maps.finish())
 }
 
 /// A JSON object per row, as in CSV exports; text that is no object reads as NULL.
-fn map_of_json(texts: &StringArray) -> Result<ArrayRef, ArrowError> {
+fn map_of_json(texts: &StringArray) -> Result<MapArray, ArrowError> {
     let mut maps = map_builder();
     for text in texts {
         let parsed = text.and_then(|t| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(t).ok());
@@ -78,10 +89,10 @@ fn map_of_json(texts: &StringArray) -> Result<ArrayRef, ArrowError> {
         }
         maps.append(is_map)?;
     }
-    Ok(Arc::new(maps.finish()))
+    Ok(maps.finish())
 }
 
-/// Builds maps of the table's type.
+/// Builds maps of texts, to be written or read as the table's.
 #[must_use]
 pub(crate) fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {
     let names = MapFieldNames { entry: "entries".to_owned(), key: "keys".to_owned(), value: "values".to_owned() };
@@ -103,14 +114,14 @@ mod tests {
     #[test]
     fn maps_come_from_json_text_and_from_structs() -> Result<(), ArrowError> {
         let json = StringArray::from(vec![Some(r#"{"a":"1","b":null,"c":2}"#), Some(""), None, Some("[1]")]);
-        let maps = read(json, columns::text_map())?;
-        assert_eq!(maps.data_type(), &columns::text_map());
+        let maps = read(json, columns::text_map_as_read())?;
+        assert_eq!(maps.data_type(), &columns::text_map_as_read());
         assert_eq!((0..4).map(|row| maps.is_valid(row)).collect::<Vec<_>>(), [true, false, false, false]);
         assert_eq!(maps.as_map().value_length(0), 3);
 
         let member = Arc::new(Field::new("provider", DataType::Utf8, true));
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("Amazon"), None]));
-        let maps = read(StructArray::from(vec![(member, texts)]), columns::text_map())?;
+        let maps = read(StructArray::from(vec![(member, texts)]), columns::text_map_as_read())?;
         assert_eq!((maps.as_map().value_length(0), maps.as_map().value_length(1)), (1, 0));
         Ok(())
     }

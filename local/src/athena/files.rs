@@ -7,19 +7,21 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use datafusion::arrow::csv::ReaderBuilder;
 use datafusion::arrow::csv::reader::Format;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampMillisecondType};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter};
+use datafusion::parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelector};
 use domain::calendar::Month;
 use jiff::Timestamp;
 
-use super::filter::Filter;
-use super::row_group::{RowGroups, dictionary_of_texts};
-use super::rows::wanted_rows;
+use super::filter::{Conditioned, Filter};
+use super::row_group::{RowGroups, is_kept_text};
+use super::rows::{joined, wanted_rows};
 use super::{columns, convert};
 
 /// What goes wrong in a file; the caller knows which file it was.
@@ -42,11 +44,18 @@ pub struct DataFile {
     pub execution: Option<String>,
 }
 
-/// How a batch holds the texts that its file keeps in dictionaries.
+/// How a batch holds its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Texts {
     Plain,
     AsTheyAre,
+}
+
+/// Batches that are handed on as one.
+#[derive(Debug, Default)]
+struct Pending {
+    batches: Vec<RecordBatch>,
+    rows: usize,
 }
 
 /// What says which month a row belongs to.
@@ -177,21 +186,55 @@ impl Chunk {
     fn read_parquet(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
         let groups = RowGroups::open(&self.file.path)?;
         for group in self.row_groups.clone().unwrap_or_else(|| (0..groups.count()).collect()) {
-            let mut parquet = groups.reader(group)?.with_batch_size(BATCH_ROWS);
-            let mask = |roots| ProjectionMask::roots(parquet.parquet_schema(), roots);
-            let fields = parquet.schema().fields();
-            let wanted = mask(self.file.roots(fields, &self.wanted, self.filter.as_ref()));
-            if let Some(weaker) = self.filter.as_ref().and_then(|filter| filter.weaker.clone()) {
-                let (chunk, mask) = (self.clone(), mask(self.file.wanted_roots(fields, &weaker.columns)));
-                let met =
-                    move |batch: RecordBatch| weaker.met(&chunk.as_table(&batch, &weaker.columns, Texts::AsTheyAre)?);
-                parquet = parquet.with_row_filter(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, met))]));
-            }
-            if self.emit_met(parquet.with_projection(wanted).build()?, emit)?.is_break() {
+            let parquet = groups.reader(group)?.with_batch_size(BATCH_ROWS);
+            let roots = self.file.roots(parquet.schema().fields(), &self.wanted, self.filter.as_ref());
+            let wanted = ProjectionMask::roots(parquet.parquet_schema(), roots);
+            let parquet = parquet.with_projection(wanted);
+            let flow = match self.filter.as_ref().and_then(|filter| filter.weaker.clone()) {
+                None => self.emit_met(parquet.build()?, emit)?,
+                Some(weaker) => {
+                    let blocks = self.blocks_meeting(weaker, groups.reader(group)?)?;
+                    self.emit_of_blocks(parquet, &blocks, emit)?
+                }
+            };
+            if flow.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Which rows meet a condition over columns that cost little to read, in blocks of as many rows as a batch has.
+    fn blocks_meeting(
+        &self,
+        mut condition: Conditioned,
+        parquet: ParquetRecordBatchReaderBuilder<File>,
+    ) -> Result<Vec<BooleanArray>, FileError> {
+        let roots = self.file.wanted_roots(parquet.schema().fields(), &condition.columns);
+        let looked_at = ProjectionMask::roots(parquet.parquet_schema(), roots);
+        let batches = parquet.with_batch_size(BATCH_ROWS).with_projection(looked_at).build()?;
+        let met = batches.map(|batch| condition.met(&self.as_table(&batch?, &condition.columns, Texts::AsTheyAre)?));
+        Ok(met.collect::<Result<_, _>>()?)
+    }
+
+    /// Hands on rows of the blocks; those in which no row meets the condition are passed over.
+    fn emit_of_blocks(
+        &self,
+        parquet: ParquetRecordBatchReaderBuilder<File>,
+        blocks: &[BooleanArray],
+        emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FileError> {
+        let selected = |block: &BooleanArray| {
+            if block.has_true() { RowSelector::select(block.len()) } else { RowSelector::skip(block.len()) }
+        };
+        let selection: Vec<RowSelector> = blocks.iter().map(selected).collect();
+        let batches = parquet.with_row_selection(selection.into()).build()?;
+        // Only the last block may be shorter than a batch, so each batch is a block.
+        let mut masks = blocks.iter().filter(|block| block.has_true());
+        let not_as_counted = || ArrowError::ParquetError("its columns have different numbers of rows".to_owned());
+        let wanted = batches.map(|batch| wanted_rows(&batch?, masks.next().ok_or_else(not_as_counted)?));
+        let flow = self.emit_met(wanted, emit)?;
+        if flow.is_continue() && masks.next().is_some() { Err(not_as_counted().into()) } else { Ok(flow) }
     }
 
     fn read_csv(&self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<(), FileError> {
@@ -209,17 +252,21 @@ impl Chunk {
         batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
         emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FileError> {
+        let mut whole = self.filter.as_ref().map(|filter| filter.whole.clone());
+        let mut pending = Pending::default();
         for batch in batches {
             let mut batch = batch?;
-            if let Some(Filter { whole, .. }) = self.filter.as_deref() {
+            if let Some(whole) = &mut whole {
                 let met = whole.met(&self.as_table(&batch, &whole.columns, Texts::AsTheyAre)?)?;
                 batch = wanted_rows(&batch, &met)?;
             }
-            if emit(self.as_table(&batch, &self.wanted, Texts::Plain)?).is_break() {
+            if pending.rows + batch.num_rows() > BATCH_ROWS && pending.emit(emit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            pending.rows += batch.num_rows();
+            pending.batches.push(self.as_table(&batch, &self.wanted, Texts::Plain)?);
         }
-        Ok(ControlFlow::Continue(()))
+        pending.emit(emit)
     }
 
     /// A batch of the file as the wanted columns of the table.
@@ -237,9 +284,7 @@ impl Chunk {
                     let execution = self.file.execution.as_deref();
                     Arc::new(std::iter::repeat_n(execution, batch.num_rows()).collect::<StringArray>())
                 }
-                Some(column) if texts == Texts::AsTheyAre && *column.data_type() == dictionary_of_texts() => {
-                    Arc::clone(column)
-                }
+                Some(column) if texts == Texts::AsTheyAre && is_kept_text(column.data_type()) => Arc::clone(column),
                 Some(column) => convert::to_field(column, field)?,
                 None => new_null_array(field.data_type(), batch.num_rows()),
             });
@@ -272,6 +317,14 @@ impl Chunk {
             }
         }
         Ok(Arc::new(StringArray::from(months)))
+    }
+}
+
+impl Pending {
+    fn emit(&mut self, emit: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>) -> Result<ControlFlow<()>, FileError> {
+        let Self { batches, rows } = std::mem::take(self);
+        let batch = joined(&batches)?.filter(|_| rows > 0);
+        Ok(batch.map_or(ControlFlow::Continue(()), emit))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The query's condition as files apply it while they are read: first what follows from it and is cheap to ask, of all
 //! rows; then the condition itself, of those that are left.
 //!
-//! Of a bill's rows few are AI, and a few short columns rule most of the others out: only of the rest are the other columns
-//! decoded, maps above all. A text that a file keeps in a dictionary is judged once per entry, not once per row.
+//! Of a bill's rows few are AI, and a few short columns rule most of the others out: only of the rest the other columns
+//! become texts, and long runs of them are not read at all. A text that a file keeps in a dictionary is judged once per
+//! entry, not once per row.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,6 +56,15 @@ struct Leaf {
     positions: Vec<usize>,
     columns: SchemaRef,
     decides: Arc<dyn PhysicalExpr>,
+    judged: Option<Judged>,
+}
+
+/// What was said of a dictionary's entries: batches of one row group share it.
+#[derive(Debug, Clone)]
+struct Judged {
+    entries: ArrayRef,
+    met: BooleanArray,
+    null_is_met: bool,
 }
 
 impl Filter {
@@ -103,7 +113,7 @@ impl Conditioned {
     ///
     /// # Errors
     /// When an expression fails on a row.
-    pub(super) fn met(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    pub(super) fn met(&mut self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let all = BooleanArray::from(vec![true; batch.num_rows()]);
         self.condition.met(batch, &all)
     }
@@ -130,13 +140,13 @@ impl Condition {
                 let positions = positions(leaf, columns);
                 let columns: SchemaRef = Arc::new(columns.project(&positions)?);
                 let decides = state.create_physical_expr(leaf.clone(), &DFSchema::try_from(Arc::clone(&columns))?)?;
-                Ok(Self::One(Leaf { positions, columns, decides }))
+                Ok(Self::One(Leaf { positions, columns, decides, judged: None }))
             }
         }
     }
 
     /// Those rows `among` the given ones that meet the condition: what decided already is not asked again.
-    fn met(&self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
+    fn met(&mut self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
         match self {
             Self::Both(one, other) => other.met(batch, &one.met(batch, among)?),
             Self::Either(one, other) => {
@@ -150,11 +160,10 @@ impl Condition {
 }
 
 impl Leaf {
-    fn met(&self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
+    fn met(&mut self, batch: &RecordBatch, among: &BooleanArray) -> Result<BooleanArray, ArrowError> {
         let batch = batch.project(&self.positions)?;
         if let [column] = batch.columns()
             && let Some(texts) = column.as_dictionary_opt::<Int32Type>()
-            && texts.values().len() < among.true_count()
         {
             return and(among, &self.met_by_entries(texts)?);
         }
@@ -170,15 +179,22 @@ impl Leaf {
     }
 
     /// Judges each entry of a dictionary, and NULL where a row has none.
-    fn met_by_entries(&self, texts: &DictionaryArray<Int32Type>) -> Result<BooleanArray, ArrowError> {
-        let of_entries = self.decide(vec![Arc::clone(texts.values())], texts.values().len())?;
-        let of_rows = take(&of_entries, texts.keys(), None)?;
+    fn met_by_entries(&mut self, texts: &DictionaryArray<Int32Type>) -> Result<BooleanArray, ArrowError> {
+        let is_of_these = |judged: &Judged| judged.entries.to_data().ptr_eq(&texts.values().to_data());
+        let judged = match self.judged.take().filter(is_of_these) {
+            Some(judged) => judged,
+            None => Judged {
+                entries: Arc::clone(texts.values()),
+                met: self.decide(vec![Arc::clone(texts.values())], texts.values().len())?,
+                null_is_met: self.decide(vec![new_null_array(&DataType::Utf8, 1)], 1)?.has_true(),
+            },
+        };
+        let of_rows = take(&judged.met, texts.keys(), None)?;
         let met = is_true(of_rows.as_boolean());
-        if of_rows.null_count() == 0 {
-            return Ok(met);
-        }
-        let of_null = self.decide(vec![new_null_array(&DataType::Utf8, 1)], 1)?;
-        if of_null.has_true() { or(&met, &is_null(&of_rows)?) } else { Ok(met) }
+        let has_null = of_rows.null_count() > 0;
+        let met = if has_null && judged.null_is_met { or(&met, &is_null(&of_rows)?)? } else { met };
+        self.judged = Some(judged);
+        Ok(met)
     }
 
     fn decide(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<BooleanArray, ArrowError> {
@@ -203,12 +219,12 @@ mod tests {
     use datafusion::arrow::array::StringArray;
     use datafusion::prelude::SessionContext;
 
-    use crate::athena::row_group::dictionary_of_texts;
+    use crate::athena::columns::dictionary_of_texts;
 
     /// What is met of these rows, as texts and as dictionaries; and what follows from it over short columns.
     fn met(condition: &str) -> anyhow::Result<(Vec<bool>, Vec<bool>)> {
         let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let map = Field::new("product", columns::text_map(), true);
+        let map = Field::new("product", columns::text_map_as_read(), true);
         let table: SchemaRef = Arc::new(Schema::new(vec![text("code"), text("entity"), map]));
         let context = SessionContext::new();
         let state = context.state();
@@ -217,7 +233,7 @@ mod tests {
         let codes: ArrayRef = Arc::new(StringArray::from(vec![Some("A"), None, Some("B"), Some("A"), Some(""), None]));
         let entities: ArrayRef =
             Arc::new(StringArray::from(vec![Some("AWS"), Some("AWS"), Some("M"), Some("M"), None, Some("M")]));
-        let maps = new_null_array(&columns::text_map(), codes.len());
+        let maps = new_null_array(&columns::text_map_as_read(), codes.len());
         let rows = |texts: &DataType| -> anyhow::Result<RecordBatch> {
             let columns = [("code", cast(&codes, texts)?, true), ("entity", cast(&entities, texts)?, true)];
             Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().chain([(
@@ -227,6 +243,7 @@ mod tests {
             )]))?)
         };
         let ask = |conditioned: &Conditioned, rows: &RecordBatch| -> anyhow::Result<Vec<bool>> {
+            let mut conditioned = conditioned.clone();
             let at = conditioned.columns.fields().iter().map(|field| rows.schema().index_of(field.name()));
             let rows = rows.project(&at.collect::<Result<Vec<_>, _>>()?)?;
             Ok(conditioned.met(&rows)?.iter().map(|met| met == Some(true)).collect())

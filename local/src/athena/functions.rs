@@ -8,9 +8,9 @@ mod regexp_like;
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, StringArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int32Array, MapArray};
+use datafusion::arrow::compute::{cast, take};
+use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
@@ -60,36 +60,35 @@ impl ScalarUDFImpl for ElementAt {
             return Err(DataFusionError::Plan("element_at takes a map and a key".to_owned()));
         };
         let map = map.to_array(rows)?;
-        let keys: ArrayRef = match key {
+        let map = map.as_map();
+        let names = map.keys().as_dictionary::<Int32Type>();
+        let texts = names.values().as_string::<i32>();
+        let found = match key {
+            // Each entry of the dictionary is compared once, not once per row.
             ColumnarValue::Scalar(ScalarValue::Utf8(Some(key)) | ScalarValue::Utf8View(Some(key))) => {
-                return Ok(ColumnarValue::Array(look_up(&map, |_| Some(key.as_str()))?));
+                let is_key: Vec<bool> = (0..texts.len()).map(|entry| texts.value(entry) == key.as_str()).collect();
+                look_up(map, |_, entry| is_key.get(entry) == Some(&true))?
             }
-            other => cast(&other.to_array(rows)?, &DataType::Utf8)?,
+            other => {
+                let wanted = cast(&other.to_array(rows)?, &DataType::Utf8)?;
+                let wanted = wanted.as_string::<i32>();
+                look_up(map, |row, entry| wanted.is_valid(row) && wanted.value(row) == texts.value(entry))?
+            }
         };
-        let keys = keys.as_string::<i32>();
-        let key_of = |row| if keys.is_valid(row) { Some(keys.value(row)) } else { None };
-        Ok(ColumnarValue::Array(look_up(&map, key_of)?))
+        Ok(ColumnarValue::Array(found))
     }
 }
 
-/// The value of each row's key in its map.
-fn look_up<'k>(map: &ArrayRef, key_of: impl Fn(usize) -> Option<&'k str>) -> Result<ArrayRef> {
-    let map = map.as_map();
-    let (keys, values) = (cast(map.keys(), &DataType::Utf8)?, cast(map.values(), &DataType::Utf8)?);
-    let (keys, values) = (keys.as_string::<i32>(), values.as_string::<i32>());
-    let found: StringArray = map
-        .offsets()
-        .windows(2)
-        .enumerate()
-        .map(|(row, bounds)| {
-            let [from, to] = bounds else { return None };
-            let entries = usize::try_from(*from).ok()?..usize::try_from(*to).ok()?;
-            let key = key_of(row).filter(|_| map.is_valid(row))?;
-            let at = entries.into_iter().find(|&at| keys.is_valid(at) && keys.value(at) == key)?;
-            if values.is_valid(at) { Some(values.value(at)) } else { None }
-        })
-        .collect();
-    Ok(Arc::new(found))
+/// The value in each row's map of the first name, by its entry in the names' dictionary, that is the row's key.
+fn look_up(map: &MapArray, is_key: impl Fn(usize, usize) -> bool) -> Result<ArrayRef> {
+    let (names, values) = (map.keys().as_dictionary::<Int32Type>(), map.values().as_dictionary::<Int32Type>());
+    let found = map.offsets().windows(2).enumerate().map(|(row, bounds)| {
+        let [from, to] = bounds else { return None };
+        let mut entries = usize::try_from(*from).ok()?..usize::try_from(*to).ok()?;
+        let at = entries.find(|&at| names.key(at).is_some_and(|entry| is_key(row, entry)))?;
+        if map.is_valid(row) { values.key(at).and_then(|entry| i32::try_from(entry).ok()) } else { None }
+    });
+    Ok(take(values.values(), &found.collect::<Int32Array>(), None)?)
 }
 
 /// Puts [`TextToDecimal`] in the place of casts from text to decimals.

@@ -60,7 +60,9 @@ impl ResultWriter {
 /// When a value has no text form.
 pub(super) fn rows_of(batch: &RecordBatch) -> Result<Vec<u8>> {
     let texts: Vec<StringArray> = batch.columns().iter().map(texts_of).collect::<Result<_>>()?;
-    let mut rows = Vec::new();
+    // Each value with its quotes and what separates it from the next.
+    let bytes = texts.iter().map(|texts| texts.value_data().len() + 3 * texts.len()).sum();
+    let mut rows = Vec::with_capacity(bytes);
     for row in 0..batch.num_rows() {
         add_row(&mut rows, texts.iter().map(|text| if text.is_valid(row) { Some(text.value(row)) } else { None }));
     }

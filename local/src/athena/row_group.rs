@@ -1,6 +1,6 @@
 //! Opens one row group of a Parquet file so that texts come as the file keeps them: in a dictionary, where all pages of
-//! a column refer to one. Of a row that is dropped such a text is a number and no copy. One reader spans one row group,
-//! since each has a dictionary of its own, and texts of two would be gathered into a new one.
+//! a column refer to one, and else as views of its pages. Of a row that is dropped such a text is a number and no copy. One
+//! reader spans one row group, since each has a dictionary of its own, and texts of two would be gathered into a new one.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,17 +13,13 @@ use datafusion::parquet::arrow::arrow_reader::{
 use datafusion::parquet::basic::Encoding;
 use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 
+use super::columns::dictionary_of_texts;
 use super::files::FileError;
 
 /// A Parquet file of which row groups are read.
 pub(super) struct RowGroups {
     file: File,
     metadata: ArrowReaderMetadata,
-}
-
-/// How a text is read that a file keeps in a dictionary.
-pub(super) fn dictionary_of_texts() -> DataType {
-    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 impl RowGroups {
@@ -66,6 +62,7 @@ impl RowGroups {
 fn as_kept(field: &FieldRef, leaves: &[&ColumnChunkMetaData]) -> FieldRef {
     let kind = match (field.data_type(), leaves) {
         (DataType::Utf8, [chunk]) if is_in_dictionary(chunk) => dictionary_of_texts(),
+        (DataType::Utf8, _) => DataType::Utf8View,
         (DataType::Map(entries, sorted), [keys, values]) => match entries.data_type() {
             DataType::Struct(pair) => {
                 let pair: Fields =
@@ -78,6 +75,11 @@ fn as_kept(field: &FieldRef, leaves: &[&ColumnChunkMetaData]) -> FieldRef {
         _ => return Arc::clone(field),
     };
     Arc::new(field.as_ref().clone().with_data_type(kind))
+}
+
+/// Whether texts of this type are as their file keeps them.
+pub(super) fn is_kept_text(kind: &DataType) -> bool {
+    *kind == DataType::Utf8View || *kind == dictionary_of_texts()
 }
 
 /// Whether all pages refer to a dictionary; of a file that does not say it is not assumed.

@@ -55,7 +55,11 @@ impl CurTable {
     /// The table over these files.
     #[must_use]
     pub(super) fn new(files: Vec<DataFile>, counters: Counters) -> Self {
-        let mut fields = columns::schema().fields().to_vec();
+        let as_read = |field: &Arc<Field>| match field.data_type() {
+            DataType::Map(..) => Arc::new(field.as_ref().clone().with_data_type(columns::text_map_as_read())),
+            _ => Arc::clone(field),
+        };
+        let mut fields: Vec<Arc<Field>> = columns::schema().fields().iter().map(as_read).collect();
         if files.iter().any(|file| file.execution.is_some()) {
             fields.push(Arc::new(Field::new(columns::EXECUTION, DataType::Utf8, true)));
         }

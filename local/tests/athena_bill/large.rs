@@ -120,7 +120,7 @@ fn the_columns_that_the_doctor_asks_for_are_those_that_the_queries_name() -> Res
 
 #[tokio::test]
 async fn rows_that_meet_a_condition_are_all_read_whether_close_together_far_apart_or_nowhere() -> Result<()> {
-    // More than one batch; each code stands in another pattern.
+    // More than one batch; each code stands in another pattern. The ids are too many for a dictionary.
     let rows: usize = 40_000;
     let code = |row: usize| match row {
         row if row % 1_000 == 7 => "far-apart",
@@ -131,20 +131,26 @@ async fn rows_that_meet_a_condition_are_all_read_whether_close_together_far_apar
     let folder = tempfile::tempdir()?;
     let codes: Vec<&str> = (0..rows).map(code).collect();
     let numbers = (0..rows).map(|row| f64::from(u32::try_from(row).unwrap_or_default()));
+    let id = |row: usize| format!("arn:aws:bedrock:us-east-1:111122223333:inference-profile/{row:05}");
+    let ids: StringArray = (0..rows).map(|row| (row % 5 != 4).then(|| id(row))).collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("line_item_product_code", Arc::new(StringArray::from(codes))),
+        ("line_item_resource_id", Arc::new(ids)),
         ("line_item_unblended_cost", Arc::new(numbers.collect::<Float64Array>())),
     ];
     write_parquet(&folder.path().join("BILLING_PERIOD=2026-08/lines.parquet"), columns)?;
     let bench = Bench::over(folder.path())?;
-    let sql =
-        "SELECT count(*) AS row_count, coalesce(sum(cast(line_item_unblended_cost AS bigint)), 0) AS numbers FROM cur
+    let sql = "SELECT count(*) AS row_count, coalesce(sum(cast(line_item_unblended_cost AS bigint)), 0) AS numbers,
+        coalesce(min(line_item_resource_id), '') AS first, count(line_item_resource_id) AS ids FROM cur
         WHERE billing_period = ? AND line_item_product_code = ? AND element_at(product, 'model') IS NULL";
     for wanted in ["far-apart", "in-a-block", "close-together", "any", "none"] {
         let found = bench.table(sql, &["'2026-08'".to_owned(), format!("'{wanted}'")]).await?;
         let expected: Vec<usize> = (0..rows).filter(|row| code(*row) == wanted).collect();
         assert_eq!(found.column("row_count")?, [expected.len().to_string()], "{wanted}");
         assert_eq!(found.column("numbers")?, [expected.iter().sum::<usize>().to_string()], "{wanted}");
+        let with_id: Vec<usize> = expected.into_iter().filter(|row| row % 5 != 4).collect();
+        assert_eq!(found.column("first")?, [with_id.first().map(|row| id(*row)).unwrap_or_default()], "{wanted}");
+        assert_eq!(found.column("ids")?, [with_id.len().to_string()], "{wanted}");
     }
     Ok(())
 }
