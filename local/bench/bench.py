@@ -87,14 +87,18 @@ def main(binary, export, work, report, made, workloads, workloads_made, claimed,
     subprocess.run([binary, "queries", "--cur", export, "--out", questions_file.parent, "--unanswered"], check=True)
     questions = json.loads(questions_file.read_text())
     ours, theirs, our_peaks, their_peaks, scanned, groups = [], [], [], [], set(), set()
+    our_command = [binary, "bench", "--cur", export]
+    their_command = [sys.executable, __file__, "duckdb", str(questions_file), str(work)]
     for run in range(RUNS):
-        output, peak, _ = measured([binary, "bench", "--cur", export])
+        measured(our_command)
+        output, peak, _ = measured(our_command)
         answer = json.loads(output)
         ours.append(answer["seconds"])
         our_peaks.append(peak)
         scanned.add(answer["scannedBytes"])
         groups.add(answer["groups"])
-        output, peak, _ = measured([sys.executable, __file__, "duckdb", str(questions_file), str(work)])
+        measured(their_command)
+        output, peak, _ = measured(their_command)
         theirs.append(json.loads(output)["seconds"])
         their_peaks.append(peak)
         print(f"run {run + 1} of {RUNS}: ours {ours[-1]:.2f} s, DuckDB {theirs[-1]:.2f} s", file=sys.stderr, flush=True)
@@ -122,7 +126,8 @@ def main(binary, export, work, report, made, workloads, workloads_made, claimed,
         f"- Export: `{made}`: {mib(size)} of Parquet, {their_groups} groups in the results.\n"
         f"- Whole product: `{workloads_made}`, all spend without an owner, so that every anchor becomes a gap.\n"
         f"- Cards: `{claimed_made}`, each caller's role claimed by a workload of its own and approved for what it calls, on the Monday after the month's first days.\n"
-        f"- {RUNS} runs of each engine, alternating, on the same files with {THREADS} threads each; median (least – most).\n"
+        f"- {RUNS} runs of each engine, alternating, on the same files with {THREADS} threads each; median (least – most). Each directly follows one that is\n"
+        "  not counted: a virtual machine gets the memory that lay free for a while back from its host page by page, which can cost more than a second.\n"
         f"- {datetime.date.today()}, commit `{commit}`, profile `fast`, DuckDB {duckdb.__version__}.\n"
         f"- {cpu()}, {os.cpu_count()} CPUs, {mib(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))} of memory, "
         f"load {os.getloadavg()[0]:.1f} when it ended.\n\n"
