@@ -192,8 +192,7 @@ async fn read(
     queries: &Queries,
     settings: &Settings,
 ) -> Result<Result<Reading, RunFailure>, IngestError> {
-    let aliases = app.aliases.with_profiles(&app.store.list_application_profiles().await?);
-    let mut facts = FactsReader::new(run.billing_period, &settings.bill, &aliases);
+    let mut facts = FactsReader::new(run.billing_period, &settings.bill, &app.aliases);
     let mut control: Vec<Row> = Vec::new();
     let rows = async {
         app.athena.rows(&queries.facts, &FACTS_COLUMNS, &mut |row| facts.read(row)).await?;

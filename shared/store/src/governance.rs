@@ -34,6 +34,13 @@ pub async fn load_governance_with(store: &Store, anchors: &[Anchor]) -> Result<G
     let mut governance = Governance::default();
     anchors.iter().for_each(|anchor| governance.add_anchor(anchor));
     store.list_transfers().await?.into_iter().for_each(|transfer| governance.add_transfer(transfer));
+    // The bill names an application profile by its ARN alone. What discovery saw in the accounts is said first, since what
+    // was approved and what a chain gave evidence of knows better.
+    for profile in store.list_application_profiles().await? {
+        if let Some(model_id) = profile.model_id() {
+            governance.add_profile(profile.arn, model_id);
+        }
+    }
     let mut profiled: Vec<String> = Vec::new();
     for entry in store.list_all(Index::List, &approvals_in(None)).await? {
         let approval: Approval = entry.read()?;

@@ -1,5 +1,6 @@
 //! The bill: what is read adds up to the cent, a repetition writes nothing, and what cannot be read changes nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,7 +10,8 @@ use local::sample;
 use local::stack::{Local, Options};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use system_tests::{ADA, CHECKOUT, CHEN, LENA, PETRA, World, approval, places, text, texts};
+use system_tests::bill::{self, Line};
+use system_tests::{ADA, CHECKOUT, CHEN, LENA, NOVA_LITE, PETRA, World, approval, places, text, texts};
 
 const GROUPINGS: [&str; 6] = ["workload", "model", "account", "region", "usage-kind", "day"];
 
@@ -261,5 +263,39 @@ async fn a_claim_moves_the_spend_of_its_days_from_the_gap_to_its_workload() -> a
     assert_eq!(its.map(|gap| (&gap["state"], &gap["vanished"])), Some((&json!("resolved"), &json!(true))));
     let run = world.get(LENA, &format!("/v1/ingestions/{}", text(&after, "/runId")?)).await?.ok()?;
     assert_eq!(run["totals"][0], after["totals"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_application_profile_means_its_model_as_soon_as_its_account_shows_it() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cur = folder.path().join(bill::EXPORT);
+    bill::write(&cur, "before", &[Line::default()], 1)?;
+    let world = over(&cur).await?;
+    world.organisation().await?;
+    let source = format!("arn:aws:bedrock:us-east-1:{CHECKOUT}:inference-profile/us.{NOVA_LITE}");
+    let create = format!(
+        "aws bedrock create-inference-profile --inference-profile-name 'team' --model-source 'copyFrom={source}' --region 'us-east-1'"
+    );
+    let made = world.aws(CHECKOUT, &create, &BTreeMap::new()).await?;
+    let arn = text(&serde_json::from_str(&made[0])?, "/inferenceProfileArn")?;
+    let line = Line {
+        principal: format!("arn:aws:iam::{CHECKOUT}:role/app"),
+        resource: arn.clone(),
+        code: "AmazonBedrock",
+        cost: "2.5".to_owned(),
+        ..Line::default()
+    };
+    bill::write(&cur, "with-calls", &[line], 1)?;
+    bill::deliver(&world.local, "2026-08-10T03:00:00Z")?;
+    world.schedule("cur-ingestion").await?;
+    let models = async || -> anyhow::Result<Vec<String>> {
+        let view = spend(&world, bill::MONTH.parse()?, "model").await?;
+        let groups = view["groups"].as_array().context("groups")?;
+        groups.iter().map(|group| text(group, "/key")).collect()
+    };
+    assert_eq!(models().await?, [arn]);
+    world.schedule("model-discovery").await?;
+    assert_eq!(models().await?, [NOVA_LITE], "nothing of the bill was read again");
     Ok(())
 }

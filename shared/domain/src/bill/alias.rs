@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::line::LineGroup;
 use super::rule::Rule;
-use crate::model::application::ApplicationProfile;
 use crate::platform::{ModelId, Platform};
 
 /// The table that ships with this version; maintained by hand from AWS's model and pricing pages.
@@ -89,7 +88,6 @@ pub struct Aliases {
     version: String,
     geographies: BTreeSet<String>,
     ids: BTreeMap<(Platform, String), ModelId>,
-    profiles: BTreeMap<String, ModelId>,
 }
 
 impl Aliases {
@@ -120,14 +118,7 @@ impl Aliases {
                 }
             }
         }
-        Ok(Self { version: file.version, geographies: file.profile_geographies, ids, profiles: BTreeMap::new() })
-    }
-
-    /// The same table, knowing the models behind the application profiles that discovery saw: the bill names only the ARN.
-    #[must_use]
-    pub fn with_profiles<'a>(&self, profiles: impl IntoIterator<Item = &'a ApplicationProfile>) -> Self {
-        let models = profiles.into_iter().filter_map(|p| Some((p.arn.clone(), p.model_id()?)));
-        Self { profiles: models.collect(), ..self.clone() }
+        Ok(Self { version: file.version, geographies: file.profile_geographies, ids })
     }
 
     /// The table's version, recorded with every run.
@@ -188,10 +179,7 @@ impl Aliases {
         let id: ModelId = match kind {
             "foundation-model" => name.parse().ok()?,
             "inference-profile" => self.without_geography(name)?.parse().ok()?,
-            "application-inference-profile" => match self.profiles.get(resource) {
-                Some(model) => model.clone(),
-                None => return Some(ModelName::Profile(resource.to_owned())),
-            },
+            "application-inference-profile" => return Some(ModelName::Profile(resource.to_owned())),
             _ => return None,
         };
         Some(ModelName::Known(self.canonical(platform, &id)))

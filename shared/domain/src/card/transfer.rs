@@ -59,14 +59,16 @@ impl Transfer {
         Self::wanted(card, settled.decision, settled.target.as_ref())
     }
 
-    /// Whether it moves a fact that this workload would answer for.
+    /// Whether it moves a fact that this workload would answer for. The card may have shown an application profile, before
+    /// it was known which model that stands for.
     #[must_use]
     pub fn moves(&self, workload: &WorkloadId, fact: &Fact, model: &ModelName) -> bool {
         let day = fact.key.counts_on();
+        let is_named = |model| self.line_ids.contains(&line_id_of(fact, model));
         self.workload_id == *workload
             && self.from <= day
             && self.period.contains(day)
-            && (self.line_ids.is_empty() || self.line_ids.contains(&line_id_of(fact, model)))
+            && (self.line_ids.is_empty() || is_named(model) || is_named(&fact.key.model))
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::bill::alias::ModelName;
+use crate::bill::facts::FactKey;
 
 fn dispute(card: &SpendCard) -> Result<Outcome<SpendCard>, Failure> {
     let (po, relations) = owner()?;
@@ -110,6 +112,24 @@ fn a_re_attribution_waits_for_the_other_owners_yes() -> Tested {
     let accepted = changed(settle(true))?;
     assert_eq!((accepted.state, accepted.figures.actual.amount), (CardState::Resolved, Decimal::ONE));
     assert_eq!(settle_resolution(&accepted, true, smaller, &job(), at(MONDAY)), Outcome::AlreadyDone);
+    Ok(())
+}
+
+#[test]
+fn a_line_that_showed_an_application_profile_stays_moved_once_its_model_is_known() -> Tested {
+    let profile = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/p1";
+    let fact = fact(WEEK.from, Decimal::TEN, &[("resource_id", profile)])?;
+    let open = only(plan(&[], &[WEEK], std::slice::from_ref(&fact), &[])?)?;
+    let line = open.figures.lines.first().ok_or("no line")?;
+    assert_eq!(line.model, profile);
+    let (po, relations) = owner()?;
+    let command = Dispute { version: 1, reason: "not ours".parse()?, line_ids: vec![line.id.clone()] };
+    let disputed = changed(decide_dispute(&open, command, &po, relations, at(MONDAY)))?;
+    let gap = Transfer::wanted(&disputed, Decision::RaiseGap, None).ok_or("nothing moves")?;
+    let model = ModelName::Known("amazon.nova-lite-v1:0".parse()?);
+    assert!(gap.moves(&open.workload_id, &fact, &fact.key.model) && gap.moves(&open.workload_id, &fact, &model));
+    let direct = Fact { key: FactKey { model, ..fact.key.clone() }, ..fact };
+    assert!(!gap.moves(&open.workload_id, &direct, &direct.key.model), "the model itself is another line");
     Ok(())
 }
 
