@@ -113,7 +113,7 @@ pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(
     // not, and even a query that failed says nothing about the delivery that there is now.
     let Some(delivery) = if_current(app, &run).await? else { return begin_again(app, &run, cause).await };
     match outcome {
-        Ok(Reading::Whole(read)) => show(app, &run, read, cause).await,
+        Ok(Reading::Whole(read)) => show(app, &run, *read, cause).await,
         Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, &settings, cause).await,
         Err(failure) => end(app, &run, End::Failed(failure), cause).await,
     }
@@ -180,7 +180,7 @@ struct Read {
 /// What became of reading the results.
 enum Reading {
     /// They agree.
-    Whole(Read),
+    Whole(Box<Read>),
     /// They do not, and nobody has asked yet in which slices.
     Disagrees,
 }
@@ -208,7 +208,7 @@ async fn read(
     }
     let found = facts.slices();
     let failure = match held_together(app, run, facts, &control).await? {
-        Ok(read) => return Ok(Ok(Reading::Whole(read))),
+        Ok(read) => return Ok(Ok(Reading::Whole(Box::new(read)))),
         Err(failure) => failure,
     };
     let is_about_sums = failure.kind == FailureKind::NotReconciled.as_str() || read_control(&control).is_err();
@@ -308,7 +308,7 @@ async fn complete(
     attributed_before: Option<Digest>,
     cause: &Cause,
 ) -> Result<(), IngestError> {
-    let settled = settle(app, shown, grounds, cause).await?;
+    let settled = Box::pin(settle(app, shown, grounds, cause)).await?;
     if !settled.head.is_of(&run.id, run.attempt) {
         return end(app, run, End::Superseded, cause).await;
     }
