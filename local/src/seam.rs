@@ -126,8 +126,8 @@ impl Seam {
         let (seam, cloud, permissions) = (self.clone(), cloud.clone(), Arc::clone(permissions));
         http_client_over(Arc::new(move |request| {
             let invocations = seam.behind_a_call_of(function);
-            let function = invocations.first().map_or("", |invocation| invocation.function);
-            let verdict = judge(&director, &permissions, function, &request, &cloud);
+            let invoked = invocations.first().map_or("", |invocation| invocation.function);
+            let verdict = judge(&director, &permissions, invoked, &request, &cloud);
             let cloud = cloud.clone();
             Box::pin(async move {
                 match verdict {

@@ -104,8 +104,8 @@ impl App {
     }
 }
 
-/// Brings the gaps of a month in line with what is shown of it and with these grounds, however long ago they were read, until
-/// neither moved while gaps were written.
+/// Brings the gaps of a month in line with what is shown of it and with these grounds, until neither moved since they were
+/// read; a gap that follows from older ones may be opened and closed again.
 pub(crate) async fn settle(
     app: &App,
     mut shown: Shown,

@@ -40,7 +40,7 @@ pub(super) fn to_field(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef, 
     }
 }
 
-/// Texts in a dictionary: the one that they lie in; otherwise each is an entry, which costs no comparison.
+/// Texts in a dictionary: the one that they lie in; otherwise each is an entry, so that none is compared here.
 fn in_dictionary(texts: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     if *texts.data_type() == dictionary_of_texts() {
         return Ok(Arc::clone(texts));

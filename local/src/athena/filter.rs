@@ -109,7 +109,7 @@ impl Conditioned {
         Ok(Self { columns, condition })
     }
 
-    /// Which rows meet the condition. The batch has its columns; its texts may be dictionaries.
+    /// Which rows meet the condition. The batch has its columns; its texts may be dictionaries or views.
     ///
     /// # Errors
     /// When an expression fails on a row.

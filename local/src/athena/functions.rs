@@ -22,6 +22,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
+use super::columns::text_map_as_read;
+
 /// Gives a session Athena's meanings.
 ///
 /// # Errors
@@ -49,8 +51,8 @@ impl ScalarUDFImpl for ElementAt {
 
     fn return_type(&self, argument_types: &[DataType]) -> Result<DataType> {
         match argument_types {
-            [DataType::Map(..), _] => Ok(DataType::Utf8),
-            _ => Err(DataFusionError::Plan("element_at takes a map and a key".to_owned())),
+            [map, _] if *map == text_map_as_read() => Ok(DataType::Utf8),
+            _ => Err(DataFusionError::Plan("element_at takes a map of the table and a key".to_owned())),
         }
     }
 

@@ -206,6 +206,7 @@ fn usage_outside_the_month_of_its_bill_counts_on_the_nearest_day_and_says_when_i
         period: card.period,
         from: card.period.from,
         line_ids: card.figures.lines.iter().map(|line| line.id.clone()).collect(),
+        spared_line_ids: Vec::new(),
         to: None,
     };
     let moved: Vec<bool> = facts.iter().map(|f| transfer.moves(&card.workload_id, f, &f.key.model)).collect();

@@ -28,6 +28,9 @@ pub struct Transfer {
     pub from: Date,
     /// The lines; all if empty.
     pub line_ids: Vec<String>,
+    /// The other lines of the card.
+    #[serde(default)]
+    pub spared_line_ids: Vec<String>,
     /// Who answers for the spend instead; nobody where a gap is raised.
     pub to: Option<WorkloadId>,
 }
@@ -42,12 +45,15 @@ impl Transfer {
             Decision::AcceptAsIs | Decision::CorrectEstimate => return None,
         };
         let first_day = target.and_then(|t| t.from).map_or(card.period.from, |from| from.max(card.period.from));
+        let line_ids = card.disputed_lines();
+        let other_ids = card.figures.lines.iter().map(|line| &line.id).filter(|id| !line_ids.contains(id));
         (card.kind == CardKind::Period).then(|| Self {
             card_id: card.id.clone(),
             workload_id: card.workload_id.clone(),
             period: card.period,
             from: first_day,
-            line_ids: card.disputed_lines().to_vec(),
+            line_ids: line_ids.to_vec(),
+            spared_line_ids: other_ids.cloned().collect(),
             to,
         })
     }
@@ -59,16 +65,20 @@ impl Transfer {
         Self::wanted(card, settled.decision, settled.target.as_ref())
     }
 
-    /// Whether it moves a fact that this workload would answer for. The card may have shown an application profile, before
-    /// it was known which model that stands for.
+    /// Whether it moves a fact that this workload would answer for. Where the card showed an application profile, before it
+    /// was known which model that stands for, that line decides, and not the model's.
     #[must_use]
     pub fn moves(&self, workload: &WorkloadId, fact: &Fact, model: &ModelName) -> bool {
         let day = fact.key.counts_on();
-        let is_named = |model| self.line_ids.contains(&line_id_of(fact, model));
+        let is_named = || {
+            let (as_billed, as_known) = (line_id_of(fact, &fact.key.model), line_id_of(fact, model));
+            self.line_ids.contains(&as_billed)
+                || (self.line_ids.contains(&as_known) && !self.spared_line_ids.contains(&as_billed))
+        };
         self.workload_id == *workload
             && self.from <= day
             && self.period.contains(day)
-            && (self.line_ids.is_empty() || is_named(model) || is_named(&fact.key.model))
+            && (self.line_ids.is_empty() || is_named())
     }
 }
 

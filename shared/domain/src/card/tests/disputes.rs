@@ -128,8 +128,17 @@ fn a_line_that_showed_an_application_profile_stays_moved_once_its_model_is_known
     let gap = Transfer::wanted(&disputed, Decision::RaiseGap, None).ok_or("nothing moves")?;
     let model = ModelName::Known("amazon.nova-lite-v1:0".parse()?);
     assert!(gap.moves(&open.workload_id, &fact, &fact.key.model) && gap.moves(&open.workload_id, &fact, &model));
-    let direct = Fact { key: FactKey { model, ..fact.key.clone() }, ..fact };
-    assert!(!gap.moves(&open.workload_id, &direct, &direct.key.model), "the model itself is another line");
+    let direct = Fact { key: FactKey { model: model.clone(), ..fact.key.clone() }, ..fact.clone() };
+    assert!(!gap.moves(&open.workload_id, &direct, &model), "the model itself is another line");
+
+    let both = only(plan(&[], &[WEEK], &[fact.clone(), direct.clone()], &[])?)?;
+    let line = both.figures.lines.iter().find(|line| line.model != profile).ok_or("no line")?;
+    let (po, relations) = owner()?;
+    let command = Dispute { version: 1, reason: "not ours".parse()?, line_ids: vec![line.id.clone()] };
+    let disputed = changed(decide_dispute(&both, command, &po, relations, at(MONDAY)))?;
+    let gap = Transfer::wanted(&disputed, Decision::RaiseGap, None).ok_or("nothing moves")?;
+    assert!(gap.moves(&both.workload_id, &direct, &model));
+    assert!(!gap.moves(&both.workload_id, &fact, &model), "nobody disputed the profile's line");
     Ok(())
 }
 
