@@ -136,7 +136,7 @@ pub struct LineGroup {
     pub line_item_type: LineItemType,
     /// `bill_billing_entity`: `AWS` or `AWS Marketplace`.
     pub billing_entity: String,
-    /// Whether `bill_invoice_id` is filled: the month is final for these rows.
+    /// Whether `bill_invoice_id` (FOCUS `InvoiceId`) is filled: the month is final for these rows.
     pub invoiced: bool,
     /// UTC day of `line_item_usage_start_date` (FOCUS `ChargePeriodStart`).
     pub usage_day: Date,
@@ -176,7 +176,7 @@ pub struct LineGroup {
     pub unblended_rate: Option<Decimal>,
     /// `line_item_currency_code` (FOCUS `BillingCurrency`).
     pub currency: Currency,
-    /// `line_item_line_item_description`.
+    /// `line_item_line_item_description` (FOCUS `ChargeDescription`).
     pub description: String,
     /// Sum of `line_item_usage_amount` (FOCUS `ConsumedQuantity`), in the row's own unit.
     pub quantity: Decimal,
