@@ -127,7 +127,7 @@ def main(binary, export, work, report, made, workloads, workloads_made, claimed,
         f"- Whole product: `{workloads_made}`, all spend without an owner, so that every anchor becomes a gap.\n"
         f"- Cards: `{claimed_made}`, each caller's role claimed by a workload of its own and approved for what it calls, on the Monday after the month's first days.\n"
         f"- {RUNS} runs of each engine, alternating, on the same files with {THREADS} threads each; median (least – most). Each directly follows one that is\n"
-        "  not counted: a virtual machine gets the memory that lay free for a while back from its host page by page, which can cost more than a second.\n"
+        "  not counted: a virtual machine gets the memory that lay free for a while back from its host page by page.\n"
         f"- {datetime.date.today()}, commit `{commit}`, profile `fast`, DuckDB {duckdb.__version__}.\n"
         f"- {cpu()}, {os.cpu_count()} CPUs, {mib(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'))} of memory, "
         f"load {os.getloadavg()[0]:.1f} when it ended.\n\n"

@@ -28,7 +28,7 @@ pub struct Transfer {
     pub from: Date,
     /// The lines; all if empty.
     pub line_ids: Vec<String>,
-    /// The other lines of the card.
+    /// The other lines that the card shows: none of them moves.
     #[serde(default)]
     pub spared_line_ids: Vec<String>,
     /// Who answers for the spend instead; nobody where a gap is raised.
