@@ -32,6 +32,7 @@ mod system {
     mod spoofing;
     mod succession;
     mod tasks;
+    mod three_people;
     mod tokens;
     mod week;
 }

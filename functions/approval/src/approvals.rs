@@ -9,11 +9,11 @@ use domain::ids::{ApprovalId, WorkloadId};
 use domain::outcome::Outcome;
 use domain::platform::ModelKey;
 use domain::space::Space;
-use domain::text::Note;
+use domain::text::{Note, Sub};
 use lambda::{Answer, Call, Page, Problem, Reason, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::aggregates::approval::{approvals_in, approvals_of};
 use store::{Loaded, Order, Step};
 
@@ -70,7 +70,7 @@ pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<A
         &app,
         &call,
         &reason,
-        |approval, space| decide_revoke(approval, space, reason.clone(), &call.actor, call.now),
+        |approval, space, _| decide_revoke(approval, space, reason.clone(), &call.actor, call.now),
         event,
     )
     .await
@@ -84,7 +84,9 @@ pub(crate) async fn review(app: Arc<App>, call: Call<Review>) -> Result<Answer<A
         &app,
         &call,
         &note,
-        |approval, space| decide_review(approval, space, outcome, note.clone(), &call.actor, call.now),
+        |approval, space, executors| {
+            decide_review(approval, space, executors, outcome, note.clone(), &call.actor, call.now)
+        },
         event,
     )
     .await
@@ -94,14 +96,16 @@ async fn change<B: Sync>(
     app: &App,
     call: &Call<B>,
     why: &Note,
-    decide: impl Fn(&Approval, &Space) -> Outcome<Approval> + Send + Sync,
+    decide: impl Fn(&Approval, &Space, &BTreeSet<Sub>) -> Outcome<Approval> + Send + Sync,
     event: impl Fn(&Approval) -> Event + Send + Sync,
 ) -> Result<Answer<ApprovalView>, Problem> {
     app.store
         .decide(|| async {
             let (found, space) = visible_approval(app, call).await?;
             call.check_version(found.version)?;
-            match decide(&found.value, &space.value) {
+            let chains = app.store.load_chains_of(&found.value).await?;
+            let executors = chains.iter().flat_map(|chain| chain.value.executors.iter().cloned()).collect();
+            match decide(&found.value, &space.value, &executors) {
                 Outcome::Changed(approval) => {
                     let mut tx = call.transaction().because(why.as_str());
                     tx.update(&found, &approval, &event(&approval));

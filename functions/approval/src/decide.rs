@@ -27,7 +27,7 @@ use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use store::aggregates::approval::approval_pointer;
+use store::aggregates::approval::{LastBreakGlass, approval_pointer, break_glass_pointer};
 use store::aggregates::estimate::versions;
 use store::{Loaded, Step, Transaction};
 
@@ -76,7 +76,9 @@ struct Seen {
     profiles: Vec<ApplicationProfile>,
     /// The last approval under the key, whatever its state: where the key's pointer leads.
     last: Option<Loaded<Approval>>,
-    last_chains: Vec<Chain>,
+    last_chains: Vec<Loaded<Chain>>,
+    /// The last break-glass decision for the workload; read for another one only.
+    last_break_glass: LastBreakGlass,
     has_estimate: bool,
 }
 
@@ -111,7 +113,10 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
     let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
     app.store
         .decide(|| async {
-            let seen = look(&app, &direct.workload_id, &call.body).await?;
+            let mut seen = look(&app, &direct.workload_id, &call.body).await?;
+            if direct.break_glass.is_some() {
+                seen.last_break_glass = app.store.load_last_break_glass(&direct.workload_id).await?;
+            }
             if let Some(found) = seen.replaced().filter(|found| is_same_direct(&found.value, &direct, &call)) {
                 return Ok(Step::Done(as_it_stands(&app, found).await?));
             }
@@ -176,12 +181,25 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let named: Vec<String> = fields.scopes.iter().filter_map(own).collect();
     let profiles = store.load_many::<ApplicationProfile>(&named).await?.into_iter().map(|p| p.value).collect();
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
-    let ids: Vec<String> = last.iter().flat_map(|a| a.value.scopes.iter().map(|s| s.id.to_string())).collect();
-    let last_chains = store.load_many::<Chain>(&ids).await?.into_iter().map(|c| c.value).collect();
+    let last_chains = match &last {
+        Some(last) => store.load_chains_of(&last.value).await?,
+        None => Vec::new(),
+    };
     let (settings, _) = store.settings_in_force().await?;
     let estimates = store.load_estimates(&workload.value.id).await?;
     let has_estimate = versions(estimates.as_ref()).iter().any(|e| e.platform == fields.platform);
-    Ok(Seen { space, workload, model, settings, accounts, profiles, last, last_chains, has_estimate })
+    Ok(Seen {
+        space,
+        workload,
+        model,
+        settings,
+        accounts,
+        profiles,
+        last,
+        last_chains,
+        last_break_glass: LastBreakGlass::default(),
+        has_estimate,
+    })
 }
 
 async fn write(
@@ -194,6 +212,7 @@ async fn write(
     seen: &Seen,
 ) -> Result<Step<Answer<ApprovalView>>, Problem> {
     let accounts: Vec<Account> = seen.accounts.iter().map(|a| a.value.clone()).collect();
+    let last_chains: Vec<Chain> = seen.last_chains.iter().map(|c| c.value.clone()).collect();
     let context = DecideContext {
         space: &seen.space.value,
         workload: &seen.workload.value,
@@ -202,8 +221,9 @@ async fn write(
         accounts: &accounts,
         profiles: &seen.profiles,
         replaced: seen.replaced().map(|a| &a.value),
-        replaced_chains: if seen.replaced().is_some() { &seen.last_chains } else { &[] },
+        replaced_chains: if seen.replaced().is_some() { &last_chains } else { &[] },
         has_estimate: seen.has_estimate,
+        unreviewed: seen.last_break_glass.unreviewed.as_ref(),
     };
     let decided =
         match decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now) {
@@ -219,7 +239,7 @@ async fn write(
     take_anchors(app, &mut tx, &decided).await?;
     tx.unless_changed(&seen.model);
     tx.unless_changed(&seen.workload);
-    let chains = decided.chains.iter().chain(&seen.last_chains).map(|c| (c.id.clone(), c.clone())).collect();
+    let chains = decided.chains.iter().chain(&last_chains).map(|c| (c.id.clone(), c.clone())).collect();
     let comparison =
         compare(&decided.approval, request.map(|r| &r.value), seen.replaced().map(|replaced| &replaced.value));
     let view = ApprovalView::of(&decided.approval, 1, &chains).beside(comparison);
@@ -260,6 +280,16 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
     }
     let key = Approval::key(&approval.workload_id, &approval.model_key, approval.decision.tier);
     tx.point(&approval_pointer(&key), seen.last.as_ref().map(|a| a.value.id.as_str()), approval.id.as_str());
+    if approval.break_glass.is_some() {
+        let target = seen.last_break_glass.target.as_deref();
+        tx.point(&break_glass_pointer(&approval.workload_id), target, approval.id.as_str());
+    }
+    // Whoever takes up a task of a scope that carries over, as this is decided, may be the one who asked.
+    for carried in approval.scopes.iter().filter(|scope| scope.carried) {
+        if let Some(chain) = seen.last_chains.iter().find(|chain| chain.value.id == carried.id) {
+            tx.unless_changed(chain);
+        }
+    }
 }
 
 /// Takes the roles and workspaces of the new scopes for the workload, and sees that each role's document can still be made.

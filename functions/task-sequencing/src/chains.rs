@@ -9,7 +9,7 @@ use domain::approval::{Approval, ApprovalState};
 use domain::audit::AuditEvent;
 use domain::chain::end::{decide_carry, decide_end};
 use domain::chain::issue::decide_issue;
-use domain::chain::{Chain, Progress, ScopeState};
+use domain::chain::{Chain, Progress, ScopeState, Stepped};
 use domain::ids::ScopeId;
 use domain::model::{Model, ModelDecision};
 use domain::outcome::{Outcome, Refusal, RefusalKind};
@@ -173,7 +173,7 @@ async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approv
                         approval_id: chain.approval_id.clone(),
                         scope_id: chain.id.clone(),
                     };
-                    let stepped = domain::chain::Stepped { chain, progress: Progress::None };
+                    let stepped = Stepped::alone(chain, Progress::None);
                     scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
                     Ok(Step::Commit(tx, ()))
                 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use domain::anchor::{Anchor, AnchorKey};
 use domain::aws::{AccountId, Partition, RoleRef};
 use domain::chain::{Chain, ScopeState};
-use domain::drift::approved::diff_of_scopes;
+use domain::drift::approved::{diff_of_scopes, is_to_be_judged};
 use domain::drift::live::LiveRole;
 use domain::drift::{DriftFinding, DriftState, Seen, finding_id};
 use domain::ids::{DriftId, ScopeId};
@@ -51,8 +51,8 @@ pub(crate) struct DriftRun {
 struct Checked {
     role: RoleRef,
     anchor: Anchor,
-    /// The scope on which a repair is opened.
-    scope: ScopeId,
+    /// The scope on which a repair is opened; none while no scope on the role is implemented.
+    scope: Option<ScopeId>,
     seen: Seen,
     /// What was found of the MAP tag, by scope: only where it is not what was known.
     map_found: Vec<(ScopeId, MapFound)>,
@@ -161,7 +161,7 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
     readers
 }
 
-/// What is seen of one role; `None` while no scope on it is implemented.
+/// What is seen of one role; `None` while there is nothing on it to judge.
 async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> Result<Option<Checked>, Failure> {
     let mut chains = Vec::new();
     for scope in &anchor.scopes {
@@ -169,14 +169,14 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
     }
     let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented).map(|c| c.id.clone()).min();
     let workload = app.store.load::<Workload>(anchor.workload_id.as_str()).await?;
-    let (Some(scope), Some(workload)) = (implemented, workload) else { return Ok(None) };
+    let Some(workload) = workload.filter(|_| is_to_be_judged(&chains)) else { return Ok(None) };
     let fields = &workload.value.fields;
     let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };
     let profiles: Vec<TagHolder> = chains.iter().filter_map(map::profile).collect();
     let looked = match readers.get(&(role.partition, role.account_id.clone())) {
         Some(Ok(reader)) => {
             let diff = |live: Option<&LiveRole>| {
-                let drift = diff_of_scopes(&role, &chains, trust, live).map(Option::unwrap_or_default);
+                let drift = diff_of_scopes(&role, &chains, trust, live);
                 drift.map_err(|refusal| ReadError::NothingToCompare(refusal.to_string()))
             };
             reader.compare(&role.name, &profiles, AT_NIGHT, diff).await
@@ -191,7 +191,7 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
         Ok(Looked { drift, .. }) => Seen::Drifted(drift),
         Err(error) => Seen::Unreadable { cause: error.cause(), why: error.to_string() },
     };
-    Ok(Some(Checked { role, anchor, scope, seen, map_found }))
+    Ok(Some(Checked { role, anchor, scope: implemented, seen, map_found }))
 }
 
 /// What a reading of the role says of the MAP tag of its implemented scopes, where that is news.

@@ -2,6 +2,7 @@
 //!
 //! It carries decisions out and takes none: what a task says comes from its approval, and which task is next from its chain.
 
+mod beside;
 mod chains;
 mod drift;
 mod live;

@@ -2,19 +2,19 @@
 
 use contract::events::{Place, TaskRef};
 use domain::anchor::{Anchor, AnchorKey, AnchorRef};
-use domain::approval::{Approval, ApprovalState};
+use domain::approval::Approval;
 use domain::aws::WorkspaceArn;
-use domain::chain::issue::RoleTurn;
+use domain::chain::issue::{Rendered, RoleTurn};
 use domain::chain::work::Standing;
 use domain::chain::{Chain, Progress, Stepped};
-use domain::ids::{ApprovalId, ScopeId, TaskId};
-use domain::instructions::{Drift, RoleState, Surroundings, TaskContent, Trust, WorkspaceState, WorkspaceUse, render};
+use domain::ids::{ScopeId, TaskId};
+use domain::instructions::{Drift, RoleState, Surroundings, Trust, WorkspaceState, WorkspaceUse, render};
 use domain::outcome::Refusal;
-use domain::platform::Platform;
-use domain::policy::grant::Grant;
 use domain::space::Workload;
 use domain::task::{Task, TaskKind};
 use store::{Loaded, Store, StoreError, Transaction};
+
+use crate::beside::{Neighbours, latest_of};
 
 /// A chain in its surroundings, read consistently.
 pub(crate) struct Scene {
@@ -27,7 +27,9 @@ pub(crate) struct Scene {
     /// What was last found on the role, while one of the chain's repairs is open.
     found: Option<Drift>,
     /// Where the approval was replaced, the last one under its key.
-    latest: Option<ApprovalId>,
+    latest: Option<Loaded<Approval>>,
+    /// The other scopes whose grants the role's document holds as well.
+    beside: Neighbours,
 }
 
 impl Scene {
@@ -50,22 +52,18 @@ impl Scene {
         }
         let role = role.ok_or_else(|| gone("role's anchor"))?;
         let workspace_tag = store.settings_in_force().await?.0.bill.workspace_tag_key;
-        let latest = match approval.value.state {
-            ApprovalState::Superseded => {
-                let key = Approval::key(&value.workload_id, &value.model_key, value.tier);
-                store.load_last_approval(&key).await?.map(|last| last.value.id)
-            }
-            ApprovalState::Active | ApprovalState::Revoked | ApprovalState::Expired => None,
-        };
+        let latest = latest_of(store, value, &approval.value).await?;
+        let beside = Neighbours::load(store, value, &role.value).await?;
         let repairs = value.tasks.iter().any(|t| t.kind == TaskKind::FixDrift && !t.state.is_terminal());
         let finding = if repairs { store.load_drift_on_role(&value.role()).await? } else { None };
         let found = finding.and_then(|finding| finding.value.found);
-        Ok(Some(Self { chain, approval, workload, role, workspace, workspace_tag, found, latest }))
+        Ok(Some(Self { chain, approval, workload, role, workspace, workspace_tag, found, latest, beside }))
     }
 
-    /// The chain's approval as it stands.
+    /// What stands around the chain's tasks.
     pub(crate) fn standing(&self) -> Standing<'_> {
-        Standing { approval: &self.approval.value, latest: self.latest.as_ref() }
+        let latest = self.latest.as_ref().map(|latest| &latest.value);
+        Standing { approval: &self.approval.value, latest, beside: self.beside.seen() }
     }
 
     /// Whose turn it is for the chain's next policy task.
@@ -78,16 +76,10 @@ impl Scene {
         &self.role.value
     }
 
-    /// The content of a task of `chain`, this chain in its next state; a repair is made from `drift`, or from what was last
-    /// found.
-    pub(crate) fn render(&self, chain: &Chain, kind: TaskKind, drift: Option<&Drift>) -> Result<TaskContent, Refusal> {
-        let others: Vec<Grant> = self
-            .role
-            .value
-            .live_grants()
-            .into_iter()
-            .filter(|g| g.scope_id != chain.id && (g.platform == Platform::Bedrock || g.workspace.is_some()))
-            .collect();
+    /// A task of `chain`, this chain in its next state, as it becomes ready; a repair is made from `drift`, or from what was
+    /// last found.
+    pub(crate) fn render(&self, chain: &Chain, kind: TaskKind, drift: Option<&Drift>) -> Result<Rendered, Refusal> {
+        let others = self.role.value.grants_beside(chain, self.beside.seen());
         let fields = &self.workload.value.fields;
         let detail = chain.spec.runtime_detail.as_ref().or(fields.runtime_detail.as_ref());
         let trust = Trust { runtime: fields.runtime, detail };
@@ -107,7 +99,7 @@ impl Scene {
             workspace_use: if shared { WorkspaceUse::Shared } else { WorkspaceUse::Last },
             drift: drift.or(self.found.as_ref()),
         };
-        render(kind, chain, &around)
+        Ok(Rendered::new(render(kind, chain, &around)?, chain, kind, &others))
     }
 
     /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.
@@ -121,8 +113,11 @@ impl Scene {
         let after = &stepped.chain;
         tx.update(&self.chain, after, event);
         tx.count(&after.model_key, Some(&before.presence()), Some(&after.presence()));
+        self.beside.write(tx, &stepped.beside);
         let role = self.role.value.follow_as_role(after)?;
-        if role != self.role.value {
+        if role == self.role.value {
+            tx.unless_changed(&self.role);
+        } else {
             tx.update_under(&self.role, &role);
         }
         if let Some(workspace) = &self.workspace {
@@ -133,6 +128,11 @@ impl Scene {
         }
         tx.unless_changed(&self.approval);
         Ok(())
+    }
+
+    /// Lets a person's step go through only if those who stand behind the document are who they were when it was decided.
+    pub(crate) fn unless_people_changed(&self, tx: &mut Transaction) {
+        self.beside.unless_changed(tx, &self.approval.value.id);
     }
 
     /// What may be claimed once the chain is complete.

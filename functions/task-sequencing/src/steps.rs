@@ -168,6 +168,7 @@ async fn step<B: Sync>(
                     }
                     let after = stepped.chain.task(&id).ok_or_else(Problem::not_found)?;
                     scene.write(&mut tx, &stepped, &event(&scene, after, &stepped))?;
+                    scene.unless_people_changed(&mut tx);
                     let answer = TaskView::answer(&stepped.chain, after);
                     Ok(call.commit(tx, answer))
                 }

@@ -16,6 +16,7 @@ use domain::calendar::{Month, Period};
 use domain::card::{CardKind, CardState, SpendCard};
 use domain::ids::{ApprovalId, CardId, EventId, ScopeId};
 use domain::notice::Notice;
+use domain::parties::Parties;
 use domain::people::Actor;
 use domain::person::Person;
 use domain::platform::{ModelId, ModelKey, Platform};
@@ -196,6 +197,7 @@ fn approval_of(number: u64, workload: &Workload, role: &RoleRef, now: Timestamp)
         request_id: None,
         requested_by: None,
         decided_by: "lea".parse()?,
+        carried: Parties::default(),
         decided_at: now,
         state: ApprovalState::Active,
         break_glass: None,

@@ -17,6 +17,7 @@ use crate::digest::Digest;
 use crate::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
 use crate::model::{Restriction, conforms};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
+use crate::parties::Parties;
 use crate::people::Actor;
 use crate::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
 use crate::policy::trust::RuntimeDetail;
@@ -272,6 +273,9 @@ pub struct Approval {
     pub requested_by: Option<Sub>,
     /// Who decided.
     pub decided_by: Sub,
+    /// Who asked for and decided on the approvals that it replaced, one after the other.
+    #[serde(default, skip_serializing_if = "Parties::is_empty")]
+    pub carried: Parties,
     /// When.
     pub decided_at: Timestamp,
     /// Where it stands.
@@ -304,13 +308,20 @@ impl Approval {
         format!("{workload_id}#{model_key}#{}", tier.as_str())
     }
 
+    /// Everybody who asked for it or decided on it, or on what it replaced.
+    #[must_use]
+    pub fn parties(&self) -> Parties {
+        Parties::of(self.requested_by.as_ref(), &self.decided_by).and(&self.carried)
+    }
+
     /// How an actor stands to this approval, given its Space.
     #[must_use]
     pub fn relations(&self, space: &Space, actor: &Actor) -> Relations {
+        let parties = self.parties();
         space
             .relations(actor)
-            .with(Relation::Requester, self.requested_by.as_ref() == Some(&actor.sub))
-            .with(Relation::Approver, self.decided_by == actor.sub)
+            .with(Relation::Requester, parties.requesters.contains(&actor.sub))
+            .with(Relation::Approver, parties.approvers.contains(&actor.sub))
     }
 
     /// The moment at which it ends by itself, if any: the end of `expiresOn`, or of a break-glass's hours.
@@ -373,16 +384,19 @@ pub fn decide_expire(approval: &Approval, actor: &Actor, now: Timestamp) -> Outc
     Outcome::Changed(ended(approval, ApprovalState::Expired, actor, now, None, None))
 }
 
-/// Reviews a break-glass decision; the approver cannot.
+/// Reviews a break-glass decision; neither who took it nor who carried it out can. `executors` are those of its scopes.
+#[expect(clippy::too_many_arguments, reason = "each is an input of the decision, and none belongs to another")]
 pub fn decide_review(
     approval: &Approval,
     space: &Space,
+    executors: &BTreeSet<Sub>,
     outcome: ReviewOutcome,
     note: Note,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Approval> {
-    if let Err(refusal) = authorize(actor, Action::ReviewBreakGlass, approval.relations(space, actor), "") {
+    let relations = approval.relations(space, actor).with(Relation::Executor, executors.contains(&actor.sub));
+    if let Err(refusal) = authorize(actor, Action::ReviewBreakGlass, relations, "") {
         return refusal.into();
     }
     if approval.break_glass.is_none() {

@@ -26,6 +26,8 @@ pub enum Relation {
     Assignee,
     /// Disputed the card.
     Disputer,
+    /// Decided the card's dispute.
+    Resolver,
 }
 
 /// A set of relations.
@@ -72,6 +74,7 @@ pub enum Action {
     RejectRequest,
     ReadApprovals,
     DecideWithoutRequest,
+    BreakGlass,
     ReviewBreakGlass,
     RevokeApproval,
     ReadAudit,
@@ -191,14 +194,15 @@ pub const TABLE: &[Rule] = &[
     rule(Action::ReadScopes, READERS_AND_OWNER),
     rule(Action::DecideModel, LEAD),
     rule(Action::ReadOrganisationDeny, ALL_BUT_OWNERS),
-    rule(Action::SubmitRequest, OWNER),
+    step(Action::SubmitRequest, OWNER, &[Relation::Approver, Relation::Executor], &[]),
     rule(Action::ReadRequests, READERS_AND_OWNER),
     step(Action::WithdrawRequest, OWNER, &[], &["submitted"]),
     step(Action::ApproveRequest, LEAD, &[Relation::Requester, Relation::Executor], &["submitted"]),
     step(Action::RejectRequest, &[any(FinopsLead), any(System)], &[Relation::Requester], &["submitted"]),
     rule(Action::ReadApprovals, READERS_AND_OWNER),
     step(Action::DecideWithoutRequest, LEAD, &[Relation::Requester, Relation::Executor], &[]),
-    step(Action::ReviewBreakGlass, LEAD, &[Relation::Approver], &[]),
+    step(Action::BreakGlass, LEAD, &[Relation::Owner, Relation::Requester, Relation::Executor], &[]),
+    step(Action::ReviewBreakGlass, LEAD, &[Relation::Approver, Relation::Executor], &[]),
     step(Action::RevokeApproval, &[any(FinopsLead), any(System)], &[], &["active"]),
     rule(Action::ReadAudit, LEAD_AND_AUDITOR),
     rule(Action::VerifyAudit, LEAD_AND_AUDITOR),
@@ -230,7 +234,7 @@ pub const TABLE: &[Rule] = &[
     rule(Action::ReadGaps, LEAD_AND_AUDITOR),
     step(Action::ActOnGap, &[any(FinopsLead), any(System)], &[], &["active", "actioned"]),
     rule(Action::ReadCards, LEAD_AUDITOR_AND_OWNER),
-    step(Action::ApproveCard, OWNER, &[], &["open", "resolved"]),
+    step(Action::ApproveCard, OWNER, &[Relation::Resolver], &["open", "resolved"]),
     step(Action::DisputeCard, OWNER, &[], &["open"]),
     step(Action::ResolveCard, LEAD, &[Relation::Disputer], &["disputed"]),
     rule(Action::ReadPortfolio, LEAD_AND_AUDITOR),
@@ -292,8 +296,8 @@ pub fn authorize(actor: &Actor, action: Action, relations: Relations, state: &st
             _ => not_found(),
         });
     }
-    if let Some(relation) = rule.never_as.iter().find(|r| relations.has(**r)) {
-        return Err(Refusal::new(RefusalKind::SeparationOfDuties, separation_detail(*relation)));
+    if let Some(relation) = barring(action, relations) {
+        return Err(Refusal::new(RefusalKind::SeparationOfDuties, separation_detail(relation)));
     }
     if !rule.while_in.is_empty() && !rule.while_in.contains(&state) {
         return Err(Refusal::new(
@@ -303,6 +307,13 @@ pub fn authorize(actor: &Actor, action: Action, relations: Relations, state: &st
         .with_current(serde_json::json!({ "state": state })));
     }
     Ok(())
+}
+
+/// The relation that forbids an action to whoever stands so to the thing, whatever their roles; also asked about somebody who
+/// is not the actor, such as the requester of what is approved.
+#[must_use]
+pub fn barring(action: Action, relations: Relations) -> Option<Relation> {
+    rule_of(action).never_as.iter().copied().find(|relation| relations.has(*relation))
 }
 
 /// The one answer for what does not exist and for what the actor may not know of.
@@ -329,6 +340,7 @@ const fn separation_detail(relation: Relation) -> &'static str {
             "you carried out a task of this; requester, approver and executor are three people: ask a colleague"
         }
         Relation::Disputer => "you disputed this card; somebody else resolves it",
+        Relation::Resolver => "you decided this card's dispute; another owner of the Space signs it",
         Relation::Owner | Relation::Assignee => "you may not do this to what is yours; ask a colleague",
     }
 }

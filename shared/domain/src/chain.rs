@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::ids::{ApprovalId, ScopeId, SpaceId, TaskId, WorkloadId};
 use crate::map::MapFound;
 use crate::outcome::{Refusal, RefusalKind};
+use crate::parties::Parties;
 use crate::people::Actor;
 use crate::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
 use crate::space::Space;
@@ -125,7 +126,10 @@ pub struct Chain {
     pub requested_by: Option<Sub>,
     /// Who decided.
     pub decided_by: Sub,
-    /// Who started or completed any of its tasks.
+    /// Who asked for and decided on what its approval replaced, and on every approval that it served before.
+    #[serde(default, skip_serializing_if = "Parties::is_empty")]
+    pub carried: Parties,
+    /// Who started any of its tasks, or another scope's task whose document held its grant.
     pub executors: BTreeSet<Sub>,
     /// Where it stands.
     pub state: ScopeState,
@@ -165,6 +169,7 @@ impl Chain {
             effective_from: decision.effective_from,
             requested_by: approval.requested_by.clone(),
             decided_by: approval.decided_by.clone(),
+            carried: approval.carried.clone(),
             executors: BTreeSet::new(),
             state: ScopeState::Approved,
             tasks: Vec::new(),
@@ -228,13 +233,20 @@ impl Chain {
         TaskId::derived(&format!("{}-{sequence}", self.id.suffix()))
     }
 
+    /// Everybody who asked for it or decided on it, under this approval and those before.
+    #[must_use]
+    pub fn parties(&self) -> Parties {
+        Parties::of(self.requested_by.as_ref(), &self.decided_by).and(&self.carried)
+    }
+
     /// How an actor stands to one of its tasks.
     #[must_use]
     pub fn relations(&self, task: Option<&Task>, space: Option<&Space>, actor: &Actor) -> Relations {
+        let parties = self.parties();
         space
             .map_or(Relations::NONE, |s| s.relations(actor))
-            .with(Relation::Requester, self.requested_by.as_ref() == Some(&actor.sub))
-            .with(Relation::Approver, self.decided_by == actor.sub)
+            .with(Relation::Requester, parties.requesters.contains(&actor.sub))
+            .with(Relation::Approver, parties.approvers.contains(&actor.sub))
             .with(Relation::Executor, self.executors.contains(&actor.sub))
             .with(Relation::Assignee, task.is_some_and(|t| t.assignee.as_ref() == Some(&actor.sub)))
     }
@@ -299,6 +311,16 @@ pub struct Stepped {
     pub chain: Chain,
     /// What follows from it.
     pub progress: Progress,
+    /// Other scopes that it moves: those whose grants the actor puts as well.
+    pub beside: Vec<Chain>,
+}
+
+impl Stepped {
+    /// A step that moves this scope alone.
+    #[must_use]
+    pub const fn alone(chain: Chain, progress: Progress) -> Self {
+        Self { chain, progress, beside: Vec::new() }
+    }
 }
 
 pub(crate) fn no_such_task() -> Refusal {

@@ -32,6 +32,7 @@ pub mod money;
 pub mod month;
 pub mod notice;
 pub mod outcome;
+pub mod parties;
 pub mod people;
 pub mod person;
 pub mod platform;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::{Action, Relation, Relations, authorize};
+use crate::approval::Approval;
+use crate::authorization::{Action, Relation, Relations, authorize, barring};
 use crate::aws::{AccountId, Region, RoleName};
+use crate::chain::Chain;
 use crate::ids::{ApprovalId, RequestId, SpaceId, WorkloadId};
 use crate::model::{Model, ModelDecision};
 use crate::money::Money;
@@ -179,6 +181,33 @@ pub struct SubmitContext<'a> {
     pub model: Option<&'a Model>,
     /// Whether an active approval for this workload and model stands, in the given tier.
     pub has_approval: bool,
+    /// The active approval that this would replace, if it names what one is about.
+    pub replaced: Option<&'a Approval>,
+    /// The chains of that approval.
+    pub replaced_chains: &'a [Chain],
+}
+
+/// Who may ask for what takes over an approval: neither who decided on that, or on what it replaced in turn, nor who carried
+/// out any of it, else one of them would have two of the three parts in what goes on.
+///
+/// # Errors
+/// [`RefusalKind::SeparationOfDuties`].
+pub(crate) fn check_may_ask(sub: &Sub, replaced: Option<&Approval>, chains: &[Chain]) -> Result<(), Refusal> {
+    let Some(replaced) = replaced else { return Ok(()) };
+    let relations = Relations::NONE
+        .with(Relation::Approver, replaced.parties().approvers.contains(sub))
+        .with(Relation::Executor, chains.iter().any(|chain| chain.executors.contains(sub)));
+    let deed = match barring(Action::SubmitRequest, relations) {
+        None => return Ok(()),
+        Some(Relation::Approver) => "decided on",
+        Some(_) => "carried out a task of",
+    };
+    let detail = format!(
+        "`{sub}` {deed} approval `{}`, which this would expand; requester, approver and executor are three people: have another owner of the Space ask",
+        replaced.id
+    );
+    Err(Refusal::new(RefusalKind::SeparationOfDuties, detail)
+        .with_current(serde_json::json!({ "approvalId": replaced.id })))
 }
 
 /// Submits a request. A blocked model is refused at once, with the reason it was blocked for.
@@ -190,6 +219,9 @@ pub fn decide_submit(
     now: Timestamp,
 ) -> Outcome<Request> {
     if let Err(refusal) = authorize(actor, Action::SubmitRequest, context.space.relations(actor), "") {
+        return refusal.into();
+    }
+    if let Err(refusal) = check_may_ask(&actor.sub, context.replaced, context.replaced_chains) {
         return refusal.into();
     }
     if let Err(refusal) = check_fields(&fields, context) {

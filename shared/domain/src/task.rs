@@ -1,13 +1,14 @@
 //! One Cloud Engineer task: its kinds and its states. What a task may do next is its chain's to decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::issue::Rendered;
 use crate::digest::Digest;
 use crate::drift::UnreadableCause;
-use crate::ids::TaskId;
+use crate::ids::{ScopeId, TaskId};
 use crate::instructions::{Artifact, Step, TaskContent};
 use crate::text::{Note, Sub};
 
@@ -161,6 +162,10 @@ pub struct Task {
     pub undo: Vec<Step>,
     /// The files that the commands use; empty until the task is ready.
     pub artifacts: Vec<Artifact>,
+    /// The scopes whose grants its document holds, fixed when it becomes ready: who asked for or decided on any of them
+    /// does not carry it out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub holds: BTreeSet<ScopeId>,
     /// The names of the evidence that completion needs.
     pub evidence_required: Vec<String>,
     /// The evidence supplied.
@@ -184,17 +189,11 @@ impl Task {
         task
     }
 
-    /// The task as it reads with this content.
+    /// The task as it reads once it is written.
     #[must_use]
-    pub(crate) fn with_content(self, content: TaskContent) -> Self {
-        Self {
-            title: content.title,
-            instructions: content.instructions,
-            undo: content.undo,
-            artifacts: content.artifacts,
-            evidence_required: content.evidence_required,
-            ..self
-        }
+    pub(crate) fn rendered(self, rendered: Rendered) -> Self {
+        let TaskContent { title, instructions, undo, artifacts, evidence_required } = rendered.content;
+        Self { title, instructions, undo, artifacts, evidence_required, holds: rendered.holds, ..self }
     }
 
     /// Who last brought the task into `state`.

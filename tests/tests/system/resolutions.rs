@@ -97,3 +97,20 @@ async fn what_an_old_card_gives_away_is_on_a_card_of_its_new_owner() -> anyhow::
     assert_eq!((&card["period"]["from"], &card["actual"]), (&json!("2026-08-16"), &before["actual"]));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_who_decided_a_dispute_and_became_an_owner_does_not_sign_the_card() -> anyhow::Result<()> {
+    let hand = Hand::first_delivery().await?;
+    hand.dispute(PETRA, 16, &json!({ "decision": "accept-as-is", "reason": "the figures stand" })).await?;
+    let card = hand.cards(PETRA).await?.remove(&16).context("a card")?;
+    let workload = hand.world.get(LENA, &format!("/v1/workloads/{}", text(&card, "/workloadId")?)).await?.ok()?;
+    let space = format!("/v1/spaces/{}", text(&workload, "/spaceId")?);
+    let owners = json!({ "name": "Checkout", "owners": ["petra", "lena"] });
+    hand.world.put(LENA, &space, &owners).await?.ok()?;
+    let lena = Person { sub: "lena", groups: &["finops-lead", "product-owner"] };
+    let (path, body) =
+        (format!("/v1/spend-cards/{}/approve", text(&card, "/id")?), json!({ "version": card["version"] }));
+    assert_eq!(hand.world.post(lena, &path, &body).await?.refusal(), (403, "separation-of-duties"));
+    hand.world.post(PETRA, &path, &body).await?.ok()?;
+    hand.world.settle().await.map(drop)
+}

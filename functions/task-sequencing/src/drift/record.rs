@@ -49,6 +49,10 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
         .decide(|| async {
             let before = app.store.load_drift_on_role(role).await?;
             let known = before.as_ref().map(|b| &b.value);
+            if checked.scope.is_none() && known.is_none() && matches!(seen, Seen::Unreadable { .. }) {
+                // Nothing was put there as far as anybody knows, and most such roles do not exist yet.
+                return Ok(Step::Done(Recorded { opened_task: false }));
+            }
             let repair = match seen {
                 // Boxed: each renders a task, and this future would carry both.
                 Seen::Drifted(drift) => match Box::pin(refreshed(app, tick, known, drift)).await? {
@@ -181,7 +185,8 @@ async fn repair_of(app: &App, known: Option<&DriftFinding>) -> Result<Option<(Sc
 /// The repair of a drifted role, if one can be opened now. While another policy task is open on the role, or its approval
 /// is about to be replaced, there is none: putting that task's document may be the repair, and the next night knows.
 async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -> Result<Option<Repair>, Failure> {
-    let Some(scene) = Scene::load(&app.store, &checked.scope).await? else { return Ok(None) };
+    let Some(scope) = &checked.scope else { return Ok(None) };
+    let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(None) };
     if scene.turn() != RoleTurn::Free || scene.approval.value.state != ApprovalState::Active {
         return Ok(None);
     }
@@ -195,7 +200,7 @@ async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -
         Outcome::AlreadyDone => Ok(None),
         Outcome::Refused(refusal) => {
             // The finding stands without a task, and people are told of it all the same.
-            tracing::error!(scope.id = %checked.scope, error = %refusal, "a repair cannot be written");
+            tracing::error!(scope.id = %scope, error = %refusal, "a repair cannot be written");
             Ok(None)
         }
     }

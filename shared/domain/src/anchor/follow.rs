@@ -2,11 +2,15 @@
 //!
 //! Written in the same transaction as the step, so that the anchor never tells another story than its chains.
 
+use std::collections::BTreeSet;
+
 use crate::anchor::{Anchor, RoleGrant};
 use crate::chain::issue::RoleTurn;
 use crate::chain::{Chain, ScopeState};
-use crate::ids::TaskId;
+use crate::ids::{ScopeId, TaskId};
 use crate::outcome::Refusal;
+use crate::parties::Beside;
+use crate::platform::Platform;
 use crate::policy::grant::Grant;
 use crate::task::TaskState;
 
@@ -47,6 +51,27 @@ impl Anchor {
         self.waiting.retain(|t| t != task);
     }
 
+    /// The other scopes whose grants are in the document of the scope's open task, or would be if it were written now. What
+    /// left the role since the task became ready is in its document still.
+    #[must_use]
+    pub fn scopes_beside(&self, chain: &Chain) -> BTreeSet<ScopeId> {
+        let issued = self.grants.iter().filter(|(_, grant)| grant.issued).map(|(scope, _)| scope);
+        let held = chain.tasks.iter().filter(|task| !task.state.is_terminal()).flat_map(|task| &task.holds);
+        issued.chain(held).filter(|scope| **scope != chain.id).cloned().collect()
+    }
+
+    /// The grants of those scopes that a document written now holds beside the scope's own: not one whose workspace is not
+    /// registered yet, and not one that was given back, which an older version left here as issued.
+    #[must_use]
+    pub fn grants_beside(&self, chain: &Chain, beside: &[Beside]) -> Vec<Grant> {
+        let is_held = |grant: &Grant| {
+            let other = beside.iter().find(|other| other.chain.id == grant.scope_id && grant.scope_id != chain.id);
+            let is_real = grant.platform == Platform::Bedrock || grant.workspace.is_some();
+            is_real && other.is_some_and(|other| other.chain.state != ScopeState::Approved)
+        };
+        self.live_grants().into_iter().filter(is_held).collect()
+    }
+
     /// The role after a step of one of its scopes.
     ///
     /// # Errors
@@ -79,7 +104,14 @@ impl Anchor {
                 next.grants.remove(&after.id);
             }
             ScopeState::Revoked => next.release_scope(&after.id),
-            ScopeState::UnderReview | ScopeState::Approved => {}
+            // Given back: nobody vouches for what was put of it, so no other task's document may hold it until it is issued
+            // again.
+            ScopeState::Approved => {
+                if let Some(grant) = next.grants.get_mut(&after.id) {
+                    grant.issued = false;
+                }
+            }
+            ScopeState::UnderReview => {}
         }
         next.note_implemented(after);
         Ok(next)

@@ -378,7 +378,7 @@ pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> R
     let strict = fields.sig_v4_only || !before.sig_v4_only;
     let same = fields.workspace_name == before.workspace_name && fields.map == before.map;
     if scopes && actions && agentic && sooner && strict && same {
-        return Ok(());
+        return check_less(fields, before, replaced);
     }
     Err(Refusal::new(
         RefusalKind::WiderThanRequested,
@@ -387,6 +387,22 @@ pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> R
             replaced.id
         ),
     ))
+}
+
+/// A narrowing takes something away: the same once more would only put another Lead's name under it.
+fn check_less(fields: &ApprovalFields, before: &ApprovalFields, replaced: &Approval) -> Result<(), Refusal> {
+    let is_less = fields.scopes.len() < before.scopes.len()
+        || fields.actions != before.actions
+        || fields.agentic != before.agentic
+        || fields.expires_on != before.expires_on
+        || fields.sig_v4_only != before.sig_v4_only;
+    if is_less {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "approval `{}` grants exactly this; leave out a scope or an action, let it end sooner, or leave it as it is",
+        replaced.id
+    )))
 }
 
 /// A break-glass decision lasts at most a day and takes nobody else's place.
@@ -426,11 +442,29 @@ mod tests {
 
     #[test]
     fn break_glass_is_not_made_permanent_by_narrowing_it() -> anyhow::Result<()> {
-        let same: ApprovalFields = serde_json::from_value(fields())?;
-        assert_eq!(check_narrowing(&same, &approval(&Value::Null)?), Ok(()));
-        let refused = check_narrowing(&same, &approval(&glass())?).map_err(|refusal| refusal.kind);
+        let mut less: ApprovalFields = serde_json::from_value(fields())?;
+        less.actions.pop_last();
+        assert_eq!(check_narrowing(&less, &approval(&Value::Null)?), Ok(()));
+        let refused = check_narrowing(&less, &approval(&glass())?).map_err(|refusal| refusal.kind);
         assert_eq!(refused, Err(RefusalKind::WiderThanRequested));
         Ok(())
+    }
+
+    #[test]
+    fn a_narrowing_takes_something_away_and_adds_nothing() -> anyhow::Result<()> {
+        let check = |set: Value, expected: Result<(), RefusalKind>| -> anyhow::Result<()> {
+            let mut wanted = fields();
+            wanted.as_object_mut().into_iter().for_each(|all| all.extend(set.as_object().cloned().unwrap_or_default()));
+            let found = check_narrowing(&serde_json::from_value(wanted)?, &approval(&Value::Null)?);
+            assert_eq!(found.map_err(|refusal| refusal.kind), expected, "{set}");
+            Ok(())
+        };
+        check(json!({}), Err(RefusalKind::InvalidValue))?;
+        check(json!({ "note": "again", "priority": "high" }), Err(RefusalKind::InvalidValue))?;
+        check(json!({ "actions": ["invoke"] }), Ok(()))?;
+        check(json!({ "expiresOn": "2026-12-31" }), Ok(()))?;
+        check(json!({ "sigV4Only": true }), Ok(()))?;
+        check(json!({ "sigV4Only": true, "actions": ["invoke", "batch"] }), Err(RefusalKind::WiderThanRequested))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::approval::checks::{
     check_trust,
 };
 use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
-use crate::authorization::{Action, Relation, authorize};
+use crate::authorization::{Action, Relation, Relations, authorize};
 use crate::bill::matching::BillSettings;
 use crate::chain::{Chain, ScopeState};
 use crate::ids::{ApprovalId, RequestId, ScopeId};
@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::model::application::ApplicationProfile;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
-use crate::request::{self, Request, RequestState};
+use crate::request::{self, Request, RequestState, check_may_ask};
 use crate::space::{Space, Workload, WorkloadState};
 use crate::text::Sub;
 
@@ -52,6 +52,8 @@ pub struct DecideContext<'a> {
     pub replaced_chains: &'a [Chain],
     /// Whether the workload has an estimate for the platform.
     pub has_estimate: bool,
+    /// A break-glass decision for the workload that nobody has reviewed, if there is one.
+    pub unreviewed: Option<&'a ApprovalId>,
 }
 
 /// A decision taken: everything that one transaction writes.
@@ -113,6 +115,7 @@ pub fn decide_approve(
         request_id,
         requested_by: requested_by(request, context.replaced),
         decided_by: actor.sub.clone(),
+        carried: context.replaced.map(Approval::parties).unwrap_or_default(),
         decided_at: now,
         state: ApprovalState::Active,
         break_glass,
@@ -130,13 +133,20 @@ pub fn decide_approve(
     Outcome::Changed(Decided { approval, chains, request, replaced })
 }
 
+/// The actor may decide this: by the table, with the people of what is replaced counted in. Who asked for that or carried
+/// it out does not decide what takes it over, and who decided it or carried it out does not ask for that.
 fn check_right(ground: &Ground<'_>, context: &DecideContext<'_>, actor: &Actor) -> Result<(), Refusal> {
-    let executed = context.replaced_chains.iter().any(|c| c.executors.contains(&actor.sub));
+    let carried_out = |sub: &Sub| context.replaced_chains.iter().any(|chain| chain.executors.contains(sub));
+    let asked_before = context.replaced.is_some_and(|old| old.parties().requesters.contains(&actor.sub));
+    let of_replaced = |relations: Relations| {
+        let requester = asked_before || relations.has(Relation::Requester);
+        relations.with(Relation::Requester, requester).with(Relation::Executor, carried_out(&actor.sub))
+    };
     match ground {
         Ground::Request(request) => {
-            let relations = request.relations(context.space, actor).with(Relation::Executor, executed);
-            authorize(actor, Action::ApproveRequest, relations, request.state.as_str()).map_err(
-                |refusal| match &request.end {
+            let relations = of_replaced(request.relations(context.space, actor));
+            authorize(actor, Action::ApproveRequest, relations, request.state.as_str()).map_err(|refusal| {
+                match &request.end {
                     Some(end) if refusal.kind == RefusalKind::WrongState && request.state == RequestState::Approved => {
                         Refusal::new(
                             RefusalKind::AlreadyDecided,
@@ -149,16 +159,14 @@ fn check_right(ground: &Ground<'_>, context: &DecideContext<'_>, actor: &Actor) 
                         .with_current(serde_json::json!({ "state": request.state, "approvalId": end.approval_id }))
                     }
                     _ => refusal,
-                },
-            )
+                }
+            })?;
+            check_may_ask(&request.requested_by, context.replaced, context.replaced_chains)
         }
-        Ground::Narrowing | Ground::BreakGlass(_) => {
-            // Who asked for what is being narrowed may not narrow it either: separation of duties is never waived.
-            let requested = context.replaced.is_some_and(|a| a.requested_by.as_ref() == Some(&actor.sub));
-            let relations =
-                context.space.relations(actor).with(Relation::Requester, requested).with(Relation::Executor, executed);
-            authorize(actor, Action::DecideWithoutRequest, relations, "")
+        Ground::Narrowing => {
+            authorize(actor, Action::DecideWithoutRequest, of_replaced(context.space.relations(actor)), "")
         }
+        Ground::BreakGlass(_) => authorize(actor, Action::BreakGlass, of_replaced(context.space.relations(actor)), ""),
     }
 }
 
@@ -198,6 +206,13 @@ fn check_all(
         },
         Ground::BreakGlass(terms) => {
             check_break_glass(terms, now)?;
+            if let Some(unreviewed) = context.unreviewed {
+                let detail = format!(
+                    "break-glass decision `{unreviewed}` for this workload is not reviewed yet; have another Lead review it with POST /v1/approvals/{unreviewed}/review, or have the owner send a request"
+                );
+                return Err(Refusal::new(RefusalKind::WrongState, detail)
+                    .with_current(serde_json::json!({ "unreviewed": unreviewed })));
+            }
             if context.replaced.is_some() {
                 let detail = "an approval is active for this workload, model and tier; break-glass opens what has none: narrow that one, or have a request sent";
                 return Err(Refusal::new(RefusalKind::WrongState, detail));

@@ -107,6 +107,8 @@ pub fn decide_approve(
     now: Timestamp,
 ) -> Outcome<SpendCard> {
     let Approve { version, note } = command;
+    let decided = card.resolution.as_ref().is_some_and(|resolution| resolution.by == actor.sub);
+    let owner = owner.with(Relation::Resolver, decided);
     let is_repeat = |entry: &CardEntry| entry.on_version == version && entry.note == note;
     if let Some(outcome) = answer_early(card, Action::ApproveCard, CardState::Approved, actor, owner, is_repeat) {
         return outcome;

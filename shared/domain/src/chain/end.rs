@@ -31,7 +31,7 @@ pub fn decide_end(
     let mut next = cancelled(chain, reason, actor, now);
     if !was_touched(chain) {
         next.state = ScopeState::Revoked;
-        return Outcome::Changed(Stepped { chain: next, progress: Progress::Revoked });
+        return Outcome::Changed(Stepped::alone(next, Progress::Revoked));
     }
     next.state = ScopeState::PendingRevocation;
     append(next, chain.revocation_kind(), turn, render, actor, now)
@@ -69,16 +69,16 @@ pub fn decide_refresh_repair(
     let Some(task) = chain.task(id).filter(|t| t.kind == TaskKind::FixDrift && t.state == TaskState::Ready) else {
         return Outcome::AlreadyDone;
     };
-    let content = match render(chain, task.kind) {
-        Ok(content) => content,
+    let rendered = match render(chain, task.kind) {
+        Ok(rendered) => rendered,
         Err(refusal) => return refusal.into(),
     };
-    if task.instructions == content.instructions && task.artifacts == content.artifacts {
+    if task.instructions == rendered.content.instructions && task.artifacts == rendered.content.artifacts {
         return Outcome::AlreadyDone;
     }
     let mut next = chain.clone();
-    next.replace(task.moved(TaskState::Ready, &actor.sub, now, None).with_content(content));
-    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+    next.replace(task.moved(TaskState::Ready, &actor.sub, now, None).rendered(rendered));
+    Outcome::Changed(Stepped::alone(next, Progress::None))
 }
 
 /// Withdraws a repair that nobody has in hand, since nothing is left to repair.
@@ -98,7 +98,7 @@ pub fn decide_withdraw_repair(
     let Some(task) = chain.task(id).filter(in_nobodys_hands) else { return Outcome::AlreadyDone };
     let mut next = chain.clone();
     next.replace(task.moved(TaskState::Cancelled, &actor.sub, now, Some(reason.clone())));
-    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+    Outcome::Changed(Stepped::alone(next, Progress::None))
 }
 
 /// Moves an implemented scope, unchanged, under the approval that replaced its own. One that was replaced itself meanwhile
@@ -112,6 +112,7 @@ pub fn decide_carry(chain: &Chain, successor: &Approval, actor: &Actor) -> Outco
         return Outcome::AlreadyDone;
     }
     let mut next = chain.clone();
+    next.carried = chain.parties().and(&successor.carried);
     next.approval_id = successor.id.clone();
     next.digest = successor.digest.clone();
     next.requested_by.clone_from(&successor.requested_by);

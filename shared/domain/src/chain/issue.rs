@@ -1,13 +1,16 @@
 //! Issuing a chain: the tasks come into being together, and the first becomes ready.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::authorization::{Action, Relations, authorize};
 use crate::chain::{Chain, Progress, ScopeState, Stepped};
-use crate::ids::TaskId;
+use crate::ids::{ScopeId, TaskId};
 use crate::instructions::TaskContent;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
+use crate::policy::grant::Grant;
 use crate::task::{Evidence, Task, TaskKind, TaskState};
 
 /// What a task waits for before it can be ready, beyond its own predecessor.
@@ -19,8 +22,27 @@ pub enum RoleTurn {
     HeldBy(TaskId),
 }
 
-/// Writes the content of a task that becomes ready; pure, so that deciding twice writes the same.
-pub type Render<'a> = &'a dyn Fn(&Chain, TaskKind) -> Result<TaskContent, Refusal>;
+/// A task as it becomes ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// What it shows.
+    pub content: TaskContent,
+    /// The scopes whose grants its document holds; none for a task that puts no document.
+    pub holds: BTreeSet<ScopeId>,
+}
+
+impl Rendered {
+    /// A task of a scope with this content, whose document holds these grants beside the scope's own.
+    #[must_use]
+    pub fn new(content: TaskContent, chain: &Chain, kind: TaskKind, others: &[Grant]) -> Self {
+        let own = (!kind.revokes()).then(|| chain.id.clone());
+        let all = others.iter().map(|grant| grant.scope_id.clone()).chain(own);
+        Self { content, holds: all.filter(|_| kind.puts_policy()).collect() }
+    }
+}
+
+/// Writes a task that becomes ready; pure, so that deciding twice writes the same.
+pub type Render<'a> = &'a dyn Fn(&Chain, TaskKind) -> Result<Rendered, Refusal>;
 
 /// Issues the chain of a scope whose time has come.
 pub fn decide_issue(
@@ -56,7 +78,7 @@ pub fn decide_issue(
 }
 
 /// A task of this chain as it comes into being: blocked, without content.
-pub(super) fn blocked_task(
+pub(crate) fn blocked_task(
     chain: &Chain,
     kind: TaskKind,
     number: u32,
@@ -79,6 +101,7 @@ pub(super) fn blocked_task(
         instructions: Vec::new(),
         undo: Vec::new(),
         artifacts: Vec::new(),
+        holds: BTreeSet::new(),
         evidence_required: Vec::new(),
         evidence: Evidence::new(),
         completed_digest: None,
@@ -103,19 +126,19 @@ pub(super) fn make_ready(
     if let (true, RoleTurn::HeldBy(holder)) = (task.kind.puts_policy(), turn) {
         let waiting = Task { blocked_by: Some(holder.clone()), ..task };
         chain.replace(waiting);
-        return Outcome::Changed(Stepped { chain, progress: Progress::WaitsForRole(id.clone()) });
+        return Outcome::Changed(Stepped::alone(chain, Progress::WaitsForRole(id.clone())));
     }
-    let content = match render(&chain, task.kind) {
-        Ok(content) => content,
+    let rendered = match render(&chain, task.kind) {
+        Ok(rendered) => rendered,
         Err(refusal) => return refusal.into(),
     };
     let ready = Task {
         blocked_by: None,
         assignee: None,
-        ..task.moved(TaskState::Ready, &actor.sub, now, None).with_content(content)
+        ..task.moved(TaskState::Ready, &actor.sub, now, None).rendered(rendered)
     };
     chain.replace(ready);
-    Outcome::Changed(Stepped { chain, progress: Progress::TaskReady(id.clone()) })
+    Outcome::Changed(Stepped::alone(chain, Progress::TaskReady(id.clone())))
 }
 
 /// Gives the role to a task that waited for it.

@@ -6,15 +6,16 @@
 use jiff::Timestamp;
 
 use crate::approval::{Approval, ApprovalState};
-use crate::authorization::{Action, authorize};
+use crate::authorization::{Action, Relation, authorize};
 use crate::aws::{RoleRef, WorkspaceArn};
 use crate::chain::issue::{Render, RoleTurn, make_ready};
 use crate::chain::{Chain, Progress, ScopeState, Stepped, no_such_task};
 use crate::digest::Digest;
 use crate::handoff::{FUNCTION_URL_EVIDENCE, is_function_url};
-use crate::ids::{ApprovalId, TaskId};
+use crate::ids::TaskId;
 use crate::map::MapFound;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
+use crate::parties::Beside;
 use crate::people::Actor;
 use crate::task::{Evidence, Task, TaskKind, TaskState, Verification};
 use crate::text::Note;
@@ -34,13 +35,23 @@ pub enum VerificationMode {
     Strict,
 }
 
-/// The approval of a chain as it stands.
+/// What stands around a task when somebody takes a step on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
     /// The approval that the chain implements.
     pub approval: &'a Approval,
     /// Where it was replaced, the last one under its key: its successor may have been replaced as well.
-    pub latest: Option<&'a ApprovalId>,
+    pub latest: Option<&'a Approval>,
+    /// The other scopes whose grants are in the document of the chain's open task, or would be if it were written now.
+    pub beside: &'a [Beside],
+}
+
+impl<'a> Standing<'a> {
+    /// The other scopes whose grants the task puts on the role; none before it has a document.
+    const fn put_by(self, task: &Task) -> &'a [Beside] {
+        let has_document = task.kind.puts_policy() && matches!(task.state, TaskState::Ready | TaskState::InProgress);
+        if has_document { self.beside } else { &[] }
+    }
 }
 
 /// What an engineer presents.
@@ -79,7 +90,14 @@ pub fn decide_start(
         assignee: Some(actor.sub.clone()),
         ..task.moved(TaskState::InProgress, &actor.sub, now, None)
     });
-    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+    let beside = standing.put_by(task).iter().filter_map(|other| carried_out_by(&other.chain, actor)).collect();
+    Outcome::Changed(Stepped { chain: next, progress: Progress::None, beside })
+}
+
+/// A scope whose grant somebody puts with another scope's task; none if they have put it before.
+fn carried_out_by(chain: &Chain, actor: &Actor) -> Option<Chain> {
+    let mut next = chain.clone();
+    next.executors.insert(actor.sub.clone()).then_some(next)
 }
 
 /// Completes the task one holds; the next one becomes ready, or the chain is complete.
@@ -147,7 +165,7 @@ fn advance(
             Progress::Implemented
         }
     };
-    Outcome::Changed(Stepped { chain, progress })
+    Outcome::Changed(Stepped::alone(chain, progress))
 }
 
 /// Gives a task back with a reason: the scope is as if not issued until the Lead reissues the task.
@@ -160,7 +178,7 @@ pub fn decide_return(chain: &Chain, id: &TaskId, reason: Note, actor: &Actor, no
     if task.state == TaskState::Returned && same {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::ReturnTask, chain, task) {
+    if let Err(refusal) = may(actor, Action::ReturnTask, chain, task, &[]) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -168,7 +186,7 @@ pub fn decide_return(chain: &Chain, id: &TaskId, reason: Note, actor: &Actor, no
     if next.state == ScopeState::PendingTask {
         next.state = ScopeState::Approved;
     }
-    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+    Outcome::Changed(Stepped::alone(next, Progress::None))
 }
 
 /// Puts a started task back into the queue.
@@ -181,12 +199,12 @@ pub fn decide_release(chain: &Chain, id: &TaskId, actor: &Actor, now: Timestamp)
     if task.state == TaskState::Ready && released_by_me {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::ReleaseTask, chain, task) {
+    if let Err(refusal) = may(actor, Action::ReleaseTask, chain, task, &[]) {
         return refusal.into();
     }
     let mut next = chain.clone();
     next.replace(Task { assignee: None, ..task.moved(TaskState::Ready, &actor.sub, now, None) });
-    Outcome::Changed(Stepped { chain: next, progress: Progress::None })
+    Outcome::Changed(Stepped::alone(next, Progress::None))
 }
 
 /// The Lead sends a returned task out again, its artefacts made anew.
@@ -223,7 +241,7 @@ pub fn decide_reissue(
 /// The authorisation table's answer, and the approval still stands. An approval that was replaced is told before the
 /// state into which that brought the task, whether its event has arrived or not.
 fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
-    match may(actor, action, chain, task) {
+    match may(actor, action, chain, task, standing.put_by(task)) {
         Err(refusal) if matches!(refusal.kind, RefusalKind::WrongState | RefusalKind::NotAssignee) => {
             still_approved(task, standing).and(Err(refusal))
         }
@@ -231,10 +249,23 @@ fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing:
     }
 }
 
-/// The authorisation table's answer, with the one state named that engineers meet most: blocked behind another task.
-fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task) -> Result<(), Refusal> {
-    authorize(actor, action, chain.relations(Some(task), None, actor), task.state.as_str()).map_err(|refusal| {
+/// The authorisation table's answer about the task and everything that it puts, with two things named that engineers meet:
+/// blocked behind another task, and barred by what another approval has in the document.
+fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task, beside: &[Beside]) -> Result<(), Refusal> {
+    let own = chain.relations(Some(task), None, actor);
+    let mut all = own;
+    let mut barring = None;
+    for other in beside {
+        let Some(relation) = other.parties().relation_of(&actor.sub) else { continue };
+        all = all.with(relation, true);
+        barring = barring.or(Some((relation, other)));
+    }
+    authorize(actor, action, all, task.state.as_str()).map_err(|refusal| {
         match (&refusal.kind, task.state, &task.blocked_by) {
+            (RefusalKind::SeparationOfDuties, ..) => match barring {
+                Some((relation, other)) if !own.has(relation) => barred_by(relation, other),
+                _ => refusal,
+            },
             (RefusalKind::WrongState | RefusalKind::NotAssignee, TaskState::Blocked, Some(before)) => Refusal::new(
                 RefusalKind::TaskBlocked,
                 format!("task `{}` waits for task `{before}`; complete that one first", task.id),
@@ -245,6 +276,16 @@ fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task) -> Result<(), 
     })
 }
 
+fn barred_by(relation: Relation, other: &Beside) -> Refusal {
+    let deed = if relation == Relation::Requester { "asked for" } else { "approved" };
+    let detail = format!(
+        "the document of this task also holds what approval `{}` grants on the role, and you {deed} that; requester, approver and executor are three people: ask a colleague",
+        other.approval.id
+    );
+    Refusal::new(RefusalKind::SeparationOfDuties, detail)
+        .with_current(serde_json::json!({ "approvalId": other.approval.id, "scopeId": other.chain.id }))
+}
+
 /// A task of an approval that no longer stands cannot be worked, unless it takes access away.
 fn still_approved(task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
     let approval = standing.approval;
@@ -252,7 +293,7 @@ fn still_approved(task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let successor = approval.end.as_ref().and_then(|e| e.superseded_by.as_ref());
-    Err(match successor.map(|by| standing.latest.unwrap_or(by)) {
+    Err(match successor.map(|by| standing.latest.map_or(by, |latest| &latest.id)) {
         Some(by) => Refusal::new(
             RefusalKind::ApprovalSuperseded,
             format!("approval `{}` was replaced by `{by}`; take up the tasks of that one", approval.id),

@@ -1,10 +1,11 @@
 //! What the scopes on a role say should live there, as far as anybody can know while tasks are under way.
 //!
 //! A document is put when a task's steps are run, not when the task becomes ready or is completed. So an implemented scope
-//! is in the live document, and one that is under way may be. Every such reading consists of approved scopes only; the one
-//! nearest to the live role counts. A newcomer would compare with all grants and find drift wherever a task waits.
+//! is in the live document, and one whose task an engineer has in hand may be. Every such reading consists of approved scopes
+//! only; the one nearest to the live role counts. What is live of a task that nobody has in hand and nobody completed is
+//! drift: nobody answers for it. A newcomer would compare with all grants and find drift wherever a task waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::live::{ApprovedRole, LiveRole};
 use crate::aws::{Region, RoleRef};
@@ -13,18 +14,33 @@ use crate::instructions::{Drift, Trust, runs_batch_on_bedrock};
 use crate::map;
 use crate::outcome::Refusal;
 use crate::platform::Platform;
+use crate::policy::POLICY_NAME;
 use crate::policy::compare::compare;
 use crate::policy::compile;
 use crate::policy::condition::Values;
 use crate::policy::document::Document;
 use crate::policy::grant::Grant;
 use crate::policy::trust::{Runtime, Trusted, trust};
+use crate::task::{Task, TaskState};
 
 /// Scopes under way on one role of which every combination is tried, 64 documents; of more, only the first ones.
 const UNDER_WAY_MAX: usize = 6;
 
-/// How a live role departs from what the scopes on it say; `workload` is its workload's runtime. `None` if no scope on it
-/// is implemented: then there is nothing that should be live for sure.
+/// Whether there is anything to judge on a role: a scope that is implemented, or one whose document somebody could have put.
+#[must_use]
+pub fn is_to_be_judged(chains: &[Chain]) -> bool {
+    let was_ready = |task: &Task| task.kind.puts_policy() && task.last_in(TaskState::Ready).is_some();
+    chains.iter().any(|chain| match chain.state {
+        ScopeState::Implemented => true,
+        ScopeState::Approved | ScopeState::PendingTask | ScopeState::PendingRevocation => {
+            chain.tasks.iter().any(was_ready)
+        }
+        ScopeState::UnderReview | ScopeState::Revoked => false,
+    })
+}
+
+/// How a live role departs from what the scopes on it say; `workload` is its workload's runtime. While none of them is
+/// implemented, only the product's own document is judged: what else is on the role was there before, or is not there yet.
 ///
 /// # Errors
 /// As the policy generator says of the implemented scopes.
@@ -33,20 +49,20 @@ pub fn diff_of_scopes(
     chains: &[Chain],
     workload: Trust<'_>,
     live: Option<&LiveRole>,
-) -> Result<Option<Drift>, Refusal> {
+) -> Result<Drift, Refusal> {
     let implemented: Vec<&Chain> = chains.iter().filter(|c| c.state == ScopeState::Implemented).collect();
     let grants = implemented.iter().map(|c| Grant::of_chain(c)).collect::<Result<Vec<_>, _>>()?;
     if grants.is_empty() {
-        return Ok(None);
+        return Ok(diff_of_nothing_implemented(role, chains, live));
     }
     let certain = compile(role, &grants)?;
     let tags = map::wanted(implemented.iter().copied());
     let Some(live) = live else {
-        return Ok(Some(ApprovedRole { policy: Some(certain), trust: None, tags }.diff(None)));
+        return Ok(ApprovedRole { policy: Some(certain), trust: None, tags }.diff(None));
     };
     let mut readings = vec![certain];
     readings.extend(readings_with(role, &grants, &under_way(chains)));
-    let live_policy = live.inline.get(crate::policy::POLICY_NAME).map_or("", String::as_str);
+    let live_policy = live.inline.get(POLICY_NAME).map_or("", String::as_str);
     let policy = nearest(readings, live_policy);
     let trust = match implemented.iter().any(|c| c.spec.existing) {
         true => None,
@@ -55,16 +71,25 @@ pub fn diff_of_scopes(
             nearest(implemented.iter().map(of).collect::<Result<Vec<_>, _>>()?, &live.trust)
         }
     };
-    Ok(Some(ApprovedRole { policy, trust, tags }.diff(Some(live))))
+    Ok(ApprovedRole { policy, trust, tags }.diff(Some(live)))
 }
 
-/// The grants that may be in the live document: issued, not yet implemented or not yet taken away.
+/// What of the product's own document is live before any scope is implemented and nobody has in hand.
+fn diff_of_nothing_implemented(role: &RoleRef, chains: &[Chain], live: Option<&LiveRole>) -> Drift {
+    let Some(put) = live.and_then(|live| live.inline.get(POLICY_NAME)) else { return Drift::default() };
+    let policy = nearest(readings_with(role, &[], &under_way(chains)), put);
+    let own = LiveRole { inline: BTreeMap::from([(POLICY_NAME.to_owned(), put.clone())]), ..LiveRole::default() };
+    ApprovedRole { policy, trust: None, tags: Vec::new() }.diff(Some(&own))
+}
+
+/// The grants that may be in the live document: an engineer has them in hand, or they are not yet taken away. What was given
+/// back is neither, even if its first steps were run.
 fn under_way(chains: &[Chain]) -> Vec<Grant> {
+    let in_hand = |task: &Task| task.kind.puts_policy() && task.state == TaskState::InProgress;
     let may_be_live = |c: &&Chain| match c.state {
-        ScopeState::PendingTask | ScopeState::PendingRevocation => true,
-        // Given back by the engineer, perhaps after the first steps.
-        ScopeState::Approved => !c.tasks.is_empty(),
-        ScopeState::UnderReview | ScopeState::Implemented | ScopeState::Revoked => false,
+        ScopeState::PendingTask => c.tasks.iter().any(in_hand),
+        ScopeState::PendingRevocation => true,
+        ScopeState::Approved | ScopeState::UnderReview | ScopeState::Implemented | ScopeState::Revoked => false,
     };
     let grants = chains.iter().filter(may_be_live).filter_map(|c| Grant::of_chain(c).ok());
     grants.filter(|g| g.platform == Platform::Bedrock || g.workspace.is_some()).take(UNDER_WAY_MAX).collect()
@@ -121,12 +146,14 @@ fn regions_named(document: &Document) -> Vec<(String, Region)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use jiff::Timestamp;
 
     use super::*;
+    use crate::chain::issue::blocked_task;
     use crate::ids::ScopeId;
     use crate::instructions::fixtures::on_bedrock;
-    use crate::policy::POLICY_NAME;
+    use crate::people::Actor;
+    use crate::task::TaskKind;
 
     const ECS: Trust<'static> = Trust { runtime: Runtime::Ecs, detail: None };
 
@@ -145,32 +172,63 @@ mod tests {
         Ok(LiveRole { trust, inline: BTreeMap::from([(POLICY_NAME.to_owned(), policy)]), ..LiveRole::default() })
     }
 
+    /// Its policy task, having come as far as this.
+    fn with_task(chain: Chain, steps: &[TaskState]) -> anyhow::Result<Chain> {
+        let somebody = Actor::system("test");
+        let born = blocked_task(&chain, TaskKind::BedrockIamPolicy, 1, (1, 1), None, &somebody, Timestamp::UNIX_EPOCH);
+        let moved = |task: Task, state: &TaskState| task.moved(*state, &somebody.sub, Timestamp::UNIX_EPOCH, None);
+        Ok(Chain { tasks: vec![steps.iter().fold(born, moved)], ..chain })
+    }
+
+    /// A second scope on the role of one that is implemented: whether the role is as approved with its grant, and without.
     #[test]
-    fn a_scope_under_way_may_be_live_or_not_and_a_revoked_one_may_not() -> anyhow::Result<()> {
+    fn a_scope_in_hand_may_be_live_or_not_and_what_nobody_answers_for_may_not() -> anyhow::Result<()> {
+        use TaskState::{Completed, InProgress, Ready, Returned};
         let here = scope("a", "us-east-1", ScopeState::Implemented)?;
-        let check = |state: ScopeState, with_it: bool, without_it: bool| -> anyhow::Result<()> {
-            let there = scope("b", "eu-west-1", state)?;
+        let check = |state: ScopeState, steps: &[TaskState], with_it: bool, without_it: bool| -> anyhow::Result<()> {
+            let there = with_task(scope("b", "eu-west-1", state)?, steps)?;
             let chains = [here.clone(), there.clone()];
             for (live, expected) in [(live(&[&here, &there])?, with_it), (live(&[&here])?, without_it)] {
                 let drift = diff_of_scopes(&here.role(), &chains, ECS, Some(&live))?;
-                assert_eq!(drift.as_ref().is_some_and(Drift::is_none), expected, "{state:?} {drift:?}");
+                assert_eq!(drift.is_none(), expected, "{state:?} {steps:?} {drift:?}");
             }
             Ok(())
         };
-        check(ScopeState::Implemented, true, false)?;
-        check(ScopeState::PendingTask, true, true)?;
-        check(ScopeState::PendingRevocation, true, true)?;
-        check(ScopeState::Approved, false, true)?;
-        check(ScopeState::Revoked, false, true)
+        check(ScopeState::Implemented, &[Ready, InProgress, Completed], true, false)?;
+        check(ScopeState::PendingTask, &[], false, true)?;
+        check(ScopeState::PendingTask, &[Ready], false, true)?;
+        check(ScopeState::PendingTask, &[Ready, InProgress], true, true)?;
+        check(ScopeState::PendingTask, &[Ready, InProgress, Ready], false, true)?;
+        check(ScopeState::Approved, &[Ready, InProgress, Returned], false, true)?;
+        check(ScopeState::PendingRevocation, &[Ready, InProgress, Completed], true, true)?;
+        check(ScopeState::Revoked, &[Ready, InProgress, Completed], false, true)
     }
 
     #[test]
-    fn nothing_is_sure_without_an_implemented_scope_and_a_lost_role_is_drift() -> anyhow::Result<()> {
-        let pending = scope("a", "us-east-1", ScopeState::PendingTask)?;
-        assert_eq!(diff_of_scopes(&pending.role(), std::slice::from_ref(&pending), ECS, None)?, None);
-        let done = Chain { state: ScopeState::Implemented, ..pending };
+    fn without_an_implemented_scope_only_a_document_that_nobody_has_in_hand_is_drift() -> anyhow::Result<()> {
+        use TaskState::{InProgress, Ready, Returned};
+        let check = |state, steps: &[TaskState], judged: bool, as_approved: bool| -> anyhow::Result<()> {
+            let only = with_task(scope("a", "us-east-1", state)?, steps)?;
+            let mut role = live(&[&only])?;
+            role.attached =
+                BTreeMap::from([("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), "{}".to_owned())]);
+            let chains = std::slice::from_ref(&only);
+            assert_eq!(is_to_be_judged(chains), judged, "{state:?} {steps:?}");
+            assert_eq!(diff_of_scopes(&only.role(), chains, ECS, Some(&role))?.is_none(), as_approved, "{steps:?}");
+            role.inline.clear();
+            assert!(
+                diff_of_scopes(&only.role(), chains, ECS, Some(&role))?.is_none(),
+                "nothing of the product's is there"
+            );
+            assert!(diff_of_scopes(&only.role(), chains, ECS, None)?.is_none(), "nor is the role");
+            Ok(())
+        };
+        check(ScopeState::PendingTask, &[], false, false)?;
+        check(ScopeState::PendingTask, &[Ready, InProgress], true, true)?;
+        check(ScopeState::Approved, &[Ready, InProgress, Returned], true, false)?;
+        let done = scope("a", "us-east-1", ScopeState::Implemented)?;
         let drift = diff_of_scopes(&done.role(), std::slice::from_ref(&done), ECS, None)?;
-        assert!(drift.is_some_and(|d| d.missing));
+        assert!(drift.missing, "a role that is lost");
         Ok(())
     }
 
@@ -181,14 +239,14 @@ mod tests {
         let mut found = live(&[&here])?;
         found.trust = live(&[&here, &there])?.trust;
         let drift = diff_of_scopes(&here.role(), std::slice::from_ref(&here), ECS, Some(&found))?;
-        assert!(drift.is_some_and(|d| d.is_none()), "a revocation leaves the trust as it was");
+        assert!(drift.is_none(), "a revocation leaves the trust as it was");
         found.trust = found.trust.replace("ecs-tasks", "ec2");
         let drift = diff_of_scopes(&here.role(), std::slice::from_ref(&here), ECS, Some(&found))?;
-        assert!(drift.is_some_and(|d| !d.trust.is_empty()));
+        assert!(!drift.trust.is_empty());
         let mut adopted = here;
         adopted.spec.existing = true;
         let drift = diff_of_scopes(&adopted.role(), std::slice::from_ref(&adopted), ECS, Some(&found))?;
-        assert!(drift.is_some_and(|d| d.is_none()), "an adopted role's trust is its owner's");
+        assert!(drift.is_none(), "an adopted role's trust is its owner's");
         Ok(())
     }
 }

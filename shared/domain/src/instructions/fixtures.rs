@@ -6,6 +6,7 @@ use crate::approval::{Priority, ScopeSpec};
 use crate::chain::{Chain, ScopeState};
 use crate::digest::Digest;
 use crate::ids::{ApprovalId, ScopeId, SpaceId, WorkloadId};
+use crate::parties::Parties;
 use crate::platform::{ModelAction, ModelId, ModelKey, Platform, Tier};
 use crate::policy::fixtures::{self, ACCOUNT};
 
@@ -46,6 +47,7 @@ pub(crate) fn chain(platform: Platform, model: &str, region: &str, actions: &[Mo
         effective_from: None,
         requested_by: None,
         decided_by: "lead-1".parse()?,
+        carried: Parties::default(),
         executors: BTreeSet::new(),
         state: ScopeState::Approved,
         tasks: Vec::new(),

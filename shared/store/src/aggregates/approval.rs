@@ -1,10 +1,11 @@
 //! Approvals: by id, by state, by workload; and the one active approval under a key.
 
 use domain::approval::{Approval, ApprovalState};
-use domain::ids::WorkloadId;
+use domain::chain::Chain;
+use domain::ids::{ApprovalId, WorkloadId};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
-use crate::{Store, StoreError, keys};
+use crate::{Entry, Index, Store, StoreError, keys};
 
 impl Aggregate for Approval {
     const KIND: &'static str = "APPROVAL";
@@ -38,7 +39,53 @@ pub fn approval_pointer(approval_key: &str) -> String {
     format!("APPROVAL#{approval_key}")
 }
 
+/// The unique name under which the last break-glass decision for a workload is found.
+#[must_use]
+pub fn break_glass_pointer(workload: &WorkloadId) -> String {
+    format!("BREAK-GLASS#{workload}")
+}
+
+/// Where the last break-glass decision for a workload stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LastBreakGlass {
+    /// Where the workload's pointer leads.
+    pub target: Option<String>,
+    /// The decision that nobody has reviewed yet.
+    pub unreviewed: Option<ApprovalId>,
+}
+
+fn is_unreviewed(approval: &Approval) -> bool {
+    approval.break_glass.is_some() && approval.review.is_none()
+}
+
 impl Store {
+    /// The chains of an approval's scopes, without their tasks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_chains_of(&self, approval: &Approval) -> Result<Vec<Loaded<Chain>>, StoreError> {
+        let ids: Vec<String> = approval.scopes.iter().map(|scope| scope.id.to_string()).collect();
+        self.load_many(&ids).await
+    }
+
+    /// Where the last break-glass decision for a workload stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_last_break_glass(&self, workload: &WorkloadId) -> Result<LastBreakGlass, StoreError> {
+        let target = self.follow(&break_glass_pointer(workload)).await?;
+        let unreviewed = match &target {
+            Some(id) => self.load::<Approval>(id).await?.map(|last| last.value).filter(is_unreviewed),
+            // An older version led no pointer to those that it decided.
+            None => {
+                let listed = self.list_all(Index::Parent, &[approvals_of(workload)]).await?;
+                let approvals: Vec<Approval> = listed.iter().map(Entry::read).collect::<Result<_, _>>()?;
+                approvals.into_iter().find(is_unreviewed)
+            }
+        };
+        Ok(LastBreakGlass { target, unreviewed: unreviewed.map(|approval| approval.id) })
+    }
+
     /// The last approval under a key (see [`Approval::key`]), whatever its state, with the pointer's target.
     ///
     /// # Errors

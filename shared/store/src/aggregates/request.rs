@@ -2,10 +2,10 @@
 
 use contract::events::{Event, Place};
 use domain::approval::{Approval, ApprovalState};
-use domain::chain::{Presence, ScopeState};
+use domain::chain::{Chain, Presence, ScopeState};
 use domain::ids::WorkloadId;
 use domain::model::Model;
-use domain::platform::{ModelKey, Platform, Tier};
+use domain::platform::{ModelKey, Platform};
 use domain::request::{Request, RequestFields, RequestState, SubmitContext};
 use domain::space::{Space, Workload};
 use serde_json::json;
@@ -69,7 +69,9 @@ pub struct Submission {
     space: Space,
     workload: Loaded<Workload>,
     model: Option<Loaded<Model>>,
-    has_approval: bool,
+    /// The active approval that the request would replace, with its chains.
+    replaced: Option<Approval>,
+    replaced_chains: Vec<Chain>,
 }
 
 impl Submission {
@@ -80,7 +82,9 @@ impl Submission {
             space: &self.space,
             workload: &self.workload.value,
             model: self.model.as_ref().map(|model| &model.value),
-            has_approval: self.has_approval,
+            has_approval: self.replaced.is_some(),
+            replaced: self.replaced.as_ref(),
+            replaced_chains: &self.replaced_chains,
         }
     }
 }
@@ -98,12 +102,16 @@ impl Store {
     ) -> Result<Submission, StoreError> {
         let named = fields.platform.zip(fields.model_id.as_ref());
         let Some(key) = named.map(|(platform, id)| ModelKey::of(platform, &id.base())) else {
-            return Ok(Submission { space, workload, model: None, has_approval: false });
+            return Ok(Submission { space, workload, model: None, replaced: None, replaced_chains: Vec::new() });
         };
         let model = self.load::<Model>(key.as_str()).await?;
-        let last = self.load_last_approval(&Approval::key(&workload.value.id, &key, Tier::Standard)).await?;
-        let has_approval = last.is_some_and(|approval| approval.value.state == ApprovalState::Active);
-        Ok(Submission { space, workload, model, has_approval })
+        let last = self.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
+        let replaced = last.map(|last| last.value).filter(|last| last.state == ApprovalState::Active);
+        let replaced_chains = match &replaced {
+            Some(approval) => self.load_chains_of(approval).await?.into_iter().map(|chain| chain.value).collect(),
+            None => Vec::new(),
+        };
+        Ok(Submission { space, workload, model, replaced, replaced_chains })
     }
 }
 

@@ -68,6 +68,31 @@ approved | already-decided | already done | wrong-state | wrong-state | wrong-st
 }
 
 #[test]
+fn who_decided_a_dispute_does_not_sign_the_card_whatever_else_they_are() -> Tested {
+    let both = Actor::person("lea".parse()?, [Role::FinopsLead, Role::ProductOwner]);
+    let owner_too = Relations::NONE.with(Relation::Owner, true);
+    let signs = |card: &SpendCard| match decide_approve(
+        card,
+        Approve { version: card.version, note: None },
+        &both,
+        owner_too,
+        at(MONDAY),
+    ) {
+        Outcome::Refused(refusal) => refusal.kind.as_str(),
+        _ => "signed",
+    };
+    let disputed = changed(dispute(&open_card()?)?)?;
+    let resolved = changed(resolve(&disputed, &both, Decision::AcceptAsIs, None)?)?;
+    assert_eq!(signs(&resolved), "separation-of-duties");
+    let proposed = changed(resolve(&disputed, &both, Decision::ReAttribute, Some("wkl_2"))?)?;
+    let job = Actor::system("spend-cards");
+    let agreed = changed(settle_resolution(&proposed, true, proposed.figures.clone(), &job, at(MONDAY)))?;
+    assert_eq!(signs(&agreed), "separation-of-duties", "though the other owner had the last word");
+    assert!(sign(&resolved).is_ok(), "another owner does");
+    Ok(())
+}
+
+#[test]
 fn the_owner_signs_the_lead_decides_and_the_disputer_never_does() -> Tested {
     let open = open_card()?;
     let disputed = changed(dispute(&open)?)?;

@@ -1,0 +1,82 @@
+//! The other scopes on a role, whose grants one document holds together: who stands behind each, and who has put it.
+
+use std::collections::BTreeMap;
+
+use domain::anchor::Anchor;
+use domain::approval::{Approval, ApprovalState};
+use domain::chain::Chain;
+use domain::ids::ApprovalId;
+use domain::parties::Beside;
+use store::{Loaded, Store, StoreError, Transaction};
+
+/// The scopes beside one chain on its role, read consistently.
+pub(crate) struct Neighbours {
+    chains: Vec<Loaded<Chain>>,
+    /// Their approvals, and where one was replaced, the last under its key.
+    approvals: BTreeMap<ApprovalId, Loaded<Approval>>,
+    seen: Vec<Beside>,
+}
+
+impl Neighbours {
+    /// The scopes whose grants are in the document of the chain's open task, or would be if it were written now.
+    pub(crate) async fn load(store: &Store, chain: &Chain, role: &Anchor) -> Result<Self, StoreError> {
+        let ids: Vec<String> = role.scopes_beside(chain).iter().map(ToString::to_string).collect();
+        let chains = store.load_many::<Chain>(&ids).await?;
+        // Who stands behind a scope that cannot be found is not known, so nobody may put what may hold its grant.
+        let gone =
+            |key: &str| StoreError::Unreadable { key: key.to_owned(), why: "a scope on the role is missing".into() };
+        if chains.len() < ids.len() {
+            return Err(gone(&role.key.text()));
+        }
+        let named: Vec<String> = chains.iter().map(|chain| chain.value.approval_id.to_string()).collect();
+        let mut approvals = by_id(store.load_many::<Approval>(&named).await?);
+        let mut seen = Vec::with_capacity(chains.len());
+        for Loaded { value: chain, .. } in &chains {
+            let approval = approvals.get(&chain.approval_id).ok_or_else(|| gone(chain.id.as_str()))?.value.clone();
+            let latest = latest_of(store, chain, &approval).await?;
+            let successor = latest.as_ref().map(|latest| latest.value.clone());
+            approvals.extend(by_id(latest));
+            seen.push(Beside { chain: chain.clone(), approval, latest: successor });
+        }
+        Ok(Self { chains, approvals, seen })
+    }
+
+    /// The same, as decisions take it.
+    pub(crate) fn seen(&self) -> &[Beside] {
+        &self.seen
+    }
+
+    /// Writes the scopes that a step on the chain moves with it.
+    pub(crate) fn write(&self, tx: &mut Transaction, moved: &[Chain]) {
+        for after in moved {
+            if let Some(before) = self.chains.iter().find(|chain| chain.value.id == after.id) {
+                tx.update_under(before, after);
+            }
+        }
+    }
+
+    /// Goes through only if the same people stand behind these scopes still. `checked` is guarded already.
+    pub(crate) fn unless_changed(&self, tx: &mut Transaction, checked: &ApprovalId) {
+        for (_, approval) in self.approvals.iter().filter(|(id, _)| *id != checked) {
+            tx.unless_changed(approval);
+        }
+    }
+}
+
+/// Where a chain's approval was replaced, the last one under its key.
+pub(crate) async fn latest_of(
+    store: &Store,
+    chain: &Chain,
+    approval: &Approval,
+) -> Result<Option<Loaded<Approval>>, StoreError> {
+    match approval.state {
+        ApprovalState::Superseded => {
+            store.load_last_approval(&Approval::key(&chain.workload_id, &chain.model_key, chain.tier)).await
+        }
+        ApprovalState::Active | ApprovalState::Revoked | ApprovalState::Expired => Ok(None),
+    }
+}
+
+fn by_id(approvals: impl IntoIterator<Item = Loaded<Approval>>) -> BTreeMap<ApprovalId, Loaded<Approval>> {
+    approvals.into_iter().map(|approval| (approval.value.id.clone(), approval)).collect()
+}
