@@ -18,6 +18,7 @@ mod system {
     mod interrupted_readings;
     mod killed_workflow;
     mod layouts;
+    mod limits;
     mod map;
     mod money;
     mod passthrough;

@@ -42,11 +42,15 @@ impl TaskView {
         Self { approval_id, scope_id, workload_id, digest, priority, account_id, region, task }
     }
 
-    /// The answer that shows one task of a chain.
+    /// The answer of a step on a task. It shows the newest of the task's history, like lists: an answer that is kept for
+    /// a repeated call is one item.
     pub(crate) fn answer(chain: &Chain, task: &Task) -> Answer<Self> {
-        let view = Self::of_row(TaskRow::of(chain, task));
-        let version = view.task.version;
-        Answer::ok(view).versioned(version)
+        Self::of_row(TaskRow::newest(chain, task)).answered()
+    }
+
+    fn answered(self) -> Answer<Self> {
+        let version = self.task.version;
+        Answer::ok(self).versioned(version)
     }
 }
 
@@ -78,7 +82,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ta
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<TaskView>, Problem> {
     let (chain, id) = visible_chain(&app, &call).await?;
     let task = chain.task(&id).ok_or_else(Problem::not_found)?;
-    Ok(TaskView::answer(&chain, task))
+    Ok(TaskView::of_row(TaskRow::of(&chain, task)).answered())
 }
 
 pub(crate) async fn artifact(app: Arc<App>, call: Call<()>) -> Result<File, Problem> {

@@ -23,8 +23,10 @@ use crate::space::{Space, Workload};
 use crate::text::{Note, Sub};
 
 pub mod follow;
+mod room;
 mod twins;
 
+pub use room::CLAIMS_MAX;
 pub use twins::check_twins;
 
 /// Days ahead that a claim may begin: a claim is about spend that is about to come, not a plan.
@@ -419,6 +421,9 @@ fn claimed(
     if from < first_claimable_day(today) || from > latest {
         let detail = format!("`effectiveFrom` lies between {} and {latest}", first_claimable_day(today));
         return Refusal::new(RefusalKind::InvalidValue, detail).into();
+    }
+    if let Err(refusal) = room::check_room(&anchor) {
+        return refusal.into();
     }
     let claim = Claim {
         id,

@@ -23,6 +23,10 @@ const YEARS_FROM_TODAY_MAX: i32 = 5;
 /// Most tokens a month anybody may plan: above what a billion dollars buys of the cheapest model.
 const TOKENS_MAX: u64 = 1_000_000_000_000_000_000;
 
+/// Versions that a workload may have, of both platforms: cards read all of them in one item of 400 KB. Ten a month reach
+/// for four years.
+pub const VERSIONS_MAX: usize = 500;
+
 /// A version of what a workload plans to spend on a platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -97,6 +101,13 @@ pub fn decide_set(
     };
     if of_platform.last().filter(is_repeat).is_some() {
         return Outcome::AlreadyDone;
+    }
+    if existing.len() >= VERSIONS_MAX {
+        let detail = format!(
+            "the workload has {VERSIONS_MAX} versions of estimates, the most it may have; the last ones go on governing, and \
+             a new workload begins anew"
+        );
+        return Refusal::new(RefusalKind::LimitExceeded, detail).into();
     }
     let SetEstimate { id, workload_id, platform, monthly, tokens, ccu: _, reason, valid_from } = wanted;
     let ccu = (platform == Platform::ClaudePlatform).then(|| ccu_of_usd(monthly.amount));
@@ -182,6 +193,27 @@ mod tests {
             reason: "first".parse()?,
             valid_from,
         })
+    }
+
+    #[test]
+    fn a_workload_that_has_all_its_versions_gets_no_more_and_says_so() -> Result<(), Box<dyn std::error::Error>> {
+        let now: Timestamp = "2026-08-24T08:00:00Z".parse()?;
+        let owner = Actor::person("po".parse()?, [Role::ProductOwner]);
+        let relations = Relations::NONE.with(Relation::Owner, true);
+        let wanted = set(Platform::Bedrock, 100, date(2026, 8, 1))?;
+        let Outcome::Changed(first) = decide_set(&[], wanted.clone(), &owner, relations, now) else {
+            return Err("refused".into());
+        };
+        let raised = SetEstimate { monthly: Money::usd(Decimal::from(2)), ..wanted.clone() };
+        let decide = |versions: usize, wanted: &SetEstimate| {
+            decide_set(&vec![first.clone(); versions], wanted.clone(), &owner, relations, now)
+        };
+        assert!(matches!(decide(VERSIONS_MAX - 1, &raised), Outcome::Changed(_)));
+        let Outcome::Refused(refusal) = decide(VERSIONS_MAX, &raised) else { return Err("it has room".into()) };
+        assert_eq!(refusal.kind, RefusalKind::LimitExceeded);
+        assert!(refusal.detail.contains("500 versions"));
+        assert_eq!(decide(VERSIONS_MAX, &wanted), Outcome::AlreadyDone, "a repeat is answered still");
+        Ok(())
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::drift::UnreadableCause;
 use crate::ids::{ScopeId, TaskId};
 use crate::instructions::{Artifact, Step, TaskContent};
+use crate::outcome::{Refusal, RefusalKind};
 use crate::text::{Note, Sub};
 
 /// What a task is about.
@@ -85,6 +86,10 @@ impl TaskState {
         matches!(self, Self::Completed | Self::Cancelled)
     }
 }
+
+/// Steps of a history with which a task may still be taken up or sent out again: read whole, with the longest reasons,
+/// they are 5 MB, and an answer holds 6 MB.
+pub const STEPS_MAX: usize = 1_000;
 
 /// What an engineer supplies on completion, by the names that the task asks for.
 pub type Evidence = BTreeMap<String, String>;
@@ -174,7 +179,7 @@ pub struct Task {
     pub completed_digest: Option<Digest>,
     /// What was found in the live account.
     pub verification: Option<Verification>,
-    /// Everything that happened to it.
+    /// Everything that happened to it, oldest first; lists, and the answers of its steps, show the newest.
     pub history: Vec<TaskStep>,
 }
 
@@ -196,9 +201,51 @@ impl Task {
         Self { title, instructions, undo, artifacts, evidence_required, holds: rendered.holds, ..self }
     }
 
+    /// Whether the task can be taken up or sent out once more. One that takes access away always can: access that nobody
+    /// may remove is worse than a long history.
+    ///
+    /// # Errors
+    /// [`RefusalKind::LimitExceeded`] after [`STEPS_MAX`] steps.
+    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
+        if self.history.len() < STEPS_MAX || self.kind.revokes() {
+            return Ok(());
+        }
+        let detail = format!(
+            "the history of task `{}` holds {STEPS_MAX} steps, the most it may; have its approval revoked and decided anew",
+            self.id
+        );
+        Err(Refusal::new(RefusalKind::LimitExceeded, detail))
+    }
+
     /// Who last brought the task into `state`.
     #[must_use]
     pub fn last_in(&self, state: TaskState) -> Option<&TaskStep> {
         self.history.iter().rev().find(|s| s.state == state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_task_is_taken_up_until_its_history_is_full_and_one_that_takes_access_away_always() -> serde_json::Result<()> {
+        let task = |kind: &str, steps: usize| {
+            let step = json!({ "state": "ready", "by": "chen", "at": "2026-08-24T07:00:00Z" });
+            serde_json::from_value::<Task>(json!({
+                "id": "tsk_1", "version": 1, "kind": kind, "sequence": 1, "of": 1, "state": "ready", "title": "t",
+                "blockedBy": null, "assignee": null, "issuedAt": "2026-08-24T07:00:00Z", "instructions": [], "undo": [],
+                "artifacts": [], "evidenceRequired": [], "evidence": {}, "completedDigest": null, "verification": null,
+                "history": vec![step; steps],
+            }))
+        };
+        let kind = |task: &Task| task.check_room().map_err(|refusal| refusal.kind);
+        assert_eq!(kind(&task("bedrock-iam-policy", STEPS_MAX - 1)?), Ok(()));
+        assert_eq!(kind(&task("bedrock-iam-policy", STEPS_MAX)?), Err(RefusalKind::LimitExceeded));
+        assert_eq!(kind(&task("fix-drift", STEPS_MAX)?), Err(RefusalKind::LimitExceeded));
+        assert_eq!(kind(&task("revoke-bedrock-policy", STEPS_MAX)?), Ok(()));
+        Ok(())
     }
 }

@@ -82,6 +82,14 @@ checked_text! {
         && !t.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
 }
 
+impl Note {
+    /// The note's first characters, for places that show many; all of it if it is no longer.
+    #[must_use]
+    pub fn opening(&self, chars: usize) -> Self {
+        Self(self.0.trim_start().chars().take(chars.max(1)).collect())
+    }
+}
+
 /// The immutable subject of a verified token; the only thing by which people are told apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]

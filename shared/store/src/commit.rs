@@ -14,11 +14,15 @@ use rand::RngExt as _;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{Item, number};
+use crate::item::{self, Item, number};
+use crate::keys;
 use crate::transaction::{Condition, Expression, Guard, Transaction, Write};
 
 /// Actions that one transaction may hold (DynamoDB quota).
 pub const TRANSACTION_ACTIONS_MAX: usize = 100;
+
+/// Bytes that one transaction may move (DynamoDB quota).
+const TRANSACTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How often a decision is taken again before the caller is told to come back: each attempt read fresh state.
 const ATTEMPTS_MAX: u32 = 8;
@@ -45,6 +49,7 @@ impl Store {
             )));
         }
         let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes().into_iter().unzip();
+        check_bytes(&writes)?;
         if let ([Write::Put { item, condition }], [guard]) = (writes.as_slice(), guards.as_slice()) {
             return self.put(item.clone(), condition.as_ref(), guard).await;
         }
@@ -132,7 +137,7 @@ impl Store {
             }
             Write::Delete { key } => action.delete(Delete::builder().table_name(table).set_key(Some(key)).build()?),
             Write::Check { key, condition } => action.condition_check(check(table, key, &condition)?),
-            Write::Add { key, listing, amounts } => {
+            Write::Add { key, listing, amounts, ended } => {
                 let mut update = Update::builder().table_name(table).set_key(Some(key));
                 let mut adds = Vec::new();
                 for (index, (name, amount)) in amounts.iter().enumerate() {
@@ -148,13 +153,41 @@ impl Store {
                         .expression_attribute_names(format!("#{name}"), &name)
                         .expression_attribute_values(format!(":{name}"), value);
                 }
-                action.update(
-                    update.update_expression(format!("SET {} ADD {}", sets.join(", "), adds.join(", "))).build()?,
-                )
+                let mut expression = format!("SET {} ADD {}", sets.join(", "), adds.join(", "));
+                for (index, name) in ended.iter().enumerate() {
+                    expression.push_str(if index == 0 { " REMOVE " } else { ", " });
+                    expression.push_str(&format!("#e{index}"));
+                    update = update.expression_attribute_names(format!("#e{index}"), name);
+                }
+                action.update(update.update_expression(expression).build()?)
             }
         }
         .build())
     }
+}
+
+/// Refuses what DynamoDB would never take, before it is sent: its own refusal reads like an outage.
+fn check_bytes(writes: &[Write]) -> Result<(), StoreError> {
+    let mut all = 0;
+    for write in writes {
+        let Write::Put { item, .. } = write else { continue };
+        let bytes = item::bytes_of(item);
+        if bytes > item::ITEM_BYTES_MAX {
+            let name = item::text_of(item, keys::PK).unwrap_or_default();
+            return Err(StoreError::TooLarge(format!(
+                "`{name}` would take {bytes} bytes, and one thing holds at most {}; shorten the texts and send again, or go on \
+                 with a new one of its kind",
+                item::ITEM_BYTES_MAX
+            )));
+        }
+        all += bytes;
+    }
+    if all > TRANSACTION_BYTES_MAX {
+        return Err(StoreError::TooLarge(format!(
+            "this would write {all} bytes at once, more than {TRANSACTION_BYTES_MAX}; shorten the texts and send again"
+        )));
+    }
+    Ok(())
 }
 
 fn check(table: &str, key: Item, condition: &Condition) -> Result<ConditionCheck, BuildError> {
@@ -213,6 +246,26 @@ mod tests {
         let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
         let response = HttpResponse::new(400.try_into()?, SdkBody::empty());
         Ok(SdkError::service_error(TransactWriteItemsError::TransactionCanceledException(cancelled.build()), response))
+    }
+
+    #[test]
+    fn what_passes_a_limit_of_the_table_is_named_before_it_is_sent() {
+        let put = |id: &str, bytes: usize| {
+            let mut item = item::primary_key(id, keys::META);
+            item.insert(item::DOC.to_owned(), item::text("x".repeat(bytes)));
+            Write::Put { item, condition: None }
+        };
+        let why = |writes: &[Write]| match check_bytes(writes) {
+            Err(StoreError::TooLarge(why)) => Some(why),
+            _ => None,
+        };
+        let spare = item::ITEM_BYTES_MAX - "PKANCHOR#1SKMETAdoc".len();
+        assert_eq!(why(&[put("ANCHOR#1", spare)]), None);
+        assert!(
+            why(&[put("ANCHOR#1", spare + 1)]).is_some_and(|why| why.contains("`ANCHOR#1` would take 409601 bytes"))
+        );
+        let many: Vec<Write> = (0..11).map(|n| put(&format!("ANCHOR#{n}"), spare - 1)).collect();
+        assert!(why(&many).is_some_and(|why| why.contains("at once")));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use crate::error::StoreError;
 use crate::keys;
 
+/// Bytes that an item may have, the names of its attributes included (DynamoDB quota).
+pub(crate) const ITEM_BYTES_MAX: usize = 400 * 1024;
+
 /// An item.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -71,6 +74,15 @@ pub(crate) fn item_of<T: Serialize>(partition: &str, sort: &str, listing: &Listi
         }
     }
     item
+}
+
+/// What an item counts against its limit: texts by their bytes, numbers by no more than their digits.
+pub(crate) fn bytes_of(item: &Item) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        _ => 1,
+    };
+    item.iter().map(|(name, held)| name.len() + value(held)).sum()
 }
 
 pub(crate) fn primary_key(partition: &str, sort: &str) -> Item {

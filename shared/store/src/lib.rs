@@ -9,6 +9,7 @@ mod batch;
 pub mod commit;
 pub mod error;
 pub mod governance;
+mod history;
 pub mod idempotency;
 pub mod item;
 pub mod keys;

@@ -110,6 +110,7 @@ impl Store {
             }
         }
         loaded.value.attach(&rows).map_err(|e| item::unreadable(meta, e.to_string()))?;
+        loaded.row_names = Some(rows.into_keys().collect());
         Ok(Some(loaded))
     }
 
@@ -313,6 +314,7 @@ fn loaded_of<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreError> {
         version: item::number_of(meta, item::VERSION)?,
         sequence: item::number_of(meta, item::SEQUENCE)?,
         head: item::head_of(meta)?,
+        row_names: None,
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This is the only way in which the product writes. Each write knows what its failed condition means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::events::Event;
@@ -16,7 +16,7 @@ use domain::platform::ModelKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::aggregate::{Aggregate, Loaded, Row, documents_of, state_digest};
+use crate::aggregate::{Aggregate, Loaded, Row};
 use crate::error::StoreError;
 use crate::idempotency::IdempotencyKey;
 use crate::item::{self, Item, Listing, number, text};
@@ -55,7 +55,7 @@ pub(crate) enum Write {
     Put { item: Item, condition: Option<Condition> },
     Delete { key: Item },
     Check { key: Item, condition: Condition },
-    Add { key: Item, listing: Item, amounts: BTreeMap<String, i64> },
+    Add { key: Item, listing: Item, amounts: BTreeMap<String, i64>, ended: BTreeSet<String> },
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ pub struct Transaction {
     why: Option<String>,
     pub(crate) writes: Vec<(Write, Guard)>,
     counts: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Counters that only ever count one thing, which is gone.
+    ended: BTreeMap<String, BTreeSet<String>>,
     pub(crate) oversized_event: Option<(String, usize)>,
 }
 
@@ -88,6 +90,7 @@ impl Transaction {
             why: None,
             writes: Vec::new(),
             counts: BTreeMap::new(),
+            ended: BTreeMap::new(),
             oversized_event: None,
         }
     }
@@ -154,12 +157,17 @@ impl Transaction {
     /// Moves what a scope adds to its model's row from one place to another.
     pub fn count(&mut self, model: &ModelKey, before: Option<&Presence>, after: Option<&Presence>) {
         let amounts = self.counts.entry(keys::model(model)).or_default();
+        if let Some(own) = before.filter(|_| after.is_none()).and_then(counter_of_one_row) {
+            // A zero would stay for each row of each request that there ever was, in one item.
+            self.ended.entry(keys::model(model)).or_default().insert(own);
+        }
         for (presence, sign) in [(before, -1), (after, 1)] {
             for name in presence.into_iter().flat_map(counter_names) {
                 *amounts.entry(name).or_default() += sign;
             }
         }
-        amounts.retain(|_, amount| *amount != 0);
+        let ended = self.ended.get(&keys::model(model));
+        amounts.retain(|name, amount| *amount != 0 && ended.is_none_or(|ended| !ended.contains(name)));
     }
 
     /// Keeps the answer, so that the same call again gets the same answer.
@@ -189,7 +197,8 @@ impl Transaction {
             let sort = format!("{partition}#1");
             listing.insert(keys::LPK.to_owned(), text(keys::all_of("MODEL")));
             listing.insert(keys::LSK.to_owned(), text(sort));
-            self.writes.push((Write::Add { key, listing, amounts }, Guard::Nothing));
+            let ended = self.ended.remove(&partition).unwrap_or_default();
+            self.writes.push((Write::Add { key, listing, amounts, ended }, Guard::Nothing));
         }
         self.writes
     }
@@ -208,8 +217,8 @@ impl Transaction {
             by: self.by.clone(),
             request_id: &self.request_id,
             why: self.why.clone(),
-            before: before.map(|b| state_digest(&b.value)),
-            after: state_digest(value),
+            before: before.map(|b| b.value.digest()),
+            after: value.digest(),
             payload,
         };
         let previous = before.and_then(|b| b.head.clone().map(|head| (b.sequence, head)));
@@ -218,7 +227,7 @@ impl Transaction {
 
     fn put_state<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A, audit: Option<&AuditEvent>) {
         let partition = value.partition();
-        let mut item = item::item_of(&partition, keys::META, &value.listing(), value);
+        let mut item = item::item_of(&partition, keys::META, &value.listing(), &value.abridged());
         item.insert(item::VERSION.to_owned(), number(before.map_or(1, |b| b.version + 1)));
         let (sequence, head) = match (audit, before) {
             (Some(audit), _) => (audit.sequence, Some(audit.hash.clone())),
@@ -230,14 +239,14 @@ impl Transaction {
             item.insert(item::HEAD.to_owned(), text(head.as_str()));
         }
         if A::CARRIES_ROWS {
-            item.insert(item::ROWS.to_owned(), text(canonical_json(&documents_of(value))));
+            item.insert(item::ROWS.to_owned(), text(canonical_json(&value.carried())));
         }
         let (condition, guard) = match before {
             Some(before) => (Condition::VersionIs(before.version), Guard::Version(partition.clone())),
             None => (Condition::Absent, Guard::Absent(partition.clone())),
         };
         self.push(Write::Put { item, condition: Some(condition) }, guard);
-        self.put_rows(&partition, before.map(|b| b.value.rows()).unwrap_or_default(), value.rows());
+        self.put_rows(&partition, before.map(Loaded::stored_rows).unwrap_or_default(), value.rows());
     }
 
     fn put_rows(&mut self, partition: &str, before: Vec<Row>, after: Vec<Row>) {
@@ -279,8 +288,18 @@ fn counter_names(presence: &Presence) -> Vec<String> {
     }
     let state = format!("state#{}", presence.state.as_str());
     let account = format!("account#{}", presence.account);
-    let workspace = presence.workspace.as_ref().map(|w| format!("workspace#{w}"));
+    let workspace = presence.workspace.as_deref().map(workspace_counter);
     [state, account].into_iter().chain(workspace).collect()
+}
+
+fn workspace_counter(workspace: &str) -> String {
+    format!("workspace#{workspace}")
+}
+
+/// The counter that one row of an open request has to itself: such a row counts as a workspace of its own.
+fn counter_of_one_row(presence: &Presence) -> Option<String> {
+    let workspace = presence.workspace.as_deref().filter(|_| presence.state == ScopeState::UnderReview);
+    workspace.map(workspace_counter)
 }
 
 /// A condition as the API takes it.

@@ -27,7 +27,7 @@ pub fn check_twins<'a>(twins: impl IntoIterator<Item = &'a Anchor>, from: Date) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::anchor::{AnchorRef, AnchorType, Claim};
     use jiff::civil::date;
@@ -35,7 +35,7 @@ mod tests {
 
     type Failed = Box<dyn std::error::Error>;
 
-    fn claimed(from: &str, to: Option<&str>) -> Result<Anchor, Failed> {
+    pub(in crate::anchor) fn claimed(from: &str, to: Option<&str>) -> Result<Anchor, Failed> {
         let arn = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_01Ab".to_owned();
         let wanted = AnchorRef { anchor_type: AnchorType::Workspace, arn };
         let workload = serde_json::from_value(json!({

@@ -81,7 +81,7 @@ pub fn decide_start(
     if task.state == TaskState::InProgress && task.assignee.as_ref() == Some(&actor.sub) {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may_work(actor, Action::StartTask, chain, task, standing) {
+    if let Err(refusal) = may_work(actor, Action::StartTask, chain, task, standing).and_then(|()| task.check_room()) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -227,7 +227,7 @@ pub fn decide_reissue(
     {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may_work(actor, Action::ReissueTask, chain, task, standing) {
+    if let Err(refusal) = may_work(actor, Action::ReissueTask, chain, task, standing).and_then(|()| task.check_room()) {
         return refusal.into();
     }
     let mut next = chain.clone();

@@ -157,6 +157,25 @@ fn spend_that_returns_after_resolution_is_a_new_gap_that_names_the_old() -> Test
 }
 
 #[test]
+fn a_gap_that_was_acted_on_as_often_as_may_be_says_so_and_can_be_closed() -> Tested {
+    let mut gaps = Vec::new();
+    run(&[spend(3, 500, APP)?], &Governance::default(), &mut gaps)?;
+    let mut gap = gaps.pop().ok_or("a gap")?;
+    let again =
+        |number: usize| Ok::<_, Failure>(Act { rationale: number.to_string().parse()?, ..act(GapAction::Approve)? });
+    for number in gap.history.len()..30 {
+        gap = changed(decide_act(&gap, again(number)?, &lead()?, now()))?;
+    }
+    let Outcome::Refused(refusal) = decide_act(&gap, again(30)?, &lead()?, now()) else {
+        return Err("it has room".into());
+    };
+    assert_eq!(refusal.kind.as_str(), "limit-exceeded");
+    assert!(refusal.detail.contains("30 times"));
+    assert_eq!(decide_act(&gap, again(29)?, &lead()?, now()), Outcome::AlreadyDone, "a repeat is answered still");
+    changed(decide_resolve(&gap, "done".parse()?, &lead()?, now())).map(drop)
+}
+
+#[test]
 fn every_state_answers_every_event() -> Tested {
     let mut gaps = Vec::new();
     run(&[spend(3, 500, APP)?], &Governance::default(), &mut gaps)?;

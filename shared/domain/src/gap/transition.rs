@@ -13,6 +13,10 @@ use crate::platform::ModelKey;
 use crate::space::{Workload, WorkloadState};
 use crate::text::Note;
 
+/// Entries of a gap's history up to which somebody may still act on it: all are in its item of 400 KB. Closing it stays
+/// possible.
+const ENTRIES_MAX: usize = 30;
+
 /// What an action is aimed at, where the gap itself does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -46,7 +50,7 @@ pub fn decide_act(gap: &Gap, act: Act, actor: &Actor, now: Timestamp) -> Outcome
         target: act.target,
         rationale: Some(act.rationale),
     };
-    let fits = || check_fit(gap, act.action, deed.target.as_ref()).err();
+    let fits = || check_room(gap).and_then(|()| check_fit(gap, act.action, deed.target.as_ref())).err();
     decide(gap, &deed, actor, fits).map(|mut next| {
         next.record(actor, now, deed);
         next
@@ -137,6 +141,15 @@ fn decide(gap: &Gap, deed: &Deed, actor: &Actor, objection: impl FnOnce() -> Opt
         Some(refusal) => refusal.into(),
         None => Outcome::Changed(gap.clone()),
     }
+}
+
+fn check_room(gap: &Gap) -> Result<(), Refusal> {
+    if gap.history.len() < ENTRIES_MAX {
+        return Ok(());
+    }
+    let detail =
+        format!("the gap was acted on {ENTRIES_MAX} times, the most that its history holds; resolve or recall it now");
+    Err(Refusal::new(RefusalKind::LimitExceeded, detail))
 }
 
 fn check_fit(gap: &Gap, action: GapAction, target: Option<&Target>) -> Result<(), Refusal> {

@@ -1,4 +1,7 @@
-//! Anchors: one partition each, so that what must be unique about one is decided on one item.
+//! Anchors: one partition each, so that what must be unique about one is decided on one item. That item holds every claim,
+//! since attribution reads all anchors at once; why a claim was released stands in the claim's row only.
+
+use std::collections::BTreeMap;
 
 use domain::anchor::{Anchor, AnchorKey, AnchorRef, Claim};
 use domain::ids::{ClaimId, WorkloadId};
@@ -26,10 +29,31 @@ impl Aggregate for Anchor {
             let id = claim.id.to_string();
             let listing = Listing::list(claims(), id.clone()).and_parent(claims_of(&claim.workload_id), id.clone());
             let doc = ClaimRow { claim: claim.clone(), anchor: anchor.clone() };
-            Row { name: format!("CLAIM#{id}"), doc: serde_json::to_value(doc).unwrap_or(Value::Null), listing }
+            Row { name: row_name(&claim.id), doc: serde_json::to_value(doc).unwrap_or(Value::Null), listing }
         };
         self.claims.iter().map(row).collect()
     }
+
+    fn abridged(&self) -> Self {
+        let mut brief = self.clone();
+        if brief.arn.is_some() {
+            brief.claims.iter_mut().for_each(|claim| claim.release_reason = None);
+        }
+        brief
+    }
+
+    fn attach(&mut self, rows: &BTreeMap<String, Value>) -> Result<(), serde_json::Error> {
+        for claim in &mut self.claims {
+            if let Some(row) = rows.get(&row_name(&claim.id)) {
+                claim.release_reason = ClaimRow::deserialize(row)?.claim.release_reason;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row_name(claim: &ClaimId) -> String {
+    format!("CLAIM#{claim}")
 }
 
 /// What a claim's row holds: claims are listed by themselves, also those of a workload that the anchor served before.
