@@ -30,6 +30,7 @@ mod system {
     mod resolutions;
     mod routes;
     mod samples;
+    mod sight;
     mod spoofing;
     mod succession;
     mod tasks;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use contract::events::Event;
 use domain::approval::{Approval, ApprovalState, decide_revoke};
 use domain::audit::AuditEvent;
-use domain::ids::{ApprovalId, RequestId};
+use domain::ids::{ApprovalId, RequestId, SpaceId};
 use domain::model::{Model, ModelDecision, can_conform};
 use domain::outcome::Outcome;
 use domain::platform::ModelKey;
@@ -79,23 +79,24 @@ async fn enforce(
     approvals: &[Approval],
     tried: &mut Tried,
 ) {
-    let Some(reason) = tried.note(reason_of(model)) else { return };
     for request in requests.iter().filter(|request| request.model_key.as_ref() == Some(&model.model_key)) {
-        tried.note(reject(app, cause, &request.id, model, &reason).await);
+        tried.note(reject(app, cause, &request.id, model).await);
     }
     for approval in approvals.iter().filter(|approval| approval.model_key == model.model_key) {
-        tried.note(revoke(app, cause, &approval.id, model, &reason).await);
+        tried.note(revoke(app, cause, &approval.id, model).await);
     }
 }
 
-fn reason_of(model: &Model) -> Result<Note, Failure> {
-    let why = model.decision_reason.as_ref().map_or("no reason given", Note::as_str);
+/// The reason as the Space's owners may read it.
+fn reason_of(model: &Model, space: &SpaceId) -> Result<Note, Failure> {
+    let given = model.reason_for(&BTreeSet::from([space.clone()]));
+    let why = given.map_or("it is not for this space", Note::as_str);
     let text: String = format!("the model is {}: {why}", model.decision.as_str()).chars().take(2000).collect();
     text.parse().map_err(|_| Failure::Poison("the model's reason cannot be repeated".to_owned()))
 }
 
 /// Rejects a request that nobody could approve any more.
-async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model, reason: &Note) -> Result<(), Failure> {
+async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
@@ -105,6 +106,7 @@ async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model, rea
             let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
                 return Ok(Step::Done(()));
             };
+            let reason = reason_of(model, &space.value.id)?;
             match decide_reject(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(request) => {
                     let mut tx = cause.transaction().because(reason.as_str());
@@ -118,7 +120,7 @@ async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model, rea
         .await
 }
 
-async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model, reason: &Note) -> Result<(), Failure> {
+async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(Step::Done(())) };
@@ -128,6 +130,7 @@ async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model, re
             if found.value.state != ApprovalState::Active || any_scope_conforms(&found.value, model) {
                 return Ok(Step::Done(()));
             }
+            let reason = reason_of(model, &space.value.id)?;
             match decide_revoke(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
                 Outcome::Changed(approval) => {
                     let mut tx = cause.transaction().because(reason.as_str());

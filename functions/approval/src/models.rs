@@ -1,6 +1,6 @@
 //! The AI Models table, a model's detail and scopes, and the Lead's decision about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event;
@@ -9,7 +9,8 @@ use domain::audit::AuditEvent;
 use domain::authorization::Action;
 use domain::aws::Region;
 use domain::chain::Chain;
-use domain::model::{DecisionCommand, Model, ModelDecision, RegionOffer, Restriction, decide_decision};
+use domain::ids::SpaceId;
+use domain::model::{DecisionCommand, Model, ModelDecision, RegionOffer, SeenRestriction, decide_decision};
 use domain::outcome::{Outcome, Refusal, RefusalKind};
 use domain::people::Actor;
 use domain::platform::{ModelKey, Platform};
@@ -42,10 +43,13 @@ pub(crate) struct ModelDetail {
     #[serde(flatten)]
     row: ModelView,
     regions: BTreeMap<Region, RegionOffer>,
-    restriction: Option<Restriction>,
+    /// Within what it may be used; an owner sees what holds for their own Spaces.
+    restriction: Option<SeenRestriction>,
+    /// Why it was so decided; of a restriction to others' Spaces an owner does not see it.
     decision_reason: Option<Note>,
     decided_by: Option<Sub>,
     decided_at: Option<Timestamp>,
+    /// The newest of its audit record, for whoever does not see their own Spaces only.
     history: Vec<AuditEvent>,
 }
 
@@ -206,13 +210,22 @@ async fn detail(
     version: u64,
     history: Vec<AuditEvent>,
 ) -> Result<ModelDetail, Problem> {
-    let counts = match own_spaces(app, call_actor, Action::ReadScopes).await? {
-        Some(spaces) => own_counts(app, &spaces).await?.remove(&model.model_key).unwrap_or_default(),
+    let own = own_spaces(app, call_actor, Action::ReadScopes).await?;
+    let counts = match &own {
+        Some(spaces) => own_counts(app, spaces).await?.remove(&model.model_key).unwrap_or_default(),
         None => app.store.load_model_counts(&model.model_key).await?,
     };
     let total = total_accounts(app).await?;
     let row = ModelView::of(&ModelRow { model: model.clone(), version, counts }, total);
-    let Model { regions, restriction, decision_reason, decided_by, decided_at, .. } = model;
+    let own: Option<BTreeSet<SpaceId>> = own.map(|spaces| spaces.into_iter().map(|space| space.id).collect());
+    let restriction = model.restriction.as_ref().map(|restriction| restriction.seen(own.as_ref()));
+    let decision_reason = match &own {
+        Some(own) => model.reason_for(own).cloned(),
+        None => model.decision_reason,
+    };
+    // The record says what others were decided about, and by whom.
+    let history = if own.is_some() { Vec::new() } else { history };
+    let Model { regions, decided_by, decided_at, .. } = model;
     Ok(ModelDetail { row, regions, restriction, decision_reason, decided_by, decided_at, history })
 }
 

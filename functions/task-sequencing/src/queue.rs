@@ -3,8 +3,8 @@
 use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
-use domain::approval::Priority;
-use domain::authorization::{Action, authorize, is_cut_to_own};
+use domain::approval::{Approval, Priority};
+use domain::authorization::{Action, authorize};
 use domain::aws::{AccountId, Region};
 use domain::chain::Chain;
 use domain::digest::Digest;
@@ -12,11 +12,12 @@ use domain::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
 use domain::instructions::source::files_beside;
 use domain::space::Space;
 use domain::task::{Task, TaskState};
-use lambda::{Answer, Call, File, Page, Problem, list_page};
+use lambda::{Answer, Call, File, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::aggregates::approval::approvals_of;
 use store::aggregates::chain::{TaskRow, tasks_in, tasks_of};
-use store::{Index, Order};
+use store::{Index, Order, Store, StoreError};
 use zip::write::SimpleFileOptions;
 
 use crate::App;
@@ -59,24 +60,36 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ta
     let priority: Option<Priority> = call.query.one_of("priority")?;
     let account: Option<AccountId> = call.query.maybe("accountId")?;
     let approval: Option<ApprovalId> = call.query.maybe("approvalId")?;
-    let own: Option<Vec<Space>> = match is_cut_to_own(&call.actor, call.action) {
-        true => Some(app.store.list_spaces_of_owner(&call.actor.sub).await?),
-        false => None,
-    };
-    let (index, partitions) = match &approval {
-        Some(approval) => (Index::Parent, vec![tasks_of(approval)]),
-        None => (Index::List, tasks_in(state)),
+    let sight = Sight::of(&app.store, &call).await?;
+    let (index, partitions) = match (&approval, &sight) {
+        (Some(approval), _) => (Index::Parent, vec![tasks_of(approval)]),
+        (None, Sight::Everything) => (Index::List, tasks_in(state)),
+        (None, Sight::Own(spaces)) => (Index::Parent, tasks_in_spaces(&app.store, spaces).await?),
     };
     let wanted_page = call.page()?;
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
         let row: TaskRow = entry.read()?;
-        let visible = own.as_ref().is_none_or(|spaces| spaces.iter().any(|s| s.id == row.space_id));
+        let visible = sight.includes(&row.space_id);
         let wanted = state.is_none_or(|s| row.task.state == s)
             && priority.is_none_or(|p| row.priority == p)
             && account.as_ref().is_none_or(|a| row.account_id == *a);
         Ok((visible && wanted).then(|| TaskView::of_row(row)))
     });
     Ok(Answer::ok(page.await?))
+}
+
+/// Where the tasks of these Spaces are listed: under the approvals of their workloads. An owner's list costs what the owner
+/// has, and not what the organisation does.
+async fn tasks_in_spaces(store: &Store, spaces: &[Space]) -> Result<Vec<String>, StoreError> {
+    let mut partitions = Vec::new();
+    for space in spaces {
+        for workload in store.list_workloads_of_space(&space.id).await? {
+            for entry in store.list_all(Index::Parent, &[approvals_of(&workload.id)]).await? {
+                partitions.push(tasks_of(&entry.read::<Approval>()?.id));
+            }
+        }
+    }
+    Ok(partitions)
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<TaskView>, Problem> {

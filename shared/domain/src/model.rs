@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorization::{Action, Relations, authorize};
 use crate::aws::{Partition, Region};
+use crate::ids::SpaceId;
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::people::Actor;
 use crate::platform::{ModelId, ModelKey, Platform};
@@ -20,7 +21,7 @@ pub mod discovery;
 pub mod restriction;
 
 pub use discovery::{Discovery, RegionAnswer, merge_catalog, merge_discovery};
-pub use restriction::{Restriction, can_conform, conforms};
+pub use restriction::{Restriction, SeenRestriction, can_conform, conforms};
 
 /// Where a model stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -197,6 +198,14 @@ impl Model {
             Platform::Bedrock => self.regions.get(region).is_some_and(|offer| offer.withdrawn_at.is_none()),
             Platform::ClaudePlatform => Partition::of_region(region) == Partition::Aws,
         }
+    }
+
+    /// Why it was so decided, for the owners of these Spaces: a restriction to the Spaces of others is about those, and so
+    /// is its reason.
+    #[must_use]
+    pub fn reason_for(&self, spaces: &BTreeSet<SpaceId>) -> Option<&Note> {
+        let is_theirs = self.restriction.as_ref().is_none_or(|restriction| restriction.concerns(spaces));
+        self.decision_reason.as_ref().filter(|_| is_theirs)
     }
 
     /// The profile of that id in a region.

@@ -50,7 +50,9 @@ pub fn stale_version(seen: u64, current: u64) -> Problem {
     .into()
 }
 
-/// One page of an index's partitions: the entries that `read` keeps, continued after the sort key in the cursor.
+/// One page of an index's partitions: the entries that `read` keeps, continued after the sort key in the cursor. That is
+/// the key of the last entry shown, so that a cursor tells its reader of nothing that they do not see: the entries between
+/// it and the next one to be shown are read again.
 ///
 /// # Errors
 /// 503 when the store does not answer; whatever `read` refuses.
@@ -64,19 +66,20 @@ pub async fn list_page<T>(
 ) -> Result<Page<T>, Problem> {
     let limit = request.limit as usize;
     let mut after = request.sort_key()?;
-    let mut items: Vec<T> = Vec::new();
+    let (mut items, mut last_shown): (Vec<T>, Option<String>) = (Vec::new(), None);
     loop {
         let entries = store.list(index, partitions, after.as_deref(), ENTRIES_PER_READ, order).await?;
         let is_last = entries.len() < ENTRIES_PER_READ;
         for entry in &entries {
             if let Some(item) = read(entry)? {
                 if items.len() == limit {
-                    return Ok(Page::new(items, after.map(Value::from).as_ref()));
+                    return Ok(Page::new(items, last_shown.map(Value::from).as_ref()));
                 }
                 items.push(item);
+                last_shown = Some(entry.sort().to_owned());
             }
-            after = Some(entry.sort().to_owned());
         }
+        after = entries.last().map(|entry| entry.sort().to_owned());
         if is_last {
             return Ok(Page::only(items));
         }

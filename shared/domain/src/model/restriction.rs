@@ -34,7 +34,47 @@ pub struct Restriction {
     pub max_days: Option<u16>,
 }
 
+/// A restriction as one reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenRestriction {
+    /// Whether the model is for some Spaces only. An owner who reads no `spaceIds` beside it owns none of them, and is told
+    /// nothing else of the restriction.
+    limited_to_spaces: bool,
+    /// Those Spaces; of an owner's reading, their own among them.
+    space_ids: BTreeSet<SpaceId>,
+    /// Only these accounts.
+    account_ids: BTreeSet<AccountId>,
+    /// Only these regions.
+    regions: BTreeSet<Region>,
+    /// Only these actions.
+    actions: BTreeSet<ModelAction>,
+    /// An approval lasts at most this many days, its first and last included.
+    max_days: Option<u16>,
+}
+
 impl Restriction {
+    /// Whether anything of it holds for these Spaces, beyond that the model is not for them.
+    #[must_use]
+    pub fn concerns(&self, spaces: &BTreeSet<SpaceId>) -> bool {
+        self.space_ids.is_empty() || !self.space_ids.is_disjoint(spaces)
+    }
+
+    /// The restriction as the owner of some Spaces sees it, or whoever sees all of them.
+    #[must_use]
+    pub fn seen(&self, own: Option<&BTreeSet<SpaceId>>) -> SeenRestriction {
+        let cut = match own {
+            None => self.clone(),
+            Some(own) if self.concerns(own) => {
+                Self { space_ids: self.space_ids.intersection(own).cloned().collect(), ..self.clone() }
+            }
+            Some(_) => Self::default(),
+        };
+        let Self { space_ids, account_ids, regions, actions, max_days } = cut;
+        let limited_to_spaces = !self.space_ids.is_empty();
+        SeenRestriction { limited_to_spaces, space_ids, account_ids, regions, actions, max_days }
+    }
+
     /// Whether it restricts anything, within the product's limits, in the platform's terms.
     ///
     /// # Errors
