@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a missing field of an answer reads null, and a panic fails the test")]
 
 mod system {
+    mod addresses;
     mod audit;
     mod authorisation;
     mod bad_bills;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::authorization::{Action, Relations, TABLE, authorize, may_ever};
-use domain::outcome::Refusal;
+use domain::authorization::{Action, TABLE, may_ever};
+use domain::outcome::Outcome;
 use domain::people::Role;
-use domain::person::{Person, displayable};
+use domain::person::{Details, Person, decide_write};
 use domain::text::Sub;
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ pub(crate) struct Me {
     actions: BTreeSet<Action>,
 }
 
-/// What a Lead corrects.
+/// How somebody is shown and reached. What one leaves out of one's own is as one's token says.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PersonFields {
@@ -57,29 +57,30 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Version
     Ok(shown(found.version, found.value))
 }
 
+/// Writes down how somebody is shown and reached: one's own, or by a Lead for whom no token ever spoke. An address gets
+/// mail once its reader confirmed it, and the one before is told of the change.
 pub(crate) async fn write(app: Arc<App>, call: Call<PersonFields>) -> Result<Answer<Versioned<Person>>, Problem> {
     let sub: Sub = call.path.parse("sub")?;
+    let wanted = Details::of(call.body.name.as_deref(), call.body.email.as_deref());
+    let token = Details::of(call.person.name.as_deref(), call.person.email.as_deref());
     app.store
         .decide(|| async {
-            authorize(&call.actor, Action::WritePerson, Relations::NONE, "").map_err(|r: Refusal| Problem::from(r))?;
             let found = app.store.load::<Person>(sub.as_str()).await?;
-            let version = found.as_ref().map_or(0, |f| f.version);
-            call.check_version(version)?;
-            let before = found.as_ref().map(|f| f.value.clone());
-            let person = Person {
-                sub: sub.clone(),
-                name: call.body.name.as_deref().and_then(displayable),
-                email: call.body.email.as_deref().and_then(displayable),
-                roles: before.as_ref().map(|p| p.roles.clone()).unwrap_or_default(),
-                topic_arn: before.as_ref().and_then(|p| p.topic_arn.clone()),
-                channels: before.as_ref().map(|p| p.channels.clone()).unwrap_or_default(),
-            };
-            if before.as_ref() == Some(&person) {
-                return Ok(Step::Done(shown(version, person)));
+            let before = found.as_ref().map(|found| &found.value);
+            let version = found.as_ref().map_or(0, |found| found.version);
+            match decide_write(before, &sub, wanted.clone(), token.clone(), &call.actor, call.now) {
+                Outcome::Changed(person) => {
+                    call.check_version(version)?;
+                    let mut tx = call.transaction();
+                    tx.save(found.as_ref(), &person, &Event::PersonNoted { sub: sub.to_string() });
+                    Ok(call.commit(tx, shown(version + 1, person)))
+                }
+                Outcome::AlreadyDone => {
+                    let Some(found) = found else { return Err(Problem::not_found()) };
+                    Ok(Step::Done(shown(found.version, found.value)))
+                }
+                Outcome::Refused(refusal) => Err(refusal.into()),
             }
-            let mut tx = call.transaction();
-            tx.save(found.as_ref(), &person, &Event::PersonNoted { sub: sub.to_string() });
-            Ok(call.commit(tx, shown(version + 1, person)))
         })
         .await
 }

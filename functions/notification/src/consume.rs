@@ -175,25 +175,27 @@ async fn amend(
 }
 
 /// The people that an audience is at this moment, each once. Owners whom no token has shown yet have no mailbox, and are
-/// left out.
+/// left out like everybody whose last token carried no role.
 async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<Vec<Person>, StoreError> {
-    let (role, with_owners) = match audience {
-        Audience::Leads => (Some(Role::FinopsLead), false),
-        Audience::Engineers => (Some(Role::CloudEngineer), false),
-        Audience::Owners => (None, true),
-        Audience::OwnersAndLeads => (Some(Role::FinopsLead), true),
+    let space_owners = known.space.as_ref().map(|space| &space.fields.owners);
+    let (role, owners) = match audience {
+        Audience::Leads => (Some(Role::FinopsLead), None),
+        Audience::Engineers => (Some(Role::CloudEngineer), None),
+        Audience::Owners => (None, space_owners),
+        Audience::OwnersAndLeads => (Some(Role::FinopsLead), space_owners),
+        Audience::OwnersThenAndNow => (None, Some(&known.owners)),
     };
     let mut people = BTreeMap::new();
     if let Some(role) = role {
         people
             .extend(app.store.list_people_in_role(role).await?.into_iter().map(|person| (person.sub.clone(), person)));
     }
-    if let Some(space) = known.space.as_ref().filter(|_| with_owners) {
-        let owners: Vec<String> = space.fields.owners.iter().map(ToString::to_string).collect();
+    if let Some(owners) = owners {
+        let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
         let owners = app.store.load_many::<Person>(&owners).await?.into_iter().map(|person| person.value);
         people.extend(owners.map(|person| (person.sub.clone(), person)));
     }
-    Ok(people.into_values().collect())
+    Ok(people.into_values().filter(Person::hears_notices).collect())
 }
 
 fn at_it_already() -> Failure {

@@ -1,5 +1,7 @@
 //! What is known of the things that an event names, as they are now: an event tells where to look, not what is there.
 
+use std::collections::BTreeSet;
+
 use contract::events::{Event, Place};
 use domain::chain::Chain;
 use domain::gap::Gap;
@@ -7,6 +9,7 @@ use domain::ids::{ScopeId, TaskId, WorkloadId};
 use domain::model::Model;
 use domain::space::{Space, Workload};
 use domain::task::Task;
+use domain::text::Sub;
 use serde_json::Value;
 use store::{Aggregate, Store, StoreError};
 
@@ -17,6 +20,8 @@ use crate::letters::{place_of, ready_task_of};
 pub(crate) struct Known {
     pub(crate) workload: Option<Workload>,
     pub(crate) space: Option<Space>,
+    /// The owners that the event itself names, those before it included.
+    pub(crate) owners: BTreeSet<Sub>,
     /// The task that became ready by the event.
     pub(crate) ready: Option<Task>,
     /// The models that the event names.
@@ -35,6 +40,10 @@ pub(crate) async fn load_known(store: &Store, event: &Event) -> Result<Known, St
     }
     if let Some(workload) = &known.workload {
         known.space = value(store, workload.space_id.as_str()).await?;
+    }
+    if let Event::SpaceChanged { space_id, owners: Some(owners) } = event {
+        known.space = value(store, space_id.as_str()).await?;
+        known.owners = owners.before.union(&owners.after).cloned().collect();
     }
     if let Some((scope, task)) = ready_task_of(event) {
         known.ready = ready_task(store, scope, task).await?;

@@ -5,8 +5,11 @@
 
 mod access;
 mod approvals;
+mod people;
 mod spend;
 mod work;
+
+pub(crate) use people::address_changed;
 
 use contract::events::{Event, Place};
 use domain::ids::{ScopeId, TaskId};
@@ -40,6 +43,7 @@ pub const TYPES: &[&str] = &[
     "request.approved",
     "request.rejected",
     "request.submitted",
+    "space.changed",
     "task.completed",
     "task.ready",
     "task.reissued",
@@ -57,6 +61,8 @@ pub(crate) enum Audience {
     Owners,
     /// Those owners and every Lead.
     OwnersAndLeads,
+    /// Whoever owns a Space, and whoever owned it until now.
+    OwnersThenAndNow,
 }
 
 /// A letter and who gets it.
@@ -68,6 +74,7 @@ pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
         .or_else(|| approvals::letter_of(event, known, why))
         .or_else(|| work::letter_of(event, known))
         .or_else(|| spend::letter_of(event, known, why))
+        .or_else(|| people::letter_of(event, known))
 }
 
 /// Where an event belongs, of those that people are told of.

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use contract::events::Event as Told;
 use domain::audit::AuditEvent;
 use domain::authorization::{Action, Relations, authorize};
-use domain::notice::{Channel, channels_of};
+use domain::notice::{Channel, Thread, channels_of, render_message, render_subject};
 use domain::person::Person;
 use domain::text::Sub;
 use lambda::{Cause, Event, Failure};
 use store::{Step, StoreError};
 
 use crate::App;
-use crate::mailbox::{EMAIL, MailError, Subscribed};
+use crate::letters::address_changed;
+use crate::mailbox::{EMAIL, MailError, Message, Subscribed};
 
 /// Why a topic could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +37,45 @@ pub(crate) async fn prepare(app: Arc<App>, event: Event<AuditEvent>) -> Result<(
     let Told::PersonNoted { sub } = told else { return Err(Failure::Poison("this tells of no person".to_owned())) };
     // As people are now: the event may be late, and a later one will come.
     let Some(person) = app.store.load::<Person>(&sub).await? else { return Ok(()) };
-    match make_ready(&app, &person.value, Cause::from(&event)).await {
+    let ready = match tell_former_address(&app, &person.value, &event).await {
+        Ok(()) => make_ready(&app, &person.value, Cause::from(&event)).await,
+        Err(error) => Err(error.into()),
+    };
+    match ready {
         Ok(_) => Ok(()),
         Err(PrepareError::Store(error)) => Err(error.into()),
         Err(PrepareError::Mail(error)) => Err(Failure::Retry(error.to_string())),
     }
+}
+
+/// Tells the address that mail goes to still that it is to go there no more. Its subscription ends only afterwards, so that
+/// a repeat tells it again rather than nobody.
+async fn tell_former_address(app: &App, person: &Person, event: &Event<AuditEvent>) -> Result<(), MailError> {
+    let Some(topic) = &person.topic_arn else { return Ok(()) };
+    let have = match app.mailbox.subscriptions(topic).await {
+        Err(MailError::Gone(_)) => return Ok(()),
+        have => have?,
+    };
+    if !gives_way(&have, person.email.as_deref()) {
+        return Ok(());
+    }
+    let envelope = &event.envelope;
+    let letter = address_changed(person);
+    let thread = Thread { event_id: &envelope.id, event_type: &envelope.event_type, aggregate: &envelope.aggregate };
+    let for_chat = channels_of(person).contains(&Channel::Chat);
+    let message = Message {
+        subject: render_subject(&letter),
+        body: render_message(&letter, thread, for_chat),
+        event_type: &envelope.event_type,
+    };
+    app.mailbox.publish(topic, &message).await
+}
+
+/// Whether mail reaches another address than the one that is the person's now. One that a person merely wants no mail at
+/// any more is theirs still.
+fn gives_way(have: &[Subscribed], address: Option<&str>) -> bool {
+    let is_theirs = |s: &Subscribed| address.is_some_and(|a| a.eq_ignore_ascii_case(&s.endpoint));
+    have.iter().any(|s| s.protocol == EMAIL && s.confirmed.is_some() && !is_theirs(s))
 }
 
 /// Makes a person's topic ready, and answers which it is.
@@ -104,6 +139,19 @@ mod tests {
 
     fn mail(endpoint: &str, arn: Option<&str>) -> Subscribed {
         Subscribed { protocol: EMAIL.to_owned(), endpoint: endpoint.to_owned(), confirmed: arn.map(str::to_owned) }
+    }
+
+    #[test]
+    fn an_address_gives_way_when_mail_reaches_it_and_it_is_no_longer_the_persons() {
+        let (old, asked) = (mail("old@x", Some("arn:o")), mail("old@x", None));
+        for (have, address, expected) in [
+            (&old, Some("new@x"), true),
+            (&old, None, true),
+            (&old, Some("Old@X"), false),
+            (&asked, Some("new@x"), false),
+        ] {
+            assert_eq!(gives_way(std::slice::from_ref(have), address), expected, "{have:?} {address:?}");
+        }
     }
 
     #[test]

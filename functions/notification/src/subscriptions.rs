@@ -7,7 +7,7 @@ use contract::answers::Versioned;
 use contract::events::Event;
 use domain::notice::{Channel, channels_of, decide_channels};
 use domain::outcome::Outcome;
-use domain::person::{Person, displayable};
+use domain::person::{Details, Person};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub(crate) struct Choice {
 pub(crate) struct Subscriptions {
     /// The channels that I chose; all of them until I do.
     channels: BTreeSet<Channel>,
-    /// Where mail goes, as the last token or a Lead said.
+    /// Where mail goes, as I said, or my last token.
     email: Option<String>,
     /// The topic that is mine alone, to which an administrator may subscribe a chat channel; null before my first notice.
     topic_arn: Option<String>,
@@ -86,13 +86,9 @@ pub(crate) async fn write(app: Arc<App>, call: Call<Choice>) -> Result<Answer<Ve
 /// The person as kept, or as this call's token shows them.
 fn person_of<B>(found: Option<&Loaded<Person>>, call: &Call<B>) -> Person {
     found.map_or_else(
-        || Person {
-            sub: call.actor.sub.clone(),
-            name: call.person.name.as_deref().and_then(displayable),
-            email: call.person.email.as_deref().and_then(displayable),
-            roles: call.actor.roles.clone(),
-            topic_arn: None,
-            channels: BTreeSet::new(),
+        || {
+            let said = Details::of(call.person.name.as_deref(), call.person.email.as_deref());
+            Person::of_token(&call.actor, said)
         },
         |found| found.value.clone(),
     )

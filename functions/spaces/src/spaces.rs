@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::answers::Versioned;
-use contract::events::Event;
+use contract::events::{Event, OwnersChange};
 use domain::authorization::authorize;
 use domain::ids::SpaceId;
 use domain::outcome::Outcome;
@@ -74,7 +74,13 @@ pub(crate) async fn update(app: Arc<App>, call: Call<SpaceFields>) -> Result<Sho
                 Outcome::Changed(space) => {
                     call.check_version(found.version)?;
                     let mut tx = call.transaction();
-                    tx.update(&found, &space, &Event::SpaceChanged { space_id: space.id.clone() });
+                    let (before, after) = (&found.value.fields.owners, &space.fields.owners);
+                    let owners = (before != after).then(|| OwnersChange {
+                        before: before.clone(),
+                        after: after.clone(),
+                        by: call.actor.sub.clone(),
+                    });
+                    tx.update(&found, &space, &Event::SpaceChanged { space_id: space.id.clone(), owners });
                     Ok(call.commit(tx, shown(found.version + 1, space)))
                 }
                 Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),

@@ -3,6 +3,8 @@
 //! An event tells that something happened, with what a consumer needs to find it; consumers read current state themselves,
 //! since order ends at the topic. A shape never changes under one schema version: fields are added, never removed or moved.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,7 @@ use domain::model::ModelDecision;
 use domain::money::Money;
 use domain::platform::{ModelId, ModelKey, Platform};
 use domain::task::TaskKind;
+use domain::text::Sub;
 
 /// Where an event about a workload belongs: whom it is told to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,6 +34,18 @@ pub struct Place {
     pub space_id: SpaceId,
     /// The workload.
     pub workload_id: WorkloadId,
+}
+
+/// A change of a Space's owners, as events tell it to both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnersChange {
+    /// Who owned it.
+    pub before: BTreeSet<Sub>,
+    /// Who owns it.
+    pub after: BTreeSet<Sub>,
+    /// Who changed it.
+    pub by: Sub,
 }
 
 /// A task, as events name it.
@@ -144,7 +159,7 @@ events! {
     /// A Space was created.
     SpaceCreated = "space.created" { /** The Space. */ space_id: SpaceId },
     /// A Space changed.
-    SpaceChanged = "space.changed" { /** The Space. */ space_id: SpaceId },
+    SpaceChanged = "space.changed" { /** The Space. */ space_id: SpaceId, /** Whose it was and is, where that changed. */ #[serde(default)] owners: Option<OwnersChange> },
     /// A workload was created.
     WorkloadCreated = "workload.created" { /** Which. */ place: Place },
     /// A workload was retired.

@@ -28,11 +28,13 @@ pub enum Relation {
     Disputer,
     /// Decided the card's dispute.
     Resolver,
+    /// Is the person that it is about.
+    Oneself,
 }
 
 /// A set of relations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Relations(u8);
+pub struct Relations(u16);
 
 impl Relations {
     /// No relation at all.
@@ -41,13 +43,13 @@ impl Relations {
     /// The same set with `relation` in it when `holds`.
     #[must_use]
     pub const fn with(self, relation: Relation, holds: bool) -> Self {
-        if holds { Self(self.0 | 1 << relation as u8) } else { self }
+        if holds { Self(self.0 | 1 << relation as u16) } else { self }
     }
 
     /// Whether `relation` is in the set.
     #[must_use]
     pub const fn has(self, relation: Relation) -> bool {
-        self.0 & (1 << relation as u8) != 0
+        self.0 & (1 << relation as u16) != 0
     }
 }
 
@@ -158,6 +160,9 @@ const fn any(role: Role) -> Grant {
 const fn as_owner() -> Grant {
     Grant { role: ProductOwner, only_as: Some(Relation::Owner) }
 }
+const fn as_oneself(role: Role) -> Grant {
+    Grant { role, only_as: Some(Relation::Oneself) }
+}
 const fn rule(action: Action, grants: &'static [Grant]) -> Rule {
     Rule { action, grants, never_as: &[], while_in: &[] }
 }
@@ -179,13 +184,15 @@ const READERS_AND_OWNER: &[Grant] = &[any(FinopsLead), any(CloudEngineer), any(A
 const LEAD_AUDITOR_AND_OWNER: &[Grant] = &[any(FinopsLead), any(Auditor), as_owner()];
 const ENGINEER: &[Grant] = &[any(CloudEngineer)];
 const ASSIGNEE: &[Grant] = &[Grant { role: CloudEngineer, only_as: Some(Relation::Assignee) }];
+const LEAD_AND_ONESELF: &[Grant] =
+    &[any(FinopsLead), as_oneself(ProductOwner), as_oneself(CloudEngineer), as_oneself(Auditor)];
 const JOB: &[Grant] = &[any(System)];
 
 /// The table.
 pub const TABLE: &[Rule] = &[
     rule(Action::ReadMe, EVERYBODY),
     rule(Action::ReadPerson, LEAD_AND_AUDITOR),
-    rule(Action::WritePerson, LEAD),
+    step(Action::WritePerson, LEAD_AND_ONESELF, &[], &["own", "unheard"]),
     rule(Action::ReadSettings, EVERYBODY),
     rule(Action::WriteSettings, LEAD),
     rule(Action::ReadAccounts, EVERYBODY),
@@ -341,6 +348,8 @@ const fn separation_detail(relation: Relation) -> &'static str {
         }
         Relation::Disputer => "you disputed this card; somebody else resolves it",
         Relation::Resolver => "you decided this card's dispute; another owner of the Space signs it",
-        Relation::Owner | Relation::Assignee => "you may not do this to what is yours; ask a colleague",
+        Relation::Owner | Relation::Assignee | Relation::Oneself => {
+            "you may not do this to what is yours; ask a colleague"
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) const PUBLIC: (&str, &str, &str) = ("approval", "GET", "/v1/openapi.j
 pub(super) const PROMISED: &[Promised] = &[
     route("approval", "GET", "/v1/me", "LOEA"),
     route("approval", "GET", "/v1/people/{sub}", "LA"),
-    route("approval", "PUT", "/v1/people/{sub}", "L"),
+    route("approval", "PUT", "/v1/people/{sub}", "LOEA"),
     route("approval", "GET", "/v1/settings", "LOEA"),
     route("approval", "PUT", "/v1/settings", "L"),
     route("approval", "GET", "/v1/accounts", "LOEA"),

@@ -61,6 +61,10 @@ fn samples() -> BTreeMap<&'static str, Value> {
         ("request.approved", json!({"place": place, "requestId": "req_1", "approvalId": "apr_1"})),
         ("request.rejected", json!({"place": place, "requestId": "req_1", "reason": "why"})),
         ("request.submitted", json!({"place": place, "requestId": "req_1", "modelKey": null})),
+        (
+            "space.changed",
+            json!({"spaceId": "spc_1", "owners": {"before": ["ana"], "after": ["ana", "petra"], "by": "lena"}}),
+        ),
         ("task.completed", json!({"task": task(json!("tsk_2"))})),
         ("task.ready", json!({"task": task(json!("tsk_1"))})),
         ("task.reissued", json!({"task": task(json!("tsk_1"))})),
@@ -81,6 +85,7 @@ fn known() -> anyhow::Result<Known> {
     Ok(Known {
         workload: Some(serde_json::from_value(workload)?),
         space: Some(serde_json::from_value(json!({"id": "spc_1", "name": "Retail", "owners": ["ana"]}))?),
+        owners: BTreeSet::new(),
         ready: Some(serde_json::from_value(task)?),
         models: Vec::new(),
     })
@@ -117,6 +122,7 @@ fn every_type_that_is_told_of_has_a_letter_and_an_audience() -> anyhow::Result<(
         ]
     );
     assert_eq!(to("OwnersAndLeads"), ["approval.expired", "approval.expiring", "approval.revoked"]);
+    assert_eq!(to("OwnersThenAndNow"), ["space.changed"]);
     Ok(())
 }
 
@@ -129,6 +135,7 @@ fn what_concerns_nobody_is_told_to_nobody() -> anyhow::Result<()> {
         ("task.completed", "/task/ready", Value::Null),
         ("chain.ending", "/ready", Value::Null),
         ("gap.actioned", "/gap/action", json!("block")),
+        ("space.changed", "/owners", Value::Null),
     ] {
         let payload = samples.get_mut(kind).ok_or_else(|| anyhow::anyhow!("a sample"))?;
         *payload.pointer_mut(path).ok_or_else(|| anyhow::anyhow!("a field"))? = value;

@@ -63,20 +63,13 @@ pub fn decide_channels(person: &Person, channels: &BTreeSet<Channel>, actor: &Ac
 mod tests {
     use super::*;
     use crate::people::Role;
+    use crate::person::Details;
     use crate::text::MalformedText;
 
     #[test]
     fn everything_is_on_until_one_chooses_and_nobody_chooses_nothing() -> Result<(), MalformedText> {
         let actor = Actor::person("ana".parse()?, [Role::Auditor]);
-        let sub = actor.sub.clone();
-        let ana = Person {
-            sub,
-            name: None,
-            email: None,
-            roles: actor.roles.clone(),
-            topic_arn: None,
-            channels: BTreeSet::new(),
-        };
+        let ana = Person::of_token(&actor, Details::default());
         assert_eq!(channels_of(&ana), BTreeSet::from(Channel::ALL));
         let mail = BTreeSet::from([Channel::Email]);
         let Outcome::Changed(chosen) = decide_channels(&ana, &mail, &actor) else { panic!("a choice is a change") };

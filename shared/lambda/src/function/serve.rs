@@ -56,11 +56,14 @@ impl Function {
             Problem::internal()
         })?;
         let (actor, person) = identify(&request, roles)?;
-        may_ever(&actor, action)?;
+        let allowed = may_ever(&actor, action);
         let now = self.platform.clock.now();
-        if let Ok(store) = self.platform.store() {
+        // Also whose token carries no role any more is heard: from then on they get no notices.
+        let is_heard = allowed.is_ok() || actor.roles.is_empty();
+        if let (true, Ok(store)) = (is_heard, self.platform.store()) {
             crate::people::learn(&self.noted, &store, &actor, &person, now, request.request_id()).await;
         }
+        allowed?;
         let query = query_of(&request, route)?;
         let body = if route.method == Method::Get { Value::Null } else { request.json_body()? };
         let idempotency = match route.method {
