@@ -109,6 +109,8 @@ async fn change<B: Sync>(
                 Outcome::Changed(approval) => {
                     let mut tx = call.transaction().because(why.as_str());
                     tx.update(&found, &approval, &event(&approval));
+                    // Somebody may begin to carry it out as this is decided.
+                    chains.iter().for_each(|chain| tx.unless_changed(chain));
                     let answer = shown(app, &approval, found.version + 1).await?;
                     Ok(call.commit(tx, answer))
                 }

@@ -281,6 +281,8 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
     let key = Approval::key(&approval.workload_id, &approval.model_key, approval.decision.tier);
     tx.point(&approval_pointer(&key), seen.last.as_ref().map(|a| a.value.id.as_str()), approval.id.as_str());
     if approval.break_glass.is_some() {
+        // Never for a Space of one's own: whose it is must be what was looked at.
+        tx.unless_changed(&seen.space);
         let target = seen.last_break_glass.target.as_deref();
         tx.point(&break_glass_pointer(&approval.workload_id), target, approval.id.as_str());
     }

@@ -12,7 +12,7 @@ use store::{Loaded, Store, StoreError, Transaction};
 /// The scopes beside one chain on its role, read consistently.
 pub(crate) struct Neighbours {
     chains: Vec<Loaded<Chain>>,
-    /// Their approvals, and where one was replaced, the last under its key.
+    /// Their approvals, and where one was replaced, the last of those that replaced one another.
     approvals: BTreeMap<ApprovalId, Loaded<Approval>>,
     seen: Vec<Beside>,
 }
@@ -33,7 +33,7 @@ impl Neighbours {
         let mut seen = Vec::with_capacity(chains.len());
         for Loaded { value: chain, .. } in &chains {
             let approval = approvals.get(&chain.approval_id).ok_or_else(|| gone(chain.id.as_str()))?.value.clone();
-            let latest = latest_of(store, chain, &approval).await?;
+            let latest = end_of_succession(store, &approval).await?;
             let successor = latest.as_ref().map(|latest| latest.value.clone());
             approvals.extend(by_id(latest));
             seen.push(Beside { chain: chain.clone(), approval, latest: successor });
@@ -75,6 +75,19 @@ pub(crate) async fn latest_of(
         }
         ApprovalState::Active | ApprovalState::Revoked | ApprovalState::Expired => Ok(None),
     }
+}
+
+/// Where an approval was replaced, the one that nothing replaced in turn: everybody behind those between stands behind it.
+/// It need not be the last under its key, which may have begun anew after that ended.
+async fn end_of_succession(store: &Store, approval: &Approval) -> Result<Option<Loaded<Approval>>, StoreError> {
+    let next_of = |approval: &Approval| approval.end.as_ref().and_then(|end| end.superseded_by.clone());
+    let (mut last, mut next) = (None, next_of(approval));
+    while let Some(id) = next {
+        let found = store.load::<Approval>(id.as_str()).await?;
+        next = found.as_ref().and_then(|found| next_of(&found.value));
+        last = found.or(last);
+    }
+    Ok(last)
 }
 
 fn by_id(approvals: impl IntoIterator<Item = Loaded<Approval>>) -> BTreeMap<ApprovalId, Loaded<Approval>> {

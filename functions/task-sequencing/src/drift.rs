@@ -13,7 +13,7 @@ use std::sync::Arc;
 use domain::anchor::{Anchor, AnchorKey};
 use domain::aws::{AccountId, Partition, RoleRef};
 use domain::chain::{Chain, ScopeState};
-use domain::drift::approved::{diff_of_scopes, is_to_be_judged};
+use domain::drift::approved::diff_of_scopes;
 use domain::drift::live::LiveRole;
 use domain::drift::{DriftFinding, DriftState, Seen, finding_id};
 use domain::ids::{DriftId, ScopeId};
@@ -134,11 +134,12 @@ impl DriftRun {
     }
 }
 
-/// The roles that any scope uses.
+/// The roles that any scope uses, and those on which the product's document once was: after the last revocation it must not
+/// be there any more.
 async fn governed_roles(app: &App) -> Result<Vec<(RoleRef, Anchor)>, Failure> {
     let anchors = app.store.list_anchors().await?;
     let role_of = |anchor: Anchor| match &anchor.key {
-        AnchorKey::Role(role) if !anchor.scopes.is_empty() => Some((role.clone(), anchor)),
+        AnchorKey::Role(role) if !anchor.scopes.is_empty() || anchor.exists => Some((role.clone(), anchor)),
         AnchorKey::Role(_) | AnchorKey::Workspace { .. } => None,
     };
     Ok(anchors.into_iter().filter_map(role_of).collect())
@@ -161,7 +162,7 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
     readers
 }
 
-/// What is seen of one role; `None` while there is nothing on it to judge.
+/// What is seen of one role; `None` if nobody knows whom it serves.
 async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> Result<Option<Checked>, Failure> {
     let mut chains = Vec::new();
     for scope in &anchor.scopes {
@@ -169,7 +170,7 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
     }
     let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented).map(|c| c.id.clone()).min();
     let workload = app.store.load::<Workload>(anchor.workload_id.as_str()).await?;
-    let Some(workload) = workload.filter(|_| is_to_be_judged(&chains)) else { return Ok(None) };
+    let Some(workload) = workload else { return Ok(None) };
     let fields = &workload.value.fields;
     let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };
     let profiles: Vec<TagHolder> = chains.iter().filter_map(map::profile).collect();

@@ -314,6 +314,12 @@ impl Approval {
         Parties::of(self.requested_by.as_ref(), &self.decided_by).and(&self.carried)
     }
 
+    /// Whether somebody reviewed it as a break-glass decision.
+    #[must_use]
+    pub fn is_reviewed_by(&self, sub: &Sub) -> bool {
+        self.review.as_ref().is_some_and(|review| review.by == *sub)
+    }
+
     /// How an actor stands to this approval, given its Space.
     #[must_use]
     pub fn relations(&self, space: &Space, actor: &Actor) -> Relations {

@@ -28,6 +28,8 @@ pub enum Relation {
     Disputer,
     /// Decided the card's dispute.
     Resolver,
+    /// Reviewed the break-glass decision.
+    Reviewer,
     /// Is the person that it is about.
     Oneself,
 }
@@ -187,6 +189,8 @@ const ASSIGNEE: &[Grant] = &[Grant { role: CloudEngineer, only_as: Some(Relation
 const LEAD_AND_ONESELF: &[Grant] =
     &[any(FinopsLead), as_oneself(ProductOwner), as_oneself(CloudEngineer), as_oneself(Auditor)];
 const JOB: &[Grant] = &[any(System)];
+/// Who has a part in an approval already that is not the executor's.
+const NOT_THE_EXECUTOR: &[Relation] = &[Relation::Requester, Relation::Approver, Relation::Reviewer];
 
 /// The table.
 pub const TABLE: &[Rule] = &[
@@ -229,8 +233,8 @@ pub const TABLE: &[Rule] = &[
     step(Action::AnswerProposal, OWNER, &[], &["proposed"]),
     rule(Action::ReadHandoff, READERS_AND_OWNER),
     rule(Action::ReadTasks, READERS_AND_OWNER),
-    step(Action::StartTask, ENGINEER, &[Relation::Requester, Relation::Approver], &["ready"]),
-    step(Action::CompleteTask, ASSIGNEE, &[Relation::Requester, Relation::Approver], &["in-progress"]),
+    step(Action::StartTask, ENGINEER, NOT_THE_EXECUTOR, &["ready"]),
+    step(Action::CompleteTask, ASSIGNEE, NOT_THE_EXECUTOR, &["in-progress"]),
     step(Action::ReturnTask, ASSIGNEE, &[], &["in-progress"]),
     step(Action::ReleaseTask, ASSIGNEE, &[], &["in-progress"]),
     step(Action::ReissueTask, LEAD, &[], &["returned"]),
@@ -347,6 +351,9 @@ const fn separation_detail(relation: Relation) -> &'static str {
             "you carried out a task of this; requester, approver and executor are three people: ask a colleague"
         }
         Relation::Disputer => "you disputed this card; somebody else resolves it",
+        Relation::Reviewer => {
+            "you reviewed this break-glass decision; who reviews one has no hand in it: ask a colleague"
+        }
         Relation::Resolver => "you decided this card's dispute; another owner of the Space signs it",
         Relation::Owner | Relation::Assignee | Relation::Oneself => {
             "you may not do this to what is yours; ask a colleague"

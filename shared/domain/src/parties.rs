@@ -67,11 +67,18 @@ pub struct Beside {
     pub chain: Chain,
     /// The approval that it implements.
     pub approval: Approval,
-    /// Where that was replaced, the last approval under its key. The scope may be about to move there.
+    /// Where that was replaced, the approval at the end of those that replaced one another. The scope may be about to move
+    /// there.
     pub latest: Option<Approval>,
 }
 
 impl Beside {
+    /// As what somebody is barred from putting its grant, if they are.
+    #[must_use]
+    pub fn bars(&self, sub: &Sub) -> Option<Relation> {
+        self.parties().relation_of(sub).or_else(|| self.approval.is_reviewed_by(sub).then_some(Relation::Reviewer))
+    }
+
     /// Everybody behind its grant, now and once it has moved to the approval that replaced its own.
     #[must_use]
     pub fn parties(&self) -> Parties {

@@ -68,6 +68,12 @@ async fn put(world: &World, task: &Value) -> anyhow::Result<()> {
     world.carry_out(&only).await.map(drop)
 }
 
+/// Somebody takes the product's document off the role by hand.
+async fn put_nothing(world: &World) -> anyhow::Result<()> {
+    let delete = format!("aws iam delete-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved'");
+    world.aws(CHECKOUT, &delete, &std::collections::BTreeMap::new()).await.map(drop)
+}
+
 fn policy(task: &Value) -> String {
     task["artifacts"].to_string()
 }
@@ -124,6 +130,25 @@ async fn what_was_returned_leaves_the_document_until_it_is_issued_again_and_is_d
 }
 
 #[tokio::test]
+async fn what_is_live_after_the_last_revocation_is_drift() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    let workload = owned_by(&world, &[PETRA]).await?;
+    let granted = decided(&world, PETRA, BOB, &workload, &approval(&here())).await?;
+    implement_as(&world, CHEN, &granted).await?;
+    world.post(LENA, &format!("/v1/approvals/{}/revoke", granted.id), &json!({ "reason": "over" })).await?.ok()?;
+    world.settle().await?;
+    let revocation = world.task_in(&granted.id, "ready").await?;
+    let done = world.work(CHEN, &revocation, &json!({})).await?;
+    assert_eq!(done["verification"]["result"], "drifted", "completed and not carried out: {done}");
+    let night = world.schedule("drift").await?;
+    assert_eq!(number(&night, "/drifted")?, 1, "{night}");
+    put_nothing(&world).await?;
+    let night = world.schedule("drift").await?;
+    assert_eq!((number(&night, "/drifted")?, number(&night, "/resolved")?), (0, 1), "{night}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_repair_and_a_revocation_put_what_remains_and_are_nobodys_who_decided_on_it() -> anyhow::Result<()> {
     let world = World::empty().await?;
     let workload = owned_by(&world, &[PETRA]).await?;
@@ -131,8 +156,7 @@ async fn a_repair_and_a_revocation_put_what_remains_and_are_nobodys_who_decided_
     implement_as(&world, CHEN, &first).await?;
     let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
     implement_as(&world, CHEN, &second).await?;
-    let delete = format!("aws iam delete-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved'");
-    world.aws(CHECKOUT, &delete, &std::collections::BTreeMap::new()).await?;
+    put_nothing(&world).await?;
     world.schedule("drift").await?;
     let mut tasks = world.list(LENA, "/v1/tasks?state=ready").await?;
     let repair = tasks.pop().unwrap_or_default();
@@ -248,7 +272,12 @@ async fn break_glass_is_for_others_once_until_reviewed_and_reviewed_by_who_had_n
         assert_eq!(world.post(who, &review, &found).await?.refusal(), THREE_PEOPLE, "{}", who.sub);
     }
     world.post(DORA, &review, &found).await?.ok()?;
-    world.post(DORA, "/v1/approvals", &glass(CLAUDE_3_HAIKU)).await?.ok()?;
+    let next = text(&world.post(DORA, "/v1/approvals", &glass(CLAUDE_3_HAIKU)).await?.ok()?, "/id")?;
     world.settle().await?;
+    // Whoever reviewed it before it was carried out has no hand in it afterwards.
+    world.post(BOB, &format!("/v1/approvals/{next}/review"), &found).await?.ok()?;
+    let task = world.task_in(&next, "ready").await?;
+    assert_eq!(start(&world, BOB, &task).await?.refusal(), THREE_PEOPLE);
+    start(&world, CHEN, &task).await?.ok()?;
     Ok(())
 }

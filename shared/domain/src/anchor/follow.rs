@@ -12,7 +12,10 @@ use crate::outcome::Refusal;
 use crate::parties::Beside;
 use crate::platform::Platform;
 use crate::policy::grant::Grant;
-use crate::task::TaskState;
+use crate::task::{Task, TaskState};
+
+/// The file with a role's document, as tasks name it.
+const POLICY_FILE: &str = "policy.json";
 
 impl Anchor {
     /// Whose turn it is for a scope's next policy task: a task of the same scope does not stand in its own way, since the
@@ -52,12 +55,17 @@ impl Anchor {
     }
 
     /// The other scopes whose grants are in the document of the scope's open task, or would be if it were written now. What
-    /// left the role since the task became ready is in its document still.
+    /// left the role since the task became ready is in its document still; of one that an older version wrote nobody knows
+    /// what it holds, so every scope on the role counts.
     #[must_use]
     pub fn scopes_beside(&self, chain: &Chain) -> BTreeSet<ScopeId> {
         let issued = self.grants.iter().filter(|(_, grant)| grant.issued).map(|(scope, _)| scope);
-        let held = chain.tasks.iter().filter(|task| !task.state.is_terminal()).flat_map(|task| &task.holds);
-        issued.chain(held).filter(|scope| **scope != chain.id).cloned().collect()
+        let open = || chain.tasks.iter().filter(|task| task.kind.puts_policy() && !task.state.is_terminal());
+        let held = open().flat_map(|task| &task.holds);
+        let puts = |task: &Task| task.artifacts.iter().any(|file| file.name == POLICY_FILE);
+        let is_unknown = open().any(|task| task.holds.is_empty() && puts(task));
+        let any = self.scopes.iter().filter(|_| is_unknown);
+        issued.chain(held).chain(any).filter(|scope| **scope != chain.id).cloned().collect()
     }
 
     /// The grants of those scopes that a document written now holds beside the scope's own: not one whose workspace is not

@@ -178,7 +178,7 @@ pub fn decide_return(chain: &Chain, id: &TaskId, reason: Note, actor: &Actor, no
     if task.state == TaskState::Returned && same {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::ReturnTask, chain, task, &[]) {
+    if let Err(refusal) = may(actor, Action::ReturnTask, chain, task, None) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -199,7 +199,7 @@ pub fn decide_release(chain: &Chain, id: &TaskId, actor: &Actor, now: Timestamp)
     if task.state == TaskState::Ready && released_by_me {
         return Outcome::AlreadyDone;
     }
-    if let Err(refusal) = may(actor, Action::ReleaseTask, chain, task, &[]) {
+    if let Err(refusal) = may(actor, Action::ReleaseTask, chain, task, None) {
         return refusal.into();
     }
     let mut next = chain.clone();
@@ -241,7 +241,7 @@ pub fn decide_reissue(
 /// The authorisation table's answer, and the approval still stands. An approval that was replaced is told before the
 /// state into which that brought the task, whether its event has arrived or not.
 fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing: Standing<'_>) -> Result<(), Refusal> {
-    match may(actor, action, chain, task, standing.put_by(task)) {
+    match may(actor, action, chain, task, Some(standing)) {
         Err(refusal) if matches!(refusal.kind, RefusalKind::WrongState | RefusalKind::NotAssignee) => {
             still_approved(task, standing).and(Err(refusal))
         }
@@ -251,12 +251,19 @@ fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing:
 
 /// The authorisation table's answer about the task and everything that it puts, with two things named that engineers meet:
 /// blocked behind another task, and barred by what another approval has in the document.
-fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task, beside: &[Beside]) -> Result<(), Refusal> {
-    let own = chain.relations(Some(task), None, actor);
+fn may(
+    actor: &Actor,
+    action: Action,
+    chain: &Chain,
+    task: &Task,
+    standing: Option<Standing<'_>>,
+) -> Result<(), Refusal> {
+    let reviewed = standing.is_some_and(|standing| standing.approval.is_reviewed_by(&actor.sub));
+    let own = chain.relations(Some(task), None, actor).with(Relation::Reviewer, reviewed);
     let mut all = own;
     let mut barring = None;
-    for other in beside {
-        let Some(relation) = other.parties().relation_of(&actor.sub) else { continue };
+    for other in standing.map_or(&[][..], |standing| standing.put_by(task)) {
+        let Some(relation) = other.bars(&actor.sub) else { continue };
         all = all.with(relation, true);
         barring = barring.or(Some((relation, other)));
     }
@@ -277,7 +284,11 @@ fn may(actor: &Actor, action: Action, chain: &Chain, task: &Task, beside: &[Besi
 }
 
 fn barred_by(relation: Relation, other: &Beside) -> Refusal {
-    let deed = if relation == Relation::Requester { "asked for" } else { "approved" };
+    let deed = match relation {
+        Relation::Requester => "asked for",
+        Relation::Reviewer => "reviewed",
+        _ => "approved",
+    };
     let detail = format!(
         "the document of this task also holds what approval `{}` grants on the role, and you {deed} that; requester, approver and executor are three people: ask a colleague",
         other.approval.id

@@ -26,19 +26,6 @@ use crate::task::{Task, TaskState};
 /// Scopes under way on one role of which every combination is tried, 64 documents; of more, only the first ones.
 const UNDER_WAY_MAX: usize = 6;
 
-/// Whether there is anything to judge on a role: a scope that is implemented, or one whose document somebody could have put.
-#[must_use]
-pub fn is_to_be_judged(chains: &[Chain]) -> bool {
-    let was_ready = |task: &Task| task.kind.puts_policy() && task.last_in(TaskState::Ready).is_some();
-    chains.iter().any(|chain| match chain.state {
-        ScopeState::Implemented => true,
-        ScopeState::Approved | ScopeState::PendingTask | ScopeState::PendingRevocation => {
-            chain.tasks.iter().any(was_ready)
-        }
-        ScopeState::UnderReview | ScopeState::Revoked => false,
-    })
-}
-
 /// How a live role departs from what the scopes on it say; `workload` is its workload's runtime. While none of them is
 /// implemented, only the product's own document is judged: what else is on the role was there before, or is not there yet.
 ///
@@ -86,9 +73,10 @@ fn diff_of_nothing_implemented(role: &RoleRef, chains: &[Chain], live: Option<&L
 /// back is neither, even if its first steps were run.
 fn under_way(chains: &[Chain]) -> Vec<Grant> {
     let in_hand = |task: &Task| task.kind.puts_policy() && task.state == TaskState::InProgress;
+    let was_put = |task: &Task| task.kind.puts_policy() && !task.kind.revokes() && task.state == TaskState::Completed;
     let may_be_live = |c: &&Chain| match c.state {
         ScopeState::PendingTask => c.tasks.iter().any(in_hand),
-        ScopeState::PendingRevocation => true,
+        ScopeState::PendingRevocation => c.tasks.iter().any(was_put),
         ScopeState::Approved | ScopeState::UnderReview | ScopeState::Implemented | ScopeState::Revoked => false,
     };
     let grants = chains.iter().filter(may_be_live).filter_map(|c| Grant::of_chain(c).ok());
@@ -183,7 +171,7 @@ mod tests {
     /// A second scope on the role of one that is implemented: whether the role is as approved with its grant, and without.
     #[test]
     fn a_scope_in_hand_may_be_live_or_not_and_what_nobody_answers_for_may_not() -> anyhow::Result<()> {
-        use TaskState::{Completed, InProgress, Ready, Returned};
+        use TaskState::{Cancelled, Completed, InProgress, Ready, Returned};
         let here = scope("a", "us-east-1", ScopeState::Implemented)?;
         let check = |state: ScopeState, steps: &[TaskState], with_it: bool, without_it: bool| -> anyhow::Result<()> {
             let there = with_task(scope("b", "eu-west-1", state)?, steps)?;
@@ -201,19 +189,19 @@ mod tests {
         check(ScopeState::PendingTask, &[Ready, InProgress, Ready], false, true)?;
         check(ScopeState::Approved, &[Ready, InProgress, Returned], false, true)?;
         check(ScopeState::PendingRevocation, &[Ready, InProgress, Completed], true, true)?;
+        check(ScopeState::PendingRevocation, &[Ready, InProgress, Cancelled], false, true)?;
         check(ScopeState::Revoked, &[Ready, InProgress, Completed], false, true)
     }
 
     #[test]
     fn without_an_implemented_scope_only_a_document_that_nobody_has_in_hand_is_drift() -> anyhow::Result<()> {
         use TaskState::{InProgress, Ready, Returned};
-        let check = |state, steps: &[TaskState], judged: bool, as_approved: bool| -> anyhow::Result<()> {
+        let check = |state, steps: &[TaskState], as_approved: bool| -> anyhow::Result<()> {
             let only = with_task(scope("a", "us-east-1", state)?, steps)?;
             let mut role = live(&[&only])?;
             role.attached =
                 BTreeMap::from([("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), "{}".to_owned())]);
             let chains = std::slice::from_ref(&only);
-            assert_eq!(is_to_be_judged(chains), judged, "{state:?} {steps:?}");
             assert_eq!(diff_of_scopes(&only.role(), chains, ECS, Some(&role))?.is_none(), as_approved, "{steps:?}");
             role.inline.clear();
             assert!(
@@ -223,9 +211,9 @@ mod tests {
             assert!(diff_of_scopes(&only.role(), chains, ECS, None)?.is_none(), "nor is the role");
             Ok(())
         };
-        check(ScopeState::PendingTask, &[], false, false)?;
-        check(ScopeState::PendingTask, &[Ready, InProgress], true, true)?;
-        check(ScopeState::Approved, &[Ready, InProgress, Returned], true, false)?;
+        check(ScopeState::PendingTask, &[], false)?;
+        check(ScopeState::PendingTask, &[Ready, InProgress], true)?;
+        check(ScopeState::Approved, &[Ready, InProgress, Returned], false)?;
         let done = scope("a", "us-east-1", ScopeState::Implemented)?;
         let drift = diff_of_scopes(&done.role(), std::slice::from_ref(&done), ECS, None)?;
         assert!(drift.missing, "a role that is lost");

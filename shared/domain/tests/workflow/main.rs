@@ -14,7 +14,7 @@ use domain::task::TaskState;
 use domain::text::Sub;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use reference::{Executors, behind_approval, behind_scope, maybe_behind_scope};
+use reference::{Executors, behind_approval, behind_scope, is_reviewer, maybe_behind_scope};
 use stage::{Came, Night, PEOPLE, Stage, fields, is_open};
 
 /// One thing that somebody does, or that the product does by itself. Numbers choose among what there is at that moment.
@@ -202,9 +202,15 @@ impl Run {
         let Some(live) = self.stage.live.as_ref().filter(|_| seen == Night::AsApproved) else { return Ok(()) };
         for scope in &live.scopes {
             let chain = &self.stage.chains[scope];
-            let in_hand = chain.tasks.iter().any(|task| task.state == TaskState::InProgress);
-            let answered_for =
-                matches!(chain.state, ScopeState::Implemented | ScopeState::PendingRevocation) || in_hand;
+            let puts = |state: TaskState| {
+                chain.tasks.iter().any(|t| t.kind.puts_policy() && !t.kind.revokes() && t.state == state)
+            };
+            let answered_for = match chain.state {
+                ScopeState::Implemented => true,
+                ScopeState::PendingTask => puts(TaskState::InProgress),
+                ScopeState::PendingRevocation => puts(TaskState::Completed),
+                ScopeState::Approved | ScopeState::Revoked | ScopeState::UnderReview => false,
+            };
             anyhow::ensure!(answered_for, "{scope} is live, {:?}, and no drift", chain.state);
         }
         Ok(())
@@ -221,13 +227,15 @@ impl Run {
     }
 
     fn expect(&self, who: &Sub, scope: &ScopeId, task: &TaskId) -> Expected {
-        let own = behind_approval(&self.stage, &self.stage.chains[scope].approval_id).includes(who);
-        let document = self.stage.document_of(scope, task);
-        let others = || document.iter().filter(|held| *held != scope);
         let chain = |held: &ScopeId| &self.stage.chains[held];
+        let document = self.stage.document_of(scope, task);
+        let barred = behind_approval(&self.stage, &chain(scope).approval_id).includes(who)
+            || is_reviewer(&self.stage, scope, who)
+            || document.iter().any(|held| is_reviewer(&self.stage, held, who));
+        let others = || document.iter().filter(|held| *held != scope);
         Expected {
-            must_not: own || others().any(|held| behind_scope(&self.stage, held).includes(who)),
-            may_not: own || others().any(|held| maybe_behind_scope(&self.stage, chain(held)).includes(who)),
+            must_not: barred || others().any(|held| behind_scope(&self.stage, held).includes(who)),
+            may_not: barred || others().any(|held| maybe_behind_scope(&self.stage, chain(held)).includes(who)),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::approval::{Approval, ApprovalState};
+use domain::approval::Approval;
 use domain::chain::Chain;
 use domain::ids::{ApprovalId, ScopeId};
 use domain::text::Sub;
@@ -74,9 +74,15 @@ pub(crate) fn behind_scope(stage: &Stage, scope: &ScopeId) -> Behind {
 /// knows whether the scope goes there or ends.
 pub(crate) fn maybe_behind_scope(stage: &Stage, chain: &Chain) -> Behind {
     let mut behind = behind_scope(stage, &chain.id);
-    let replaced = stage.approvals.get(&chain.approval_id).is_some_and(|a| a.state == ApprovalState::Superseded);
-    if let Some(latest) = stage.last_of(chain).filter(|_| replaced) {
+    let own = stage.approvals.get(&chain.approval_id);
+    if let Some(latest) = own.and_then(|own| stage.end_of_succession(own)) {
         behind.add(behind_approval(stage, &latest.id));
     }
     behind
+}
+
+/// Whether somebody reviewed the break-glass decision that a scope serves: they have no hand in it afterwards either.
+pub(crate) fn is_reviewer(stage: &Stage, scope: &ScopeId, who: &Sub) -> bool {
+    let approval = stage.chains.get(scope).and_then(|chain| stage.approvals.get(&chain.approval_id));
+    approval.and_then(|approval| approval.review.as_ref()).is_some_and(|review| review.by == *who)
 }

@@ -16,7 +16,7 @@ use domain::chain::work::{
     decide_start,
 };
 use domain::chain::{Chain, ScopeState, Stepped};
-use domain::drift::approved::{diff_of_scopes, is_to_be_judged};
+use domain::drift::approved::diff_of_scopes;
 use domain::drift::live::LiveRole;
 use domain::ids::{ApprovalId, RequestId, ScopeId, TaskId};
 use domain::instructions::{Artifact, TaskContent, Trust};
@@ -160,12 +160,6 @@ impl Stage {
     pub(crate) fn active(&self, model: usize) -> Option<&Approval> {
         let last = self.last.get(&self.key(model)).and_then(|id| self.approvals.get(id));
         last.filter(|approval| approval.state == ApprovalState::Active)
-    }
-
-    /// The last approval under the key of a scope.
-    pub(crate) fn last_of(&self, chain: &Chain) -> Option<&Approval> {
-        let key = Approval::key(&chain.workload_id, &chain.model_key, chain.tier);
-        self.last.get(&key).and_then(|id| self.approvals.get(id))
     }
 
     /// Every task that is not over, with its scope.
@@ -381,11 +375,14 @@ impl Stage {
     pub(crate) fn night(&mut self) -> anyhow::Result<Night> {
         let Some(role) = self.role.clone() else { return Ok(Night::Unjudged) };
         let chains: Vec<Chain> = role.scopes.iter().filter_map(|id| self.chains.get(id)).cloned().collect();
-        let Some(first) = chains.first().filter(|_| is_to_be_judged(&chains)) else { return Ok(Night::Unjudged) };
+        let AnchorKey::Role(name) = &role.key else { return Ok(Night::Unjudged) };
+        if chains.is_empty() && !role.exists {
+            return Ok(Night::Unjudged);
+        }
         let inline = self.live.iter().map(|live| (POLICY_NAME.to_owned(), live.policy.clone())).collect();
         let live = LiveRole { inline, ..LiveRole::default() };
         let trust = Trust { runtime: Runtime::Lambda, detail: None };
-        if diff_of_scopes(&first.role(), &chains, trust, Some(&live))?.is_none() {
+        if diff_of_scopes(name, &chains, trust, Some(&live))?.is_none() {
             return Ok(Night::AsApproved);
         }
         let implemented = chains.iter().filter(|chain| chain.state == ScopeState::Implemented).map(|c| &c.id).min();
@@ -484,8 +481,13 @@ impl Stage {
 
     fn standing<'a>(&'a self, chain: &Chain, beside: &'a [Beside]) -> Standing<'a> {
         let approval = &self.approvals[&chain.approval_id];
-        let superseded = approval.state == ApprovalState::Superseded;
-        Standing { approval, latest: self.last_of(chain).filter(|_| superseded), beside }
+        Standing { approval, latest: self.end_of_succession(approval), beside }
+    }
+
+    /// Where an approval was replaced, the one that nothing replaced in turn.
+    pub(crate) fn end_of_succession(&self, approval: &Approval) -> Option<&Approval> {
+        let next = |approval: &Approval| self.approvals.get(approval.end.as_ref()?.superseded_by.as_ref()?);
+        std::iter::successors(next(approval), |approval| next(approval)).last()
     }
 
     fn beside(&self, chain: &Chain) -> Vec<Beside> {
@@ -509,7 +511,7 @@ impl Stage {
             title: String::new(),
             instructions: Vec::new(),
             undo: Vec::new(),
-            artifacts: vec![Artifact::new(POLICY, json!(held).to_string())],
+            artifacts: (!held.is_empty()).then(|| Artifact::new(POLICY, json!(held).to_string())).into_iter().collect(),
             evidence_required: Vec::new(),
         };
         Ok(Rendered::new(content, chain, kind, &others))
