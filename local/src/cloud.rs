@@ -24,7 +24,6 @@ mod sqs;
 pub(crate) mod state;
 mod sts;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,10 +39,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
@@ -71,6 +68,7 @@ use self::sns::Sns;
 use self::sqs::Sqs;
 use self::state::State;
 use self::sts::Sts;
+use crate::doorway::{self, Unread};
 
 /// The hub account of a stack that was not told another.
 pub const HUB_ACCOUNT: &str = "111122223333";
@@ -269,23 +267,14 @@ impl Cloud {
         }))
     }
 
-    /// Serves the AWS CLI until the listener fails.
-    ///
-    /// # Errors
-    /// When connections can no longer be accepted.
-    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        loop {
-            let (stream, _) = listener.accept().await?;
-            let cloud = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(|request| cloud.answer(request));
-                let mut server = hyper::server::conn::http1::Builder::new();
-                let connection = server.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = connection.await {
-                    tracing::debug!(error = %error, "a connection of the AWS endpoint ended early");
-                }
-            });
-        }
+    /// Serves the AWS CLI on a loopback port, until it is dropped.
+    pub async fn serve(&self, listener: TcpListener) {
+        let cloud = self.clone();
+        let answer = move |request| {
+            let cloud = cloud.clone();
+            async move { cloud.answer(request).await }
+        };
+        doorway::serve(listener, answer, std::future::pending()).await;
     }
 
     /// Credentials that act in an account.
@@ -373,13 +362,20 @@ impl Cloud {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
+        let refuse = |status, code, message: String| Protocol::Query.refuse(&Fault::new(status, code, message));
+        // No page has business here, not even the frontend's: its origin is not this port's.
+        if let Err(stranger) = doorway::admit(&request, |_| false) {
+            return doorway::closing(refuse(stranger.status().as_u16(), "AccessDenied", stranger.to_string()));
+        }
         let (parts, body) = request.into_parts();
-        let response = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
-            Ok(body) => self.call(Request::from_parts(parts, body.to_bytes())).await,
-            Err(error) => Protocol::Query.refuse(&Fault::new(413, "RequestEntityTooLarge", error.to_string())),
+        let (status, code, why) = match doorway::read_whole(body, MAX_REQUEST_BYTES).await {
+            Ok(body) => return self.call(Request::from_parts(parts, body)).await,
+            Err(Unread::TooLarge) => (413, "RequestEntityTooLarge", "the body is larger than any service takes"),
+            Err(Unread::TooSlow) => (408, "RequestTimeout", "the body did not come in time; send it again"),
+            Err(Unread::Broken) => (400, "IncompleteBody", "the body did not come whole; send it again"),
         };
-        Ok(response.map(Full::new))
+        doorway::closing(refuse(status, code, why.to_owned()))
     }
 }
 

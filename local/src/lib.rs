@@ -12,6 +12,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod documents;
+mod doorway;
 pub mod gateway;
 mod permissions;
 pub mod progress;

@@ -26,7 +26,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Reads the scope from the `Authorization` header or, for presigned URLs, from `X-Amz-Credential`.
+    /// Reads the scope from the `Authorization` header or, for presigned URLs of S3, from `X-Amz-Credential`.
     #[must_use]
     pub fn of(request: &Request<Bytes>, hub_account: &str) -> Option<Self> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -34,8 +34,13 @@ impl Caller {
             Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.trim().to_owned(),
             None => presigned_scope(request.uri().query()?)?,
         };
+        let is_presigned = header.is_none();
         let mut parts = scope.rsplitn(5, '/').skip(1);
         let (service, region, _date, access_key) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        // Only S3 verifies what is signed in a URL. A form of a web page cannot set the header, but it can name any URL.
+        if is_presigned && service != "s3" {
+            return None;
+        }
         Some(Self {
             access_key: access_key.to_owned(),
             account: account_of(access_key).unwrap_or(hub_account).to_owned(),

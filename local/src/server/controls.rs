@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use lambda::Query;
@@ -69,6 +70,9 @@ struct Now {
 impl Controls {
     /// Answers a control; `path` is what follows `/_local/`.
     pub(super) async fn call(&self, path: &str, request: &Request<Bytes>) -> Response<Bytes> {
+        if let Some(refusal) = refuse_forms(request) {
+            return refusal;
+        }
         let answer = match (request.method(), path) {
             (&Method::GET, "health") => return self.health(),
             (&Method::GET, "endpoints") => Ok(json!({ "aws": self.aws_url })),
@@ -133,6 +137,17 @@ impl fmt::Debug for Controls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controls").field("aws_url", &self.aws_url).finish_non_exhaustive()
     }
+}
+
+/// Refuses what a form of a web page can send as JSON without asking first. The third type of forms is what curl sends
+/// where it is told none; as a form writes it, it is never JSON.
+fn refuse_forms(request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    let content_type = request.headers().get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(essence.as_str(), "text/plain" | "multipart/form-data").then(|| {
+        let text = "a form may not control this stack; send JSON as `content-type: application/json`";
+        reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
+    })
 }
 
 fn body<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, ControlError> {
