@@ -118,7 +118,8 @@ impl Gateway {
 
     /// What the JWT authorizer does: the identity source is `$request.header.Authorization`.
     fn authorize(&self, request: &Request<Bytes>) -> Option<serde_json::Map<String, serde_json::Value>> {
-        let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?.trim();
+        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+        let (header, None) = (headers.next()?.to_str().ok()?.trim(), headers.next()) else { return None };
         let token = match header.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             Some(_) => return None,

@@ -54,6 +54,16 @@ impl<'a> Request<'a> {
         headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name))?.1.as_str()
     }
 
+    /// A header that must not stand twice: none where it does, in whatever case its name is written.
+    pub(crate) fn only_header(&self, name: &str) -> Option<&'a str> {
+        let headers = self.event.get("headers")?.as_object()?;
+        let mut given = headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+        match (given.next(), given.next()) {
+            (Some((_, value)), None) => value.as_str(),
+            _ => None,
+        }
+    }
+
     /// The claims that the gateway's authorizer verified; none without an authorizer.
     pub(crate) fn verified_claims(&self) -> Option<&'a Map<String, Value>> {
         self.context.pointer("/authorizer/jwt/claims")?.as_object()

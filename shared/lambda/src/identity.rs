@@ -1,7 +1,8 @@
 //! Who calls: from the claims that the gateway verified, and from nothing else.
 //!
 //! The gateway flattens claims to text, so `["a b"]` and `["a","b"]` arrive alike; therefore the groups are read as an
-//! array from the payload of the same bearer token, after checking that it is the one whose claims were verified.
+//! array from the payload of the bearer token, and count only where they are those of the claim that was verified. A call
+//! that carries two tokens has none: which of them the gateway verified is not to be seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +65,9 @@ pub(crate) fn identify(request: &Request<'_>, groups: &RoleGroups) -> Result<(Ac
     }
     let sub: Sub = sub.parse().map_err(|_| unauthenticated("the token's `sub` is malformed"))?;
     let carried = groups_of(&payload)?;
+    if !is_flattened_from(verified.get(GROUPS_CLAIM), &carried) {
+        return Err(unauthenticated("the token's groups are not those that were verified"));
+    }
     let actor = Actor::person(sub.clone(), groups.roles_of(&carried));
     let display = |claim: &str| text(&payload, claim).filter(|value| !value.is_empty()).map(str::to_owned);
     Ok((actor, Person { sub, name: display("name"), email: display("email") }))
@@ -80,14 +84,38 @@ fn groups_of(payload: &Map<String, Value>) -> Result<Vec<&str>, Problem> {
     Ok(groups)
 }
 
+/// Whether the verified claim is what the gateway makes of these groups: `[a b]` for a list (HTTP API), `a,b` or `a` where
+/// something else in front of the functions wrote it. The order is the gateway's own.
+fn is_flattened_from(verified: Option<&Value>, groups: &[&str]) -> bool {
+    let carried: BTreeSet<&str> = groups.iter().copied().collect();
+    let found: Option<BTreeSet<&str>> = match verified {
+        None => Some(BTreeSet::new()),
+        Some(Value::String(text)) => Some(match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(listed) => listed.split_whitespace().collect(),
+            None => text.split(',').map(str::trim).filter(|group| !group.is_empty()).collect(),
+        }),
+        Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+        Some(_) => None,
+    };
+    found == Some(carried)
+}
+
+/// The payload of the one token that the call carries, in the one form in which a token is sent. What could be read as two,
+/// such as headers that were joined, is none.
 fn bearer_payload(request: &Request<'_>) -> Option<Map<String, Value>> {
-    let header = request.header("authorization")?.trim();
+    let header = request.only_header("authorization")?;
     let token = match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
         Some(_) => return None,
         None => header,
     };
-    let payload = token.split('.').nth(1)?.trim_end_matches('=');
+    if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        return None;
+    }
+    let mut parts = token.split('.');
+    let (_head, payload, _signature, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
@@ -104,8 +132,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn token(payload: &Value) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload.to_string()))
+    }
+
     fn event(verified: &Value, payload: &Value) -> Value {
-        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload.to_string()));
+        let token = token(payload);
         json!({
             "version": "2.0", "headers": {"authorization": format!("Bearer {token}")},
             "requestContext": {"http": {"method": "GET"}, "authorizer": {"jwt": {"claims": verified}}},
@@ -125,14 +157,19 @@ mod tests {
         let with = |extra: Value| {
             let mut payload = claims.clone();
             payload.as_object_mut().into_iter().for_each(|p| p.extend(extra.as_object().cloned().unwrap_or_default()));
-            who(&event(&claims, &payload))
+            let mut verified = claims.clone();
+            if let Some(groups) = payload.get(GROUPS_CLAIM).and_then(Value::as_array) {
+                let listed: Vec<&str> = groups.iter().filter_map(Value::as_str).collect();
+                verified[GROUPS_CLAIM] = format!("[{}]", listed.join(" ")).into();
+            }
+            who(&event(&verified, &payload))
         };
         let ana = |roles: &[Role]| Ok(("ana".to_owned(), roles.to_vec()));
         assert_eq!(
             with(json!({"cognito:groups": ["finops-lead", "auditor", "else"]})),
             ana(&[Role::FinopsLead, Role::Auditor])
         );
-        assert_eq!(with(json!({"cognito:groups": ["Finops-Lead", "system", ""]})), ana(&[]));
+        assert_eq!(with(json!({"cognito:groups": ["Finops-Lead", "system"]})), ana(&[]));
         assert_eq!(
             with(json!({"custom:role": "finops-lead", "role": "finops-lead", "groups": ["finops-lead"]})),
             ana(&[])
@@ -168,6 +205,69 @@ mod tests {
             event["headers"]["authorization"] = json!(header);
             assert_eq!(who(&event), Err(401), "{header}");
         }
+    }
+
+    #[test]
+    fn groups_that_are_not_those_of_the_verified_claim_end_the_call() {
+        let lead = json!({"sub": "ana", "token_use": "id", "cognito:groups": ["finops-lead", "auditor"]});
+        let both = vec![Role::FinopsLead, Role::Auditor];
+        for (verified, expected) in [
+            (json!("[finops-lead auditor]"), Ok(&both)),
+            (json!("[auditor finops-lead]"), Ok(&both)),
+            (json!("finops-lead,auditor"), Ok(&both)),
+            (json!(["finops-lead", "auditor"]), Ok(&both)),
+            (Value::Null, Err(401)),
+            (json!("[]"), Err(401)),
+            (json!("[auditor]"), Err(401)),
+            (json!("[finops-lead auditor else]"), Err(401)),
+            (json!("[finops-lead,auditor]"), Err(401)),
+            (json!("finops-lead auditor"), Err(401)),
+            (json!({"finops-lead": "auditor"}), Err(401)),
+        ] {
+            let claims = json!({"sub": "ana", "token_use": "id", "cognito:groups": verified});
+            assert_eq!(who(&event(&claims, &lead)).map(|(_, roles)| roles), expected.cloned(), "{verified}");
+        }
+        // Without groups there is nothing to agree about, and a verified group is not dropped either.
+        let nobody = json!({"sub": "ana", "token_use": "id"});
+        assert_eq!(who(&event(&nobody, &nobody)), Ok(("ana".to_owned(), Vec::new())));
+        assert_eq!(who(&event(&lead, &nobody)), Err(401));
+    }
+
+    #[test]
+    fn a_call_with_two_tokens_or_with_a_token_in_another_form_has_none() {
+        let claims = json!({"sub": "ana", "token_use": "id", "cognito:groups": "[auditor]"});
+        let own = token(&json!({"sub": "ana", "token_use": "id", "cognito:groups": ["auditor"]}));
+        let other = token(&json!({"sub": "ana", "token_use": "id", "cognito:groups": ["finops-lead"]}));
+        let with = |headers: Value| {
+            let mut event = event(&claims, &claims);
+            event["headers"] = headers;
+            who(&event).map(|(_, roles)| roles)
+        };
+        for good in [format!("Bearer {own}"), format!("bearer {own}"), own.clone()] {
+            assert_eq!(with(json!({ "authorization": good })), Ok(vec![Role::Auditor]), "{good}");
+        }
+        assert_eq!(with(json!({ "Authorization": format!("Bearer {own}") })), Ok(vec![Role::Auditor]));
+        for joined in [
+            format!("Bearer {own}, Bearer {other}"),
+            format!("Bearer {own},Bearer {other}"),
+            format!("Bearer {own},{other}"),
+            format!("Bearer {own} {other}"),
+            format!("Bearer  {own}"),
+            format!("Bearer\t{own}"),
+            format!("Bearer {own}\n"),
+            format!(" Bearer {own}"),
+            format!("Bearer {own}."),
+            format!("Bearer {own}="),
+            format!("Basic {own}"),
+            "Bearer ".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(with(json!({ "authorization": joined })), Err(401), "{joined}");
+        }
+        let twice = json!({ "authorization": format!("Bearer {own}"), "Authorization": format!("Bearer {other}") });
+        assert_eq!(with(twice), Err(401));
+        assert_eq!(with(json!({ "authorization": [format!("Bearer {own}")] })), Err(401));
+        assert_eq!(with(Value::Null), Err(401));
     }
 
     #[test]

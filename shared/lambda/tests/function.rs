@@ -160,12 +160,14 @@ fn request(method: &str, path: &str, groups: &Value, body: &str) -> Value {
     let claims = json!({"sub": "ana", "token_use": "id", "cognito:groups": groups});
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims.to_string());
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let listed: Vec<&str> = groups.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let verified = json!({"sub": "ana", "token_use": "id", "cognito:groups": format!("[{}]", listed.join(" "))});
     json!({
         "version": "2.0", "rawPath": path, "rawQueryString": query, "body": body, "isBase64Encoded": false,
         "headers": {"authorization": format!("Bearer e30.{payload}.c2ln"), "content-type": "application/json"},
         "requestContext": {
             "http": {"method": method}, "requestId": "r-1", "stage": "$default",
-            "authorizer": {"jwt": {"claims": {"sub": "ana", "token_use": "id"}}},
+            "authorizer": {"jwt": {"claims": verified}},
         },
     })
 }
