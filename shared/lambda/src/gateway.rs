@@ -88,7 +88,8 @@ impl<'a> Request<'a> {
             let detail = "send the body as `content-type: application/json`";
             return Err(Problem::new(415, "unsupported-media-type", detail));
         }
-        serde_json::from_slice(&bytes).map_err(|error| malformed(&format!("the body is not JSON: {error}")))
+        crate::json::parse(&bytes)
+            .map_err(|error| malformed(&format!("the body is not JSON that reads one way only: {error}")))
     }
 }
 
@@ -133,7 +134,8 @@ mod tests {
             ("Application/JSON; charset=utf-8", "{}", false, Ok(json!({}))),
             ("application/merge-patch+json", "{}", false, Ok(json!({}))),
             (json, "eyJhIjoxfQ==", true, Ok(json!({"a": 1}))),
-            (json, r#"{"a":1,"a":2}"#, false, Ok(json!({"a": 2}))),
+            (json, r#"{"a":1,"a":2}"#, false, Err(400)),
+            (json, r#"{"a":[{"b":1,"\u0062":1}]}"#, false, Err(400)),
             ("text/plain", "", false, Ok(json!({}))),
             ("text/plain", "{}", false, Err(415)),
             ("", "{}", false, Err(415)),

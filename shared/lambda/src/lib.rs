@@ -15,6 +15,7 @@ mod function;
 mod gateway;
 mod identity;
 mod ids;
+mod json;
 pub mod openapi;
 mod page;
 mod people;
@@ -22,6 +23,7 @@ mod platform;
 mod problem;
 mod routes;
 mod run;
+mod shape;
 mod sight;
 
 pub use answer::{Answer, File};

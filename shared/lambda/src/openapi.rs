@@ -8,7 +8,7 @@ use crate::routes::{AnswerSpec, Method, RouteSpec};
 
 /// The problems that any route may answer, by status.
 const PROBLEMS: &[(u16, &str)] = &[
-    (400, "malformed: the body is not JSON, or a header or the query cannot be read"),
+    (400, "malformed: the body is not JSON that reads one way only, or a header or the query cannot be read"),
     (404, "there is no such thing, or the caller may not see it"),
     (409, "the state, version or digest has moved; `current` says to what"),
     (413, "the body is larger than 256 KiB"),

@@ -203,6 +203,9 @@ async fn calls_are_answered_or_refused_with_their_status_and_reason() -> anyhow:
         ("POST", "/v1/spaces", &lead, "{", 400, "malformed-body"),
         ("POST", "/v1/spaces", &lead, "", 422, "invalid-value"),
         ("POST", "/v1/spaces", &lead, r#"["a",[]]"#, 422, "invalid-value"),
+        ("POST", "/v1/spaces", &lead, r#"{"displayName":"a","parts":[[1]]}"#, 422, "invalid-value"),
+        ("POST", "/v1/spaces", &lead, r#"{"displayName":"a","displayName":"b"}"#, 400, "malformed-body"),
+        ("POST", "/v1/spaces", &lead, r#"{"displayName":"a","parts":[{"size":1,"size":2}]}"#, 400, "malformed-body"),
         ("POST", "/v1/spaces", &lead, "null", 422, "invalid-value"),
         ("POST", "/v1/spaces", &lead, r#"{"displayName":7}"#, 422, "invalid-value"),
         ("POST", "/v1/spaces", &lead, r#"{"displayName":"a","parts":[{"size":99999}]}"#, 422, "invalid-value"),
@@ -232,6 +235,7 @@ async fn a_refused_field_is_named_where_it_stands() -> anyhow::Result<()> {
     for (body, named) in [
         (r#"{"displayName":"a","approver":"ana"}"#, "unknown field `approver`"),
         (r#"{"displayName":"a","parts":[{"size":1},{"size":"x"}]}"#, "`parts[1].size`"),
+        (r#"{"displayName":"a","parts":[{"size":1},[1]]}"#, "`parts[1]`"),
         ("{}", "missing field `displayName`"),
     ] {
         let (_, problem) = call(&function, &request("POST", "/v1/spaces", &lead, body)).await?;

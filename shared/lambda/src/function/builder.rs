@@ -1,7 +1,7 @@
 //! Declares a function's handlers; each modifier after a route speaks of that route.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use domain::authorization::Action;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -17,6 +17,7 @@ use crate::identity::RoleGroups;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{AnswerSpec, Method, RouteSpec, SchemaOf};
+use crate::shape::{Shape, StrayList};
 
 /// An `async fn(Arc<S>, I) -> O`: a name for the bound, so that routes can be declared with their types spelt out.
 pub trait Handler<S, I, O>: Send + Sync + 'static {
@@ -231,7 +232,8 @@ impl<S: Send + Sync + 'static> Builder<S> {
         B: DeserializeOwned + JsonSchema + Send + 'static,
         T: Serialize + JsonSchema + 'static,
     {
-        let respond = erase(&self.state, Arc::new(handler), parsed::<B>, Outgoing::json);
+        let shape = LazyLock::new(Shape::of::<B>);
+        let respond = erase(&self.state, Arc::new(handler), move |call| parsed::<B>(&shape, call), Outgoing::json);
         let answer = AnswerSpec::Json(schema_of::<T>);
         self.route(method, path, Some(action), Some(schema_of::<B>), answer, Responder::Call(respond))
     }
@@ -272,7 +274,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 fn erase<S, I, O, H>(
     state: &Arc<S>,
     handler: Arc<H>,
-    read: fn(Call<Value>) -> Result<I, Problem>,
+    read: impl Fn(Call<Value>) -> Result<I, Problem> + Send + Sync + 'static,
     out: fn(O) -> Result<Outgoing, Problem>,
 ) -> Erased<Call<Value>, Result<Outgoing, Problem>>
 where
@@ -284,18 +286,18 @@ where
     let state = Arc::clone(state);
     Box::new(move |call| {
         let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
-        Box::pin(async move {
-            let input = read(call)?;
-            out(handler.begin(state, input).await?)
-        })
+        let input = read(call);
+        Box::pin(async move { out(handler.begin(state, input?).await?) })
     })
 }
 
-fn parsed<B: DeserializeOwned>(call: Call<Value>) -> Result<Call<B>, Problem> {
+fn parsed<B: DeserializeOwned>(shape: &Shape, call: Call<Value>) -> Result<Call<B>, Problem> {
     let (call, body) = call.with_body(());
-    // serde would take a list for a struct, field by field.
     if !body.is_object() {
         return Err(Problem::invalid("the body must be a JSON object"));
+    }
+    if let Err(StrayList { path }) = shape.check(&body) {
+        return Err(Problem::invalid(format!("`{path}`: a list stands where the route's schema has none")));
     }
     let body = serde_path_to_error::deserialize(body).map_err(|error| match error.path().to_string().as_str() {
         "." => Problem::invalid(error.inner().to_string()),
