@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::aggregates::approval::approvals_of;
 use store::aggregates::chain::scopes_of;
-use store::aggregates::model::{ModelCounts, ModelRow};
+use store::aggregates::model::{ModelCounts, ModelRow, OwnCounts};
 use store::aggregates::request::{presences, requests_of};
 use store::{Index, Order, Step, keys};
 
@@ -180,27 +180,33 @@ async fn cut_to_own(app: &App, call: &Call<()>, rows: &mut [ModelRow]) -> Result
     Ok(())
 }
 
-/// What the scopes of these Spaces add up to, by model: bounded by what an owner has, so read through and not counted.
+/// What the scopes of these Spaces add up to, by model.
 async fn own_counts(app: &App, spaces: &[Space]) -> Result<BTreeMap<ModelKey, ModelCounts>, Problem> {
-    let mut counts: BTreeMap<ModelKey, ModelCounts> = BTreeMap::new();
-    for space in spaces {
-        for workload in app.store.list_workloads_of_space(&space.id).await? {
-            for entry in app.store.list_all(Index::Parent, &[requests_of(&workload.id)]).await? {
-                let request: Request = entry.read()?;
-                if let Some(model) = &request.model_key {
-                    presences(&request).iter().for_each(|p| counts.entry(model.clone()).or_default().add(p));
-                }
-            }
-            let mut scopes = Vec::new();
-            for entry in app.store.list_all(Index::Parent, &[approvals_of(&workload.id)]).await? {
-                scopes.extend(entry.read::<Approval>()?.scopes.into_iter().map(|s| s.id.to_string()));
-            }
-            for chain in app.store.load_many::<Chain>(&scopes).await? {
-                counts.entry(chain.value.model_key.clone()).or_default().add(&chain.value.presence());
-            }
-        }
+    let OwnCounts { mut counts, uncounted } = app.store.list_counts_of_spaces(spaces).await?;
+    for space in uncounted {
+        read_through(app, space, &mut counts).await?;
     }
     Ok(counts)
+}
+
+/// Counts the scopes of a Space that is older than its counters, one by one.
+async fn read_through(app: &App, space: &Space, counts: &mut BTreeMap<ModelKey, ModelCounts>) -> Result<(), Problem> {
+    for workload in app.store.list_workloads_of_space(&space.id).await? {
+        for entry in app.store.list_all(Index::Parent, &[requests_of(&workload.id)]).await? {
+            let request: Request = entry.read()?;
+            if let Some(model) = &request.model_key {
+                presences(&request).iter().for_each(|p| counts.entry(model.clone()).or_default().add(p));
+            }
+        }
+        let mut scopes = Vec::new();
+        for entry in app.store.list_all(Index::Parent, &[approvals_of(&workload.id)]).await? {
+            scopes.extend(entry.read::<Approval>()?.scopes.into_iter().map(|s| s.id.to_string()));
+        }
+        for chain in app.store.load_many::<Chain>(&scopes).await? {
+            counts.entry(chain.value.model_key.clone()).or_default().add(&chain.value.presence());
+        }
+    }
+    Ok(())
 }
 
 async fn detail(

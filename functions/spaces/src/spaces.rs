@@ -56,6 +56,7 @@ pub(crate) async fn create(app: Arc<App>, call: Call<SpaceFields>) -> Result<Sho
                 Outcome::Changed(space) => {
                     let mut tx = call.transaction();
                     tx.create(&space, &Event::SpaceCreated { space_id: space.id.clone() });
+                    tx.count_from_now_on(&space.id);
                     Ok(call.commit(tx, created(space)))
                 }
                 Outcome::AlreadyDone => Err(Problem::not_found()),

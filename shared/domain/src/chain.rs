@@ -255,6 +255,7 @@ impl Chain {
     #[must_use]
     pub fn presence(&self) -> Presence {
         Presence {
+            space: self.space_id.clone(),
             state: self.state,
             account: self.spec.account_id.to_string(),
             workspace: self.workspace_name.as_ref().map(|name| workspace_key(&self.spec, name)),
@@ -279,6 +280,8 @@ pub fn workspace_key(spec: &ScopeSpec, name: &WorkspaceName) -> String {
 /// What one scope, or one row of an open request, adds to its model's row in the AI Models table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
+    /// The Space whose workload it serves.
+    pub space: SpaceId,
     /// The counter it is in.
     pub state: ScopeState,
     /// The account it covers.

@@ -153,7 +153,8 @@ impl Store {
                         .expression_attribute_names(format!("#{name}"), &name)
                         .expression_attribute_values(format!(":{name}"), value);
                 }
-                let mut expression = format!("SET {} ADD {}", sets.join(", "), adds.join(", "));
+                let set = if sets.is_empty() { String::new() } else { format!("SET {} ", sets.join(", ")) };
+                let mut expression = format!("{set}ADD {}", adds.join(", "));
                 for (index, name) in ended.iter().enumerate() {
                     expression.push_str(if index == 0 { " REMOVE " } else { ", " });
                     expression.push_str(&format!("#e{index}"));

@@ -4,7 +4,7 @@
 //! rows and without its history. Numbers in keys are zero-padded, so that text order is their order.
 
 use domain::digest::Digest;
-use domain::ids::EventId;
+use domain::ids::{EventId, SpaceId};
 use domain::platform::ModelKey;
 use jiff::civil::Date;
 
@@ -31,6 +31,8 @@ pub const TTL: &str = "ttl";
 pub const META: &str = "META";
 /// Sort key of a model's counters.
 pub const COUNTS: &str = "COUNTS";
+/// Sort key of the item that says that a Space's counters hold everything: its scopes were counted from the first on.
+pub const COUNTED: &str = "COUNTED";
 /// What an event item's sort key begins with; the stream's filter in the template names it too.
 pub const EVENT_PREFIX: &str = "EVENT#";
 const ROW_PREFIX: &str = "ROW#";
@@ -84,6 +86,12 @@ pub fn pointer(name: &str) -> String {
 #[must_use]
 pub fn model(key: &ModelKey) -> String {
     partition("MODEL", key.as_str())
+}
+
+/// The partition of what a Space's own scopes add up to: an item for each model, under the model's partition as sort key.
+#[must_use]
+pub fn counts_of_space(space: &SpaceId) -> String {
+    partition("COUNTS-OF", space.as_str())
 }
 
 /// List partition of all things of a kind, for kinds of which there are few.

@@ -239,7 +239,7 @@ impl Store {
         Ok(answer.map_err(|e| StoreError::of_call("GetItem", e))?.item)
     }
 
-    async fn query_partition(&self, partition: &str, from_sort: &str) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn query_partition(&self, partition: &str, from_sort: &str) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start: Option<HashMap<String, AttributeValue>> = None;
         loop {

@@ -10,7 +10,7 @@ use domain::audit::{AuditEvent, By, EVENT_BYTES_MAX, Statement};
 use domain::calendar::utc_day;
 use domain::chain::{Presence, ScopeState};
 use domain::digest::canonical_json;
-use domain::ids::EventId;
+use domain::ids::{EventId, SpaceId};
 use domain::people::Actor;
 use domain::platform::ModelKey;
 use jiff::{SignedDuration, Timestamp};
@@ -73,9 +73,10 @@ pub struct Transaction {
     request_id: String,
     why: Option<String>,
     pub(crate) writes: Vec<(Write, Guard)>,
-    counts: BTreeMap<String, BTreeMap<String, i64>>,
-    /// Counters that only ever count one thing, which is gone.
-    ended: BTreeMap<String, BTreeSet<String>>,
+    /// What is added to which item: by partition and sort key, then by counter.
+    counts: BTreeMap<(String, String), BTreeMap<String, i64>>,
+    /// Counters of those items that only ever count one thing, which is gone.
+    ended: BTreeMap<(String, String), BTreeSet<String>>,
     pub(crate) oversized_event: Option<(String, usize)>,
 }
 
@@ -154,20 +155,30 @@ impl Transaction {
         self.push(Write::Put { item, condition: Some(condition) }, Guard::Pointer(name.to_owned()));
     }
 
-    /// Moves what a scope adds to its model's row from one place to another.
+    /// Moves what a scope adds to its model's row, and to the row that its Space's owners see, from one place to another.
     pub fn count(&mut self, model: &ModelKey, before: Option<&Presence>, after: Option<&Presence>) {
-        let amounts = self.counts.entry(keys::model(model)).or_default();
-        if let Some(own) = before.filter(|_| after.is_none()).and_then(counter_of_one_row) {
+        for (presence, sign) in before.map(|b| (b, -1)).into_iter().chain(after.map(|a| (a, 1))) {
             // A zero would stay for each row of each request that there ever was, in one item.
-            self.ended.entry(keys::model(model)).or_default().insert(own);
-        }
-        for (presence, sign) in [(before, -1), (after, 1)] {
-            for name in presence.into_iter().flat_map(counter_names) {
-                *amounts.entry(name).or_default() += sign;
+            let gone = counter_of_one_row(presence).filter(|_| after.is_none());
+            let row = keys::model(model);
+            let own = (keys::counts_of_space(&presence.space), row.clone());
+            for item in [(row, keys::COUNTS.to_owned()), own] {
+                let ended = self.ended.entry(item.clone()).or_default();
+                ended.extend(gone.clone());
+                let amounts = self.counts.entry(item).or_default();
+                for name in counter_names(presence) {
+                    *amounts.entry(name).or_default() += sign;
+                }
+                amounts.retain(|name, amount| *amount != 0 && !ended.contains(name));
             }
         }
-        let ended = self.ended.get(&keys::model(model));
-        amounts.retain(|name, amount| *amount != 0 && ended.is_none_or(|ended| !ended.contains(name)));
+    }
+
+    /// Says of a Space that is being created that all its scopes will be counted.
+    pub fn count_from_now_on(&mut self, space: &SpaceId) {
+        let partition = keys::counts_of_space(space);
+        let item = item::primary_key(&partition, keys::COUNTED);
+        self.push(Write::Put { item, condition: Some(Condition::Absent) }, Guard::Absent(partition));
     }
 
     /// Keeps the answer, so that the same call again gets the same answer.
@@ -188,16 +199,17 @@ impl Transaction {
 
     /// Every write, the merged counters last.
     pub(crate) fn into_writes(mut self) -> Vec<(Write, Guard)> {
-        for (partition, amounts) in std::mem::take(&mut self.counts) {
+        for ((partition, sort), amounts) in std::mem::take(&mut self.counts) {
             if amounts.is_empty() {
                 continue;
             }
-            let key = item::primary_key(&partition, keys::COUNTS);
+            let key = item::primary_key(&partition, &sort);
             let mut listing = Item::new();
-            let sort = format!("{partition}#1");
-            listing.insert(keys::LPK.to_owned(), text(keys::all_of("MODEL")));
-            listing.insert(keys::LSK.to_owned(), text(sort));
-            let ended = self.ended.remove(&partition).unwrap_or_default();
+            if sort == keys::COUNTS {
+                listing.insert(keys::LPK.to_owned(), text(keys::all_of("MODEL")));
+                listing.insert(keys::LSK.to_owned(), text(format!("{partition}#1")));
+            }
+            let ended = self.ended.remove(&(partition, sort)).unwrap_or_default();
             self.writes.push((Write::Add { key, listing, amounts, ended }, Guard::Nothing));
         }
         self.writes

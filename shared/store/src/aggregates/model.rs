@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::chain::{Presence, ScopeState};
 use domain::model::Model;
 use domain::platform::ModelKey;
+use domain::space::Space;
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::item::{self, Item};
@@ -51,6 +52,15 @@ impl ModelCounts {
         }
     }
 
+    /// Adds what other scopes add up to.
+    fn merge(&mut self, other: Self) {
+        for (state, amount) in other.scopes {
+            *self.scopes.entry(state).or_default() += amount;
+        }
+        self.accounts.extend(other.accounts);
+        self.workspaces.extend(other.workspaces);
+    }
+
     fn read(item: &Item) -> Self {
         let positive = |value: &aws_sdk_dynamodb::types::AttributeValue| {
             value.as_n().ok().and_then(|n| n.parse::<i64>().ok()).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0)
@@ -75,6 +85,15 @@ impl ModelCounts {
         }
         counts
     }
+}
+
+/// What Spaces' own scopes add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnCounts<'s> {
+    /// By model.
+    pub counts: BTreeMap<ModelKey, ModelCounts>,
+    /// The Spaces that are not in it.
+    pub uncounted: Vec<&'s Space>,
 }
 
 /// A row of the AI Models table, before it is rendered.
@@ -106,6 +125,32 @@ impl Store {
             }
         }
         Ok(rows)
+    }
+
+    /// What the scopes of Spaces add up to, by model, in one query for each Space and the models that it uses; the Spaces that
+    /// an older version created come back instead, since that did not count for them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_counts_of_spaces<'s>(&self, spaces: &'s [Space]) -> Result<OwnCounts<'s>, StoreError> {
+        let mut own = OwnCounts::default();
+        for space in spaces {
+            let items = self.query_partition(&keys::counts_of_space(&space.id), keys::COUNTED).await?;
+            let mut is_counted = false;
+            let mut rows: Vec<(ModelKey, ModelCounts)> = Vec::with_capacity(items.len());
+            for item in &items {
+                match item::text_of(item, keys::SK)?.strip_prefix("MODEL#").map(str::parse) {
+                    Some(Ok(model)) => rows.push((model, ModelCounts::read(item))),
+                    Some(Err(_)) | None => is_counted = true,
+                }
+            }
+            if is_counted {
+                rows.into_iter().for_each(|(model, counts)| own.counts.entry(model).or_default().merge(counts));
+            } else {
+                own.uncounted.push(space);
+            }
+        }
+        Ok(own)
     }
 
     /// A model's counters, consistently.

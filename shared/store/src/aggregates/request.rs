@@ -56,6 +56,7 @@ pub fn presences(request: &Request) -> Vec<Presence> {
     }
     let claude = request.fields.platform == Some(Platform::ClaudePlatform);
     let presence = |(number, scope): (usize, &domain::request::RequestedScope)| Presence {
+        space: request.space_id.clone(),
         state: ScopeState::UnderReview,
         account: scope.account_id.to_string(),
         workspace: claude.then(|| format!("{}-{number}", request.id)),
