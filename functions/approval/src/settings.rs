@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::answers::Versioned;
 use contract::events::Event;
 use domain::outcome::Outcome;
-use domain::settings::{Settings, decide_settings};
+use domain::settings::{Settings, WholeSettings, decide_settings};
 use lambda::{Answer, Call, Problem};
 use store::Step;
 
@@ -16,14 +16,14 @@ pub(crate) async fn read(app: Arc<App>, _call: Call<()>) -> Result<Answer<Versio
     Ok(shown(version, settings))
 }
 
-pub(crate) async fn write(app: Arc<App>, call: Call<Settings>) -> Result<Answer<Versioned<Settings>>, Problem> {
+pub(crate) async fn write(app: Arc<App>, call: Call<WholeSettings>) -> Result<Answer<Versioned<Settings>>, Problem> {
     app.store
         .decide(|| async {
             let found = app.store.load_settings().await?;
             let version = found.as_ref().map_or(0, |f| f.version);
             call.check_version(version)?;
             let current = found.as_ref().map(|f| f.value.clone()).unwrap_or_default();
-            match decide_settings(&current, call.body.clone(), &call.actor) {
+            match decide_settings(&current, call.body.clone().into(), &call.actor) {
                 Outcome::Changed(settings) => {
                     let mut tx = call.transaction();
                     tx.save(found.as_ref(), &settings, &Event::SettingsChanged { version: version + 1 });

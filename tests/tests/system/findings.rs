@@ -39,9 +39,9 @@ async fn what_looks_like_ai_and_terms_that_match_nothing_are_found_and_said_once
     let mut changed = settings.body.clone();
     changed["bill"]["claudeProductTerms"] = json!(["no such product"]);
     changed["bill"]["claudeUsageTerms"] = json!([["no-such-usage"]]);
-    let body: Value = ["bill"].iter().map(|key| ((*key).to_owned(), changed[*key].clone())).collect();
+    changed.as_object_mut().and_then(|whole| whole.remove("version"));
     let version = settings.etag.clone().unwrap_or_default();
-    let put = world.call(LENA, "PUT", "/v1/settings", Some(&body), &[("if-match", &version)]).await?;
+    let put = world.call(LENA, "PUT", "/v1/settings", Some(&changed), &[("if-match", &version)]).await?;
     assert!(put.status < 300, "{put:?}");
     let found = findings(&world).await?;
     let kinds = texts(&found, "kind");
@@ -59,11 +59,12 @@ async fn terms_that_no_query_could_look_for_are_refused_and_capitals_make_no_dif
     let put = async |bill: Value| {
         let settings = world.get(LENA, "/v1/settings").await?;
         let version = settings.etag.clone().unwrap_or_default();
-        let mut wanted = settings.body["bill"].clone();
+        let mut wanted = settings.body.clone();
+        wanted.as_object_mut().and_then(|whole| whole.remove("version"));
         for (field, value) in bill.as_object().into_iter().flatten() {
-            wanted[field] = value.clone();
+            wanted["bill"][field] = value.clone();
         }
-        world.call(LENA, "PUT", "/v1/settings", Some(&json!({ "bill": wanted })), &[("if-match", &version)]).await
+        world.call(LENA, "PUT", "/v1/settings", Some(&wanted), &[("if-match", &version)]).await
     };
     let codes: Vec<String> = (0..50).map(|n| format!("a-product-code-of-aws-{n:02}")).collect();
     let refused = put(json!({ "claudeProductCodes": codes })).await?;

@@ -77,6 +77,40 @@ impl Default for BillSettings {
     }
 }
 
+/// The bill's part of a document that replaces the settings: every field, none of which has a default here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields of `BillSettings`, which says what each is")]
+pub struct WholeBillSettings {
+    pub bedrock_product_codes: Vec<String>,
+    pub bedrock_product_families: Vec<String>,
+    pub bedrock_operations: Vec<String>,
+    pub bedrock_product_name_suffix: String,
+    pub claude_product_terms: Vec<String>,
+    pub claude_usage_terms: Vec<Vec<String>>,
+    pub claude_product_codes: Vec<String>,
+    pub workspace_tag_key: String,
+    pub default_workspace_names: Vec<String>,
+    pub broad_role_patterns: Vec<String>,
+}
+
+impl From<WholeBillSettings> for BillSettings {
+    fn from(whole: WholeBillSettings) -> Self {
+        Self {
+            bedrock_product_codes: whole.bedrock_product_codes,
+            bedrock_product_families: whole.bedrock_product_families,
+            bedrock_operations: whole.bedrock_operations,
+            bedrock_product_name_suffix: whole.bedrock_product_name_suffix,
+            claude_product_terms: whole.claude_product_terms,
+            claude_usage_terms: whole.claude_usage_terms,
+            claude_product_codes: whole.claude_product_codes,
+            workspace_tag_key: whole.workspace_tag_key,
+            default_workspace_names: whole.default_workspace_names,
+            broad_role_patterns: whole.broad_role_patterns,
+        }
+    }
+}
+
 /// Entries that one list of the settings may have; each becomes part of a query parameter.
 const ENTRIES_MAX: usize = 50;
 /// Characters of one entry: AWS's longest tag key.
