@@ -12,6 +12,7 @@ mod system {
     mod deliveries;
     mod documents;
     mod drift;
+    mod edges;
     mod estimates;
     mod findings;
     mod gap_actions;

@@ -172,6 +172,7 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let space = store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
     let key = ModelKey::of(fields.platform, &fields.model_id.base());
     let model = store.load::<Model>(key.as_str()).await?;
+    let model = model.filter(|model| model.value.is(fields.platform, &fields.model_id));
     let model =
         model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
     let accounts = store.load_accounts(fields.scopes.iter().map(|s| &s.account_id)).await?;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
+use domain::approval::Approval;
 use domain::authorization::{Action, authorize, is_cut_to_own};
 use domain::calendar::{Month, utc_day};
 use domain::estimate::{SetEstimate, decide_set};
 use domain::ids::{EstimateId, RequestId, WorkloadId};
 use domain::outcome::Outcome;
 use domain::people::Actor;
-use domain::request::{Request, RequestFields, RequestState, decide_reject, decide_submit, decide_withdraw};
+use domain::request::{
+    Request, RequestFields, RequestState, check_expanded, decide_reject, decide_submit, decide_withdraw,
+};
 use domain::space::{Space, Workload};
 use domain::text::Note;
 use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
@@ -27,6 +30,7 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
     app.store
         .decide(|| async {
             let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
+            check_expanded(&call.body, named_approval(&app, &call.body).await?.as_ref())?;
             let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
             match decide_submit(id.clone(), call.body.clone(), &seen.context(), &call.actor, call.now) {
                 Outcome::Changed(request) => {
@@ -42,6 +46,12 @@ pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<S
             }
         })
         .await
+}
+
+/// The approval that a request says it would expand, whosever it is.
+async fn named_approval(app: &App, fields: &RequestFields) -> Result<Option<Approval>, Problem> {
+    let Some(id) = &fields.approval_id else { return Ok(None) };
+    Ok(app.store.load::<Approval>(id.as_str()).await?.map(|found| found.value))
 }
 
 /// The estimate that comes with a request is the workload's first one for the platform; where there is one it stays, since

@@ -7,7 +7,7 @@ use domain::bill::matching::BillSettings;
 use domain::calendar::Month;
 use domain::gap::{
     Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, asked_workload, check_asked_workload,
-    decide_act, decide_recall, decide_resolve,
+    decide_act, decide_recall, decide_resolve, is_asked_model,
 };
 use domain::ids::GapId;
 use domain::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
@@ -125,7 +125,8 @@ async fn block(app: &App, call: &Call<ActFields>, tx: &mut Transaction, gap: &Ga
     let named = call.body.target.as_ref().and_then(|target| target.model_key.as_ref());
     let unknown = || Problem::invalid("the catalog has no such model; name one of GET /v1/models in `target.modelKey`");
     let key = asked_model(gap, named).ok_or_else(unknown)?;
-    let found: Loaded<Model> = app.store.load(key.as_str()).await?.ok_or_else(unknown)?;
+    let found: Option<Loaded<Model>> = app.store.load(key.as_str()).await?;
+    let found = found.filter(|found| is_asked_model(gap, named, &found.value)).ok_or_else(unknown)?;
     if found.value.decision == ModelDecision::Blocked {
         return Ok(());
     }

@@ -191,7 +191,14 @@ async fn record(
         .decide(|| async {
             let before = store.load::<Model>(key.as_str()).await?;
             let merged = subject.merge(before.as_ref().map(|b| &b.value), seen, tick.now);
-            let Outcome::Changed(model) = merged else { return Ok(Step::Done(Effect::Unchanged)) };
+            let model = match merged {
+                Outcome::Changed(model) => model,
+                Outcome::AlreadyDone => return Ok(Step::Done(Effect::Unchanged)),
+                Outcome::Refused(why) => {
+                    tracing::error!(model.key = %key, why = %why, "a model was left out of the catalog");
+                    return Ok(Step::Done(Effect::Unchanged));
+                }
+            };
             let (effect, event) = match &before {
                 None => (Effect::Discovered, discovered(&model)),
                 Some(_) => (Effect::Changed, Event::ModelChanged { model_key: key.clone() }),

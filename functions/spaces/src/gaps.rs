@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contract::events::Event as Happened;
 use domain::audit::AuditEvent;
-use domain::gap::{Gap, GapAction, GapEntry, asked_model};
+use domain::gap::{Gap, GapAction, GapEntry, asked_model, is_asked_model};
 use domain::ids::ProposalId;
 use domain::model::Model;
 use domain::outcome::Outcome;
@@ -88,7 +88,10 @@ async fn decided(
     }
     let named = deed.target.as_ref().and_then(|target| target.model_key.as_ref());
     let model = match asked_model(gap, named) {
-        Some(key) => app.store.load::<Model>(key.as_str()).await?.map(|loaded| loaded.value),
+        Some(key) => {
+            let found = app.store.load::<Model>(key.as_str()).await?.map(|loaded| loaded.value);
+            found.filter(|model| is_asked_model(gap, named, model))
+        }
         None => None,
     };
     Ok(decide_propose_request(id, gap, deed, workload, model.as_ref(), &event.actor))

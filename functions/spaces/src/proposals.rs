@@ -6,10 +6,11 @@ use std::sync::Arc;
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
 use domain::anchor::{Anchor, AnchorRef, decide_claim_proposed};
+use domain::approval::Approval;
 use domain::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
 use domain::outcome::Outcome;
 use domain::proposal::{Proposal, ProposalState, Proposed, decide_answer};
-use domain::request::{RequestFields, decide_submit};
+use domain::request::{RequestFields, check_expanded, decide_submit};
 use domain::space::Space;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
@@ -123,9 +124,15 @@ async fn submit_proposed(
     call: &Call<Nothing>,
     tx: &mut Transaction,
     space: &Space,
-    (id, fields): (RequestId, RequestFields),
+    (id, mut fields): (RequestId, RequestFields),
 ) -> Result<(), Problem> {
     let (workload, _) = app.workload(&fields.workload_id).await?;
+    // The gap's Lead or the bill named it a while ago; it may have ended since, or never have been this workload's.
+    if let Some(named) = fields.approval_id.clone() {
+        let approval: Option<Loaded<Approval>> = app.store.load(named.as_str()).await?;
+        fields.approval_id =
+            check_expanded(&fields, approval.as_ref().map(|found| &found.value)).is_ok().then_some(named);
+    }
     let seen = app.store.load_submission(space.clone(), workload, &fields).await?;
     match decide_submit(id, fields, &seen.context(), &call.actor, call.now) {
         Outcome::Changed(request) => {

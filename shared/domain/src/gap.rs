@@ -16,7 +16,7 @@ pub use advice::{Advice, AdviceStep, advise};
 pub use detection::{GapChange, detect};
 pub use kind::{About, GapKind};
 pub use news::{GapNews, NamedGap};
-pub use prefill::{asked_model, prefilled};
+pub use prefill::{asked_model, is_asked_model, prefilled};
 pub use transition::{Act, Target, asked_workload, check_asked_workload, decide_act, decide_recall, decide_resolve};
 
 use jiff::Timestamp;

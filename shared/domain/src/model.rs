@@ -191,6 +191,13 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether this is the model that an id names on a platform. A key is an address and may be that of another id, since it
+    /// has `-` for `:` and `/`: whoever comes by an id asks this of what its key led to.
+    #[must_use]
+    pub fn is(&self, platform: Platform, model_id: &ModelId) -> bool {
+        self.platform == platform && self.model_id == model_id.base()
+    }
+
     /// Whether the model can be called from a region, as far as discovery knows.
     #[must_use]
     pub fn is_offered_in(&self, region: &Region) -> bool {

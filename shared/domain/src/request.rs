@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::Approval;
+use crate::approval::{Approval, ApprovalState};
 use crate::authorization::{Action, Relation, Relations, authorize, barring};
 use crate::aws::{AccountId, Region, RoleName};
 use crate::chain::Chain;
@@ -80,7 +80,8 @@ pub struct RequestFields {
     /// The first monthly estimate, set with the request.
     #[serde(default)]
     pub monthly_estimate: Option<Money>,
-    /// The approval that this would expand.
+    /// The active approval that this would expand: the workload's own, for the model and tier. What kind of request it is
+    /// follows from what is approved, and not from this.
     #[serde(default)]
     pub approval_id: Option<ApprovalId>,
 }
@@ -179,9 +180,7 @@ pub struct SubmitContext<'a> {
     pub workload: &'a Workload,
     /// The model named, if it is known.
     pub model: Option<&'a Model>,
-    /// Whether an active approval for this workload and model stands, in the given tier.
-    pub has_approval: bool,
-    /// The active approval that this would replace, if it names what one is about.
+    /// The active approval for this workload, model and tier, which this would replace, if it names what one is about.
     pub replaced: Option<&'a Approval>,
     /// The chains of that approval.
     pub replaced_chains: &'a [Chain],
@@ -245,7 +244,7 @@ pub fn decide_submit(
 fn kind_of(fields: &RequestFields, context: &SubmitContext<'_>) -> RequestKind {
     let approved =
         context.model.is_some_and(|m| m.decision == ModelDecision::Approved || m.decision == ModelDecision::Restricted);
-    match (fields.model_id.is_some() && !approved, fields.tier, context.has_approval || fields.approval_id.is_some()) {
+    match (fields.model_id.is_some() && !approved, fields.tier, context.replaced.is_some()) {
         (true, _, _) => RequestKind::UnapprovedModel,
         (_, Tier::Agentic, _) => RequestKind::AgenticExpansion,
         (_, Tier::Standard, true) => RequestKind::ScopeExpansion,
@@ -277,7 +276,8 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     }
     if let Some(platform) = fields.platform {
         check_actions(platform, fields.tier, &fields.actions, fields.agentic.as_ref(), false)?;
-        if fields.model_id.is_some() && context.model.is_none() {
+        let is_unknown = |id: &ModelId| context.model.is_none_or(|model| !model.is(platform, id));
+        if fields.model_id.as_ref().is_some_and(is_unknown) {
             return invalid(
                 "no such model on this platform; take `modelId` from GET /v1/models, or leave it out and say in `justification` what you need",
             );
@@ -299,6 +299,32 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
         ));
     }
     Ok(())
+}
+
+/// Whether the approval that a request says it would expand is one that it can: active, of its workload and tier, and for
+/// its model if it names one. `named` is the approval of that id, if there is any.
+///
+/// # Errors
+/// [`RefusalKind::NotFound`], the same for one that never was and for somebody else's.
+pub fn check_expanded(fields: &RequestFields, named: Option<&Approval>) -> Result<(), Refusal> {
+    let Some(id) = &fields.approval_id else { return Ok(()) };
+    let is_expanded = |approval: &&Approval| {
+        approval.id == *id
+            && approval.state == ApprovalState::Active
+            && approval.workload_id == fields.workload_id
+            && approval.decision.tier == fields.tier
+            && fields.platform.is_none_or(|platform| platform == approval.decision.platform)
+            && fields.model_id.as_ref().is_none_or(|model| model.base() == approval.decision.model_id)
+    };
+    match named.filter(is_expanded) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(
+            RefusalKind::NotFound,
+            format!(
+                "there is no active approval `{id}` of this workload, model and tier; leave `approvalId` out, or take it from GET /v1/approvals"
+            ),
+        )),
+    }
 }
 
 /// Whether the profiles that scopes name could be names of profiles at all; which of them there are is asked later.

@@ -177,6 +177,10 @@ fn check_all(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     check_form(fields, now)?;
+    if !context.model.is(fields.platform, &fields.model_id) {
+        let detail = "no such model on this platform; take `modelId` from GET /v1/models";
+        return Err(Refusal::new(RefusalKind::InvalidValue, detail));
+    }
     if context.workload.state == WorkloadState::Retired {
         return Err(Refusal::new(RefusalKind::WrongState, "the workload is `retired`; nothing can be approved for it"));
     }

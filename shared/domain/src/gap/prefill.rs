@@ -29,6 +29,13 @@ pub fn asked_model(gap: &Gap, named: Option<&ModelKey>) -> Option<ModelKey> {
     named.cloned().or_else(of_bill)
 }
 
+/// Whether a model is the one that [`asked_model`]'s key is meant to lead to: the Lead's by its key, the bill's by its id.
+#[must_use]
+pub fn is_asked_model(gap: &Gap, named: Option<&ModelKey>, model: &Model) -> bool {
+    let used = || gap.about.model.iter().chain(gap.usage.iter().map(|used| &used.model)).find_map(ModelName::id);
+    named.is_some() || used().is_some_and(|id| model.is(model.platform, id))
+}
+
 /// The request that a Lead's action proposes: the model, if the catalog has it, and each place in which the bill shows it.
 /// A broad role is no role to ask for: then the Lead chooses a dedicated one. What is not known is left open.
 #[must_use]
@@ -126,6 +133,15 @@ mod tests {
         prefilled(gap, &deed, &workload, None).ok_or_else(|| "nothing to ask for".into())
     }
 
+    /// The model that a catalog has under the bill's key.
+    fn catalogued(id: &str) -> Result<Model, Failed> {
+        Ok(serde_json::from_value(json!({
+            "modelKey": "bedrock.amazon.nova-lite-v1-0", "platform": "bedrock", "vendor": "Amazon", "modelId": id, "name": "Nova",
+            "lifecycle": crate::model::Lifecycle::default(), "decision": "unreviewed",
+            "firstSeen": "2026-08-01T00:00:00Z", "changedAt": "2026-08-01T00:00:00Z",
+        }))?)
+    }
+
     fn used(account: &str, region: &str) -> Value {
         json!({"model": {"known": "amazon.nova-lite-v1:0"}, "accountId": account, "region": region, "rows": 1, "amount": {"amount": "1", "currency": "USD"}})
     }
@@ -144,8 +160,13 @@ mod tests {
         assert_eq!(asked(&bedrock, "add-scope")?.approval_id.as_ref().map(|id| id.as_str()), Some("apr_7"));
         let dedicated = asked(&bedrock, "recommend-dedicated-role")?;
         assert!(dedicated.scopes.iter().all(|scope| scope.iam_role.is_none() && !scope.existing));
-        let key = asked_model(&bedrock, None).map(|key| key.to_string());
-        assert_eq!(key.as_deref(), Some("bedrock.amazon.nova-lite-v1-0"));
+        let key = asked_model(&bedrock, None);
+        assert_eq!(key.as_ref().map(ModelKey::as_str), Some("bedrock.amazon.nova-lite-v1-0"));
+        for (id, is_it) in [("amazon.nova-lite-v1:0", true), ("amazon.nova-lite-v1-0", false)] {
+            let at_key = catalogued(id)?;
+            assert_eq!(is_asked_model(&bedrock, None, &at_key), is_it, "{id}");
+            assert!(is_asked_model(&bedrock, key.as_ref(), &at_key), "what a Lead names goes by its key");
+        }
 
         let arn = "arn:aws:aws-external-anthropic:us-west-2:222233334444:workspace/wrkspc_01Ab";
         let workspace =

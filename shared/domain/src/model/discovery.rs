@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{InferenceProfile, Lifecycle, LifecycleStatus, Model, ModelDecision, RegionOffer};
 use crate::aws::Region;
 use crate::catalog::{CLAUDE_PLATFORM_VENDOR, CatalogModel};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::platform::{ModelId, ModelKey, Platform};
 
 /// One item of Bedrock's `ListFoundationModels`, parsed.
@@ -172,6 +172,9 @@ pub fn merge_discovery(
     seen: &Discovery,
     now: Timestamp,
 ) -> Outcome<Model> {
+    if let Some(known) = existing.filter(|known| known.model_id != *model_id) {
+        return same_key(known, model_id).into();
+    }
     let sighting = seen.sightings.get(model_id);
     let merged = match (existing, sighting) {
         (None, None) => return Outcome::AlreadyDone,
@@ -183,6 +186,9 @@ pub fn merge_discovery(
 
 /// What the shipped catalog changes about one Claude Platform model.
 pub fn merge_catalog(existing: Option<&Model>, shipped: &CatalogModel, now: Timestamp) -> Outcome<Model> {
+    if let Some(known) = existing.filter(|known| known.model_id != shipped.model_id) {
+        return same_key(known, &shipped.model_id).into();
+    }
     let merged = match existing {
         None => {
             let vendor = CLAUDE_PLATFORM_VENDOR.to_owned();
@@ -192,6 +198,15 @@ pub fn merge_catalog(existing: Option<&Model>, shipped: &CatalogModel, now: Time
         Some(known) => Model { name: shipped.name.clone(), lifecycle: Lifecycle::default(), ..known.clone() },
     };
     changed_or_not(existing, merged, now)
+}
+
+/// Two ids that share a key are two models: what is decided about one must not hold for the other.
+fn same_key(known: &Model, other: &ModelId) -> Refusal {
+    let detail = format!(
+        "`{other}` has the key of `{}`, `{}`, and is another model; it cannot be governed under it",
+        known.model_id, known.model_key
+    );
+    Refusal::new(RefusalKind::WrongState, detail)
 }
 
 fn newly_discovered(platform: Platform, model_id: &ModelId, sighting: Sighting, now: Timestamp) -> Model {

@@ -301,3 +301,27 @@ fn a_stored_model_reads_back_as_it_was() -> Tested {
     assert_eq!(serde_json::from_value::<Model>(serde_json::to_value(&model)?)?, model);
     Ok(())
 }
+
+#[test]
+fn an_id_with_the_key_of_a_model_is_another_model() -> Tested {
+    let model = nova_lite()?;
+    for (id, is_it) in [
+        ("amazon.nova-lite-v1:0", true),
+        ("amazon.nova-lite-v1:0:24k", true),
+        ("amazon.nova-lite-v1-0", false),
+        ("amazon.nova-lite-v1/0", false),
+        ("amazon.nova-lite-v1:0-24k", false),
+        ("amazon/nova-lite-v1:0", false),
+    ] {
+        assert_eq!(model.is(Platform::Bedrock, &id.parse()?), is_it, "{id}");
+        assert!(!model.is(Platform::ClaudePlatform, &id.parse()?), "{id}");
+    }
+    // What a region lists under such an id is left out, since the decision about the one would hold for the other.
+    let seen = Discovery::of(&answers(vec![(
+        "us-east-1",
+        only(vec![listed("amazon.nova-lite-v1-0", "Other", &["ON_DEMAND"])?]),
+    )])?);
+    let merged = merge_discovery(Some(&model), &"amazon.nova-lite-v1-0".parse()?, &seen, DAY_2.parse()?);
+    assert_eq!(changed(merged), Err("wrong-state".to_owned()));
+    Ok(())
+}

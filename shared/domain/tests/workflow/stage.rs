@@ -201,7 +201,6 @@ impl Stage {
             space: &self.space,
             workload: &self.workload,
             model: self.models.get(model).filter(|_| names_model),
-            has_approval: replaced.is_some(),
             replaced,
             replaced_chains: &chains,
         };

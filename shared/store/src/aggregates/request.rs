@@ -83,7 +83,6 @@ impl Submission {
             space: &self.space,
             workload: &self.workload.value,
             model: self.model.as_ref().map(|model| &model.value),
-            has_approval: self.replaced.is_some(),
             replaced: self.replaced.as_ref(),
             replaced_chains: &self.replaced_chains,
         }
