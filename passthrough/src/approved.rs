@@ -5,24 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::refusal::Refusal;
-use crate::route::{Action, Models, Route};
+use crate::route::{Action, Content, Route};
 
 /// Workspace id, then model id, then the actions approved for it there.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Approved(BTreeMap<String, BTreeMap<String, BTreeSet<Action>>>);
 
 impl Approved {
-    /// From JSON; none where it is malformed or approves nothing.
+    /// From JSON; none where it is malformed.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(|approved: &Self| !approved.0.is_empty())
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether nothing is approved.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The workspace that a call goes to: the one that is approved for its action and all its models. A call need not name
     /// it unless there are several; one that it names must be among them.
     pub(crate) fn decide(&self, route: Route, models: &BTreeSet<String>, asked: Option<&str>) -> Result<&str, Refusal> {
         let action = route.action.as_str();
-        if route.models == Models::Named && models.is_empty() {
+        if route.content == Content::Message && models.is_empty() {
             return Err(Refusal::invalid("the body names no model; set `model`".to_owned()));
         }
         let within: Vec<&str> =
@@ -44,9 +49,11 @@ impl Approved {
 }
 
 fn covers(approved: &BTreeMap<String, BTreeSet<Action>>, route: Route, models: &BTreeSet<String>) -> bool {
-    match route.models {
-        Models::Named => models.iter().all(|m| approved.get(m).is_some_and(|actions| actions.contains(&route.action))),
-        Models::None => approved.values().any(|actions| actions.contains(&route.action)),
+    match route.content {
+        Content::Message => {
+            models.iter().all(|m| approved.get(m).is_some_and(|actions| actions.contains(&route.action)))
+        }
+        Content::File | Content::Nothing => approved.values().any(|actions| actions.contains(&route.action)),
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Config {
     pub(crate) region: String,
     pub(crate) credentials: Credentials,
     pub(crate) approved: Approved,
+    /// The part of it that is approved for agents.
+    pub(crate) agentic: Approved,
 }
 
 /// Why the function does not start: Lambda shows it as the reason why initialisation failed.
@@ -53,7 +55,7 @@ impl std::error::Error for ConfigError {
 }
 
 impl Config {
-    /// From `ENDPOINT` and `APPROVED`, which the template sets, and `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// From `ENDPOINT`, `APPROVED` and `AGENTIC`, which the template sets, and `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, which Lambda sets.
     ///
     /// # Errors
@@ -61,10 +63,17 @@ impl Config {
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let require = |name: &'static str| variable(name).filter(|v| !v.is_empty()).ok_or(ConfigError::Unset(name));
         let (scheme, host) = endpoint(&require("ENDPOINT")?)?;
-        let approved = Approved::parse(&require("APPROVED")?).ok_or(ConfigError::Malformed {
-            variable: "APPROVED",
-            must: "JSON: workspace id, then model id, then a list of actions",
-        })?;
+        let approved_in = |variable, text: &str| {
+            let must = "JSON: workspace id, then model id, then a list of actions";
+            Approved::parse(text).ok_or(ConfigError::Malformed { variable, must })
+        };
+        let approved = approved_in("APPROVED", &require("APPROVED")?)?;
+        if approved.is_empty() {
+            return Err(ConfigError::Malformed { variable: "APPROVED", must: "at least one approved workspace" });
+        }
+        // Where nothing is approved for agents, the template of before names no such variable.
+        let agentic = variable("AGENTIC").filter(|text| !text.is_empty());
+        let agentic = agentic.map(|text| approved_in("AGENTIC", &text)).transpose()?.unwrap_or_default();
         let credentials = Credentials::new(
             require("AWS_ACCESS_KEY_ID")?,
             require("AWS_SECRET_ACCESS_KEY")?,
@@ -72,7 +81,7 @@ impl Config {
             None,
             "lambda-environment",
         );
-        Ok(Self { scheme, host, region: require("AWS_REGION")?, credentials, approved })
+        Ok(Self { scheme, host, region: require("AWS_REGION")?, credentials, approved, agentic })
     }
 }
 
@@ -96,7 +105,7 @@ mod tests {
             _ if asked == name => Some(value.to_owned()),
             "ENDPOINT" => Some("https://aws-external-anthropic.us-west-2.api.aws".to_owned()),
             "APPROVED" => Some(r#"{"wrkspc_1":{"claude-sonnet-4-6":["inference"]}}"#.to_owned()),
-            "AWS_SESSION_TOKEN" => None,
+            "AWS_SESSION_TOKEN" | "AGENTIC" => None,
             _ => Some("x".to_owned()),
         })
     }
@@ -116,6 +125,9 @@ mod tests {
         for approved in ["[]", "{}", r#"{"wrkspc_1":{"m":["everything"]}}"#, r#"{"wrkspc_1":{"m":[]}} x"#] {
             let refused = with("APPROVED", approved);
             assert!(matches!(refused, Err(ConfigError::Malformed { variable: "APPROVED", .. })), "{approved}");
+        }
+        for (agentic, starts) in [("", true), ("{}", true), (r#"{"wrkspc_1":{"m":["batch"]}}"#, true), ("[", false)] {
+            assert_eq!(with("AGENTIC", agentic).is_ok(), starts, "{agentic}");
         }
     }
 

@@ -69,7 +69,14 @@ impl Call {
         if body.len() > BODY_BYTES_MAX {
             return Err(Refusal::too_large(BODY_BYTES_MAX));
         }
-        let headers = event.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let mut headers = BTreeMap::new();
+        for (name, value) in event.headers {
+            let name = name.to_ascii_lowercase();
+            if headers.contains_key(&name) {
+                return Err(Refusal::invalid(format!("the header `{name}` stands twice")));
+            }
+            headers.insert(name, value);
+        }
         Ok(Self { method, path: event.raw_path, query: event.raw_query_string, headers, body })
     }
 
@@ -111,6 +118,9 @@ mod tests {
         for bad in [json!({}), json!([]), json!("x"), event(json!("~"), true), event(json!(1), false)] {
             assert_eq!(read(bad.clone()).map(|_| ()), Err(400), "{bad}");
         }
+        let mut twice = event(Value::Null, false);
+        twice["headers"] = json!({ "anthropic-beta": "x", "Anthropic-Beta": "y" });
+        assert_eq!(read(twice).map(|_| ()), Err(400));
         let mut odd = event(Value::Null, false);
         odd["requestContext"]["http"]["method"] = json!("GET /");
         assert_eq!(read(odd).map(|_| ()), Err(400));

@@ -2,7 +2,6 @@
 //!
 //! Every outcome is an answer: an invocation never fails, so Lambda never calls it a second time.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::streaming::{Body, Response};
@@ -12,10 +11,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::approved::Approved;
 use crate::config::{Config, ConfigError};
 use crate::event::Call;
+use crate::models::Asked;
 use crate::refusal::Refusal;
-use crate::route::Models;
+use crate::route::{Content, Route};
 use crate::upstream::Upstream;
-use crate::{models, relay, route};
+use crate::{betas, content, models, relay, route};
 
 /// Kept of the invocation's time, to say that it ran out before Lambda ends the process without a word.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -24,6 +24,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Passthrough {
     approved: Approved,
+    agentic: Approved,
     upstream: Upstream,
 }
 
@@ -31,7 +32,7 @@ impl Passthrough {
     /// # Errors
     /// When the operating system's certificates cannot be read.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        Ok(Self { upstream: Upstream::new(&config)?, approved: config.approved })
+        Ok(Self { upstream: Upstream::new(&config)?, approved: config.approved, agentic: config.agentic })
     }
 
     /// Answers a function URL's event: the platform's answer, streamed as it comes, or a refusal. `ends` is when Lambda
@@ -52,14 +53,28 @@ impl Passthrough {
         let call = Call::read(event)?;
         let name = format!("{} {}", call.method, call.path);
         let route = route::find(&call.method, &call.path).ok_or_else(|| Refusal::no_such_call(&name))?;
-        let models = match route.models {
-            Models::Named => models::named(&call.body).map_err(Refusal::invalid)?,
-            Models::None => BTreeSet::new(),
+        content::check(route.content, &call)?;
+        let mut asked = match route.content {
+            Content::Message => models::read(&call.body).map_err(Refusal::invalid)?,
+            Content::File | Content::Nothing => Asked::default(),
         };
-        let workspace = self.approved.decide(route, &models, call.header("anthropic-workspace-id"))?;
+        asked.agentic.extend(call.header("anthropic-beta").into_iter().flat_map(betas::agentic));
+        let workspace = self.decide(route, &asked, call.header("anthropic-workspace-id"))?;
+        let Asked { models, agentic } = &asked;
         let answer = timeout_at(deadline, self.upstream.send(call, workspace, now)).await;
         let (head, body) = answer.map_err(|_| Refusal::too_late())??.into_parts();
-        tracing::info!(call = %name, workspace, ?models, status = head.status.as_u16(), "a call was forwarded");
+        tracing::info!(call = %name, workspace, ?models, ?agentic, status = head.status.as_u16(), "a call was forwarded");
         Ok(relay::stream(&head, body, deadline))
+    }
+
+    /// The workspace that the call goes to. One in which the platform would act for the model goes only where an approval
+    /// of tier agentic covers it; any other goes there as well.
+    fn decide(&self, route: Route, asked: &Asked, workspace: Option<&str>) -> Result<&str, Refusal> {
+        let plain = self.approved.decide(route, &asked.models, workspace)?;
+        if asked.agentic.is_empty() {
+            return Ok(plain);
+        }
+        let refused = |_| Refusal::not_for_agents(&asked.agentic.iter().cloned().collect::<Vec<_>>().join(", "));
+        self.agentic.decide(route, &asked.models, workspace).map_err(refused)
     }
 }

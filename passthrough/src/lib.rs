@@ -2,11 +2,14 @@
 //! its execution role and streams the answer back.
 //!
 //! IAM names workspaces and actions on Claude Platform, and no model. Whoever may use the execution role can call any model
-//! there; whoever comes through here can call the approved ones only. Which are approved stands in the environment, as
+//! there; whoever comes through here can call the approved ones only, and lets the platform act for a model (search, run
+//! code, call MCP servers) only where an approval of tier agentic covers it. Which are approved stands in the environment, as
 //! the approval's template put it there, and nothing in a request can widen it.
 
 mod approved;
+mod betas;
 mod config;
+mod content;
 mod event;
 mod function;
 mod models;

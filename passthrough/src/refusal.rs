@@ -22,6 +22,21 @@ impl Refusal {
         Self { status: StatusCode::FORBIDDEN, kind: "permission_error", message }
     }
 
+    /// The call would let the platform act for the model, by `means`, and no approval of tier agentic covers that.
+    pub(crate) fn not_for_agents(means: &str) -> Self {
+        let message = format!(
+            "the call uses {means}, and what lets the platform act for the model needs an approval of tier `agentic`; ask for \
+             it in FinOps Center, or leave it out"
+        );
+        Self { status: StatusCode::FORBIDDEN, kind: "permission_error", message }
+    }
+
+    /// The body is of another type than the one that the call takes.
+    pub(crate) fn other_content(taken: &str) -> Self {
+        let message = format!("send the body of this call as `content-type: {taken}`");
+        Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, kind: "invalid_request_error", message }
+    }
+
     pub(crate) fn no_such_call(call: &str) -> Self {
         let message = format!("`{call}` is none of the calls that this function forwards");
         Self { status: StatusCode::NOT_FOUND, kind: "not_found_error", message }

@@ -1,5 +1,5 @@
-//! Which calls exist: a method and a path of the Claude Platform's API, the approved action it needs, and whether its body
-//! names a model. Whatever is not in this table is refused.
+//! Which calls exist: a method and a path of the Claude Platform's API, the approved action it needs, and what its body
+//! is. Whatever is not in this table is refused.
 
 use http::Method;
 use serde::Deserialize;
@@ -29,39 +29,42 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) action: Action,
-    pub(crate) models: Models,
+    pub(crate) content: Content,
 }
 
-/// Whether the body of a call names models.
+/// What the body of a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Models {
-    /// It is JSON and names at least one.
-    Named,
-    /// It names none.
-    None,
+pub(crate) enum Content {
+    /// JSON that names at least one model.
+    Message,
+    /// A form with a file, which is not looked into.
+    File,
+    /// There is none.
+    Nothing,
 }
 
 /// The route of a call, if there is one. Paths are compared as they came: nothing is decoded or resolved first, so that
 /// `..` and `%2f` match nothing.
 pub(crate) fn find(method: &Method, path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
-    let (action, models) = match (method.as_str(), segments.as_slice()) {
-        ("POST", ["messages"]) => (Action::Inference, Models::Named),
+    let (action, content) = match (method.as_str(), segments.as_slice()) {
+        ("POST", ["messages"]) => (Action::Inference, Content::Message),
         // What a model is, its platform's SDKs ask before they call it; the approved policy allows both.
-        ("GET", ["models"]) => (Action::Inference, Models::None),
-        ("GET", ["models", id]) if is_id(id) => (Action::Inference, Models::None),
-        ("POST", ["messages", "count_tokens"]) => (Action::CountTokens, Models::Named),
-        ("POST", ["messages", "batches"]) => (Action::Batch, Models::Named),
-        ("GET", ["messages", "batches"]) => (Action::Batch, Models::None),
-        ("GET" | "DELETE", ["messages", "batches", id]) if is_id(id) => (Action::Batch, Models::None),
-        ("GET", ["messages", "batches", id, "results"]) if is_id(id) => (Action::Batch, Models::None),
-        ("POST", ["messages", "batches", id, "cancel"]) if is_id(id) => (Action::Batch, Models::None),
-        ("GET" | "POST", ["files"]) => (Action::Files, Models::None),
-        ("GET" | "DELETE", ["files", id]) if is_id(id) => (Action::Files, Models::None),
-        ("GET", ["files", id, "content"]) if is_id(id) => (Action::Files, Models::None),
+        ("GET", ["models"]) => (Action::Inference, Content::Nothing),
+        ("GET", ["models", id]) if is_id(id) => (Action::Inference, Content::Nothing),
+        ("POST", ["messages", "count_tokens"]) => (Action::CountTokens, Content::Message),
+        ("POST", ["messages", "batches"]) => (Action::Batch, Content::Message),
+        ("GET", ["messages", "batches"]) => (Action::Batch, Content::Nothing),
+        ("GET" | "DELETE", ["messages", "batches", id]) if is_id(id) => (Action::Batch, Content::Nothing),
+        ("GET", ["messages", "batches", id, "results"]) if is_id(id) => (Action::Batch, Content::Nothing),
+        ("POST", ["messages", "batches", id, "cancel"]) if is_id(id) => (Action::Batch, Content::Nothing),
+        ("POST", ["files"]) => (Action::Files, Content::File),
+        ("GET", ["files"]) => (Action::Files, Content::Nothing),
+        ("GET" | "DELETE", ["files", id]) if is_id(id) => (Action::Files, Content::Nothing),
+        ("GET", ["files", id, "content"]) if is_id(id) => (Action::Files, Content::Nothing),
         _ => return None,
     };
-    Some(Route { action, models })
+    Some(Route { action, content })
 }
 
 fn is_id(segment: &str) -> bool {
@@ -74,7 +77,8 @@ mod tests {
 
     #[test]
     fn calls_in_the_table_need_their_action_and_all_others_are_refused() {
-        let route = |method: &Method, path| find(method, path).map(|r| (r.action.as_str(), r.models == Models::Named));
+        let route =
+            |method: &Method, path| find(method, path).map(|r| (r.action.as_str(), r.content == Content::Message));
         for (method, path, expected) in [
             (Method::POST, "/v1/messages", Some(("inference", true))),
             (Method::POST, "/v1/messages/count_tokens", Some(("count-tokens", true))),

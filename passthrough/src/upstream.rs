@@ -25,6 +25,8 @@ use crate::refusal::Refusal;
 const SERVICE: &str = "aws-external-anthropic";
 /// The API version that a call means which names none.
 const VERSION: &str = "2023-06-01";
+/// What a body is whose caller does not say; it was read as such.
+const JSON: &str = "application/json";
 /// The endpoint accepts within milliseconds; later it will not accept at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A frozen function does not notice that a connection was closed. One that rested longer is not used again.
@@ -132,6 +134,9 @@ impl Upstream {
 fn headers(call: &Call, workspace: &str) -> Result<BTreeMap<&'static str, HeaderValue>, Refusal> {
     let mut texts: BTreeMap<&'static str, &str> =
         FORWARDED.into_iter().filter_map(|name| Some((name, call.header(name)?))).collect();
+    if !call.body.is_empty() {
+        texts.entry("content-type").or_insert(JSON);
+    }
     texts.entry("anthropic-version").or_insert(VERSION);
     texts.insert("anthropic-workspace-id", workspace);
     let value = |(name, text): (&'static str, &str)| match HeaderValue::from_str(text) {

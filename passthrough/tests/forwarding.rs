@@ -25,12 +25,14 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE/+==";
 const REGION: &str = "us-west-2";
 const APPROVED: &str = r#"{"wrkspc_01Ab":{"claude-sonnet-4-6":["inference","count-tokens","batch"]}}"#;
+const AGENTIC: &str = r#"{"wrkspc_01Ab":{"claude-sonnet-4-6":["batch"]}}"#;
 const BODY: &str = r#"{ "model": "claude-sonnet-4-6", "stream": true, "max_tokens": 9, "messages": [] }"#;
 
-fn environment(platform: &Platform) -> [(&'static str, String); 6] {
+fn environment(platform: &Platform) -> [(&'static str, String); 7] {
     [
         ("ENDPOINT", format!("http://{}", platform.address)),
         ("APPROVED", APPROVED.to_owned()),
+        ("AGENTIC", AGENTIC.to_owned()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
@@ -173,6 +175,78 @@ async fn what_is_not_approved_never_reaches_the_platform() {
     let list = event("GET", "/v1/messages/batches", "limit=2&after_id=msgbatch_1", &none, "");
     soon(function.answer(list, in_a_minute())).await;
     assert_eq!(soon(platform.next_call()).await.target, "/v1/messages/batches?limit=2&after_id=msgbatch_1");
+    assert!(platform.seen.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_acts_for_the_model_needs_the_agentic_tier_and_goes_on_where_it_has_it() {
+    let mut platform = Platform::start().await.expect("a server");
+    let function = passthrough(&platform);
+    let body = |more: &str| format!(r#"{{"model":"claude-sonnet-4-6","messages":[],{more}}}"#);
+    let beta = |value: &str| json!({ "anthropic-beta": value });
+    let search = r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#;
+    for (more, headers, says) in [
+        (search, json!({}), "web_search_20250305"),
+        (
+            r#""tools":[{"name":"own","input_schema":{}},{"type":"bash_20250124","name":"bash"}]"#,
+            json!({}),
+            "bash_20250124",
+        ),
+        (r#""mcp_servers":[{"type":"url","url":"https://mcp.example","name":"m"}]"#, json!({}), "mcp_servers"),
+        (r#""container":{"skills":[]}"#, json!({}), "container"),
+        (r#""stream":false"#, beta("mcp-client-2025-04-04"), "mcp-client-2025-04-04"),
+        (r#""stream":false"#, beta("context-1m-2025-08-07,skills-2025-10-02"), "skills-2025-10-02"),
+    ] {
+        for path in ["/v1/messages", "/v1/messages/count_tokens"] {
+            let call = event("POST", path, "", &headers, &body(more));
+            let (status, kind, message) = error_of(soon(function.answer(call, in_a_minute())).await).await;
+            assert_eq!((status, kind.as_str()), (403, "permission_error"), "{path} {more}: {message}");
+            assert!(message.contains(says) && message.contains("tier `agentic`"), "{message}");
+        }
+    }
+    // Batches are approved for agents, and nothing of a body or a header that may go on is changed.
+    let batch = format!(r#"{{"requests":[{{"custom_id":"1","params":{}}}]}}"#, body(search));
+    drop(platform.will_answer(http::Response::builder()));
+    let headers = beta("code-execution-2025-08-25");
+    soon(function.answer(event("POST", "/v1/messages/batches", "", &headers, &batch), in_a_minute())).await;
+    let seen = soon(platform.next_call()).await;
+    assert_eq!((seen.target.as_str(), seen.body.as_ref()), ("/v1/messages/batches", batch.as_bytes()));
+    assert_eq!(seen.headers.get("anthropic-beta").map(String::as_str), Some("code-execution-2025-08-25"));
+    // The caller's own tools are no agent's.
+    drop(platform.will_answer(http::Response::builder()));
+    let own = body(r#""tools":[{"type":"custom","name":"own","input_schema":{"type":"object"}}]"#);
+    soon(function.answer(event("POST", "/v1/messages", "", &beta("prompt-caching-2024-07-31"), &own), in_a_minute()))
+        .await;
+    let seen = soon(platform.next_call()).await;
+    assert_eq!(seen.body, own);
+    assert_eq!(seen.headers.get("content-type").map(String::as_str), Some("application/json"), "as it was read");
+    assert!(platform.seen.try_recv().is_err(), "nothing else was forwarded");
+}
+
+#[tokio::test]
+async fn a_body_where_none_belongs_or_of_another_type_never_reaches_the_platform() {
+    let mut platform = Platform::start().await.expect("a server");
+    let function = passthrough(&platform);
+    let of_type = |content_type: &str| json!({ "content-type": content_type });
+    for (method, path, headers, body, status) in [
+        ("GET", "/v1/models", json!({}), "{}", 400),
+        ("GET", "/v1/messages/batches/msgbatch_1/results", of_type("application/json"), BODY, 400),
+        ("DELETE", "/v1/messages/batches/msgbatch_1", json!({}), "x", 400),
+        ("POST", "/v1/messages/batches/msgbatch_1/cancel", json!({}), BODY, 400),
+        ("POST", "/v1/messages", of_type("text/plain"), BODY, 415),
+        ("POST", "/v1/messages", of_type("application/x-www-form-urlencoded"), BODY, 415),
+        ("POST", "/v1/messages/batches", of_type("multipart/form-data; boundary=x"), BODY, 415),
+        ("POST", "/v1/files", of_type("application/json"), "{}", 415),
+    ] {
+        let refused =
+            error_of(soon(function.answer(event(method, path, "", &headers, body), in_a_minute())).await).await;
+        assert_eq!(
+            (refused.0, refused.1.as_str()),
+            (status, "invalid_request_error"),
+            "{method} {path}: {}",
+            refused.2
+        );
+    }
     assert!(platform.seen.try_recv().is_err());
 }
 

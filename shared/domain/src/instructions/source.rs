@@ -18,11 +18,13 @@ macro_rules! files {
 }
 
 /// Name and text of each file. The lock file is the part of the workspace's that the crate needs.
-const FILES: [(&str, &str); 13] = files!(
+const FILES: [(&str, &str); 15] = files!(
     "Cargo.toml",
     "Cargo.lock",
     "src/approved.rs",
+    "src/betas.rs",
     "src/config.rs",
+    "src/content.rs",
     "src/event.rs",
     "src/function.rs",
     "src/lib.rs",

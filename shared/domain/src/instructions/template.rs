@@ -12,7 +12,7 @@ use crate::aws::{Region, RoleName, RoleRef};
 use crate::digest::Digest;
 use crate::ids::ApprovalId;
 use crate::outcome::{Refusal, RefusalKind};
-use crate::platform::{ModelAction, Platform};
+use crate::platform::{ModelAction, Platform, Tier};
 use crate::policy::grant::Grant;
 
 const TEMPLATE: &str = include_str!("template.yaml");
@@ -43,7 +43,10 @@ pub fn function_name(role: &RoleName) -> String {
 pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants: &[Grant]) -> Result<String, Refusal> {
     let description = format!("FinOps Center: Claude Platform passthrough of role {}", role.name);
     let (endpoint, approved) = (endpoint(region), approved(region, grants).to_string());
-    let size = ["ENDPOINT", &endpoint, "APPROVED", &approved].into_iter().map(str::len).sum::<usize>();
+    let for_agents: Vec<Grant> = grants.iter().filter(|grant| grant.tier == Tier::Agentic).cloned().collect();
+    let agentic = self::approved(region, &for_agents).to_string();
+    let variables = ["ENDPOINT", &endpoint, "APPROVED", &approved, "AGENTIC", &agentic];
+    let size = variables.into_iter().map(str::len).sum::<usize>();
     if size > VARIABLES_BYTES_MAX {
         return Err(Refusal::new(
             RefusalKind::PolicyImpossible,
@@ -62,6 +65,7 @@ pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants:
         "APPROVAL" => approval_id.as_str(),
         "ENDPOINT" => &endpoint,
         "APPROVED" => &approved,
+        "AGENTIC" => &agentic,
         _ => "",
     };
     // Each place is filled once: a role may be called `a@ROLE@b`. A JSON string is a YAML string, so no value is syntax.
@@ -78,7 +82,8 @@ pub(super) fn serves(region: &Region, grant: &Grant) -> bool {
 }
 
 /// What the function is told: workspace id, then model id, then the approved actions that it forwards. Agents are not
-/// among them: their calls name no model, and each of their actions stands in the policy by its own name.
+/// among them: their calls name no model, and each of their actions stands in the policy by its own name. It is told twice:
+/// of all grants, and of those of tier agentic, within which alone a call may let the platform act for the model.
 fn approved(region: &Region, grants: &[Grant]) -> Value {
     let mut approved: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     for grant in grants.iter().filter(|grant| serves(region, grant)) {
@@ -142,6 +147,25 @@ mod tests {
         }
         assert_eq!(plain.len(), hostile.len());
         assert!(hostile.iter().any(|line| line.ends_with(":role/a@ROLE@b@APPROVED@\"")), "{hostile:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_function_is_told_which_of_its_grants_are_for_agents() -> anyhow::Result<()> {
+        let standard = fixtures::claude("wrkspc_1", &[ModelAction::Inference, ModelAction::Batch])?;
+        let mut agentic = fixtures::claude("wrkspc_1", &[ModelAction::Inference])?;
+        agentic.tier = Tier::Agentic;
+        let told = |grants: &[Grant]| -> anyhow::Result<Vec<String>> {
+            let text = render(&standard.role, &"us-west-2".parse()?, &ApprovalId::derived("01K3B2"), grants)
+                .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+            let of = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_default();
+            ["APPROVED: ", "AGENTIC: "].map(|name| Ok(serde_json::from_str(of(name))?)).into_iter().collect()
+        };
+        let both = r#"{"wrkspc_1":{"claude-sonnet-4-6":["batch","inference"]}}"#;
+        let inference = r#"{"wrkspc_1":{"claude-sonnet-4-6":["inference"]}}"#;
+        assert_eq!(told(&[standard.clone(), agentic.clone()])?, [both, inference]);
+        assert_eq!(told(std::slice::from_ref(&standard))?, [both, "{}"]);
+        assert_eq!(told(std::slice::from_ref(&agentic))?, [inference, inference]);
         Ok(())
     }
 
