@@ -65,6 +65,14 @@ pub(crate) enum Condition {
     TargetIs(String),
 }
 
+/// What becomes of the counters of one model.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    amounts: BTreeMap<String, i64>,
+    /// Those that only ever counted one thing, which is gone.
+    ended: BTreeSet<String>,
+}
+
 /// A transaction in the making.
 #[derive(Debug, Clone)]
 pub struct Transaction {
@@ -73,10 +81,8 @@ pub struct Transaction {
     request_id: String,
     why: Option<String>,
     pub(crate) writes: Vec<(Write, Guard)>,
-    /// What is added to which item: by partition and sort key, then by counter.
-    counts: BTreeMap<(String, String), BTreeMap<String, i64>>,
-    /// Counters of those items that only ever count one thing, which is gone.
-    ended: BTreeMap<(String, String), BTreeSet<String>>,
+    /// What is added to which item, by its partition and sort key.
+    counts: BTreeMap<(String, String), Counts>,
     pub(crate) oversized_event: Option<(String, usize)>,
 }
 
@@ -91,7 +97,6 @@ impl Transaction {
             why: None,
             writes: Vec::new(),
             counts: BTreeMap::new(),
-            ended: BTreeMap::new(),
             oversized_event: None,
         }
     }
@@ -157,15 +162,14 @@ impl Transaction {
 
     /// Moves what a scope adds to its model's row, and to the row that its Space's owners see, from one place to another.
     pub fn count(&mut self, model: &ModelKey, before: Option<&Presence>, after: Option<&Presence>) {
+        // A zero would stay for each row of each request that there ever was, in one item.
+        let gone = before.filter(|_| after.is_none()).and_then(counter_of_one_row);
         for (presence, sign) in before.map(|b| (b, -1)).into_iter().chain(after.map(|a| (a, 1))) {
-            // A zero would stay for each row of each request that there ever was, in one item.
-            let gone = counter_of_one_row(presence).filter(|_| after.is_none());
             let row = keys::model(model);
             let own = (keys::counts_of_space(&presence.space), row.clone());
             for item in [(row, keys::COUNTS.to_owned()), own] {
-                let ended = self.ended.entry(item.clone()).or_default();
+                let Counts { amounts, ended } = self.counts.entry(item).or_default();
                 ended.extend(gone.clone());
-                let amounts = self.counts.entry(item).or_default();
                 for name in counter_names(presence) {
                     *amounts.entry(name).or_default() += sign;
                 }
@@ -199,7 +203,7 @@ impl Transaction {
 
     /// Every write, the merged counters last.
     pub(crate) fn into_writes(mut self) -> Vec<(Write, Guard)> {
-        for ((partition, sort), amounts) in std::mem::take(&mut self.counts) {
+        for ((partition, sort), Counts { amounts, ended }) in std::mem::take(&mut self.counts) {
             if amounts.is_empty() {
                 continue;
             }
@@ -209,7 +213,6 @@ impl Transaction {
                 listing.insert(keys::LPK.to_owned(), text(keys::all_of("MODEL")));
                 listing.insert(keys::LSK.to_owned(), text(format!("{partition}#1")));
             }
-            let ended = self.ended.remove(&(partition, sort)).unwrap_or_default();
             self.writes.push((Write::Add { key, listing, amounts, ended }, Guard::Nothing));
         }
         self.writes
