@@ -185,6 +185,21 @@ impl World {
             .await
     }
 
+    /// What a verification found, at once or by the worker.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn verified(&self, body: &Value) -> anyhow::Result<Value> {
+        let asked = self.post(crate::ADA, "/v1/audit/verifications", body).await?;
+        match asked.location.clone() {
+            None => asked.ok(),
+            Some(location) => {
+                self.settle().await?;
+                self.get(crate::ADA, &location).await?.ok()
+            }
+        }
+    }
+
     /// The tasks of an approval, in the order of the queue.
     ///
     /// # Errors

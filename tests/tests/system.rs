@@ -35,6 +35,7 @@ mod system {
     mod sight;
     mod spoofing;
     mod succession;
+    mod tampering;
     mod tasks;
     mod three_people;
     mod tokens;

@@ -1,27 +1,34 @@
 //! The audit log: read by thing or day, verified on demand, sealed once a day.
+//!
+//! A verification answers at once where that takes one call; a big day is handed to a worker, and its answer says
+//! where it stands. What counts as broken is `domain::audit`'s.
 
-use std::collections::BTreeMap;
+pub(crate) mod day;
+pub(crate) mod seals;
+mod things;
+
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::audit::{AggregateName, AuditEvent, verify_chain};
-use domain::authorization::{Action, Relations, authorize};
-use domain::calendar::{previous_day, utc_day};
+use domain::audit::verification::{BrokenThing, Found, Verification, decide_request};
+use domain::audit::{AggregateName, AuditEvent};
+use domain::calendar::utc_day;
 use domain::digest::Digest;
-use domain::ids::EventId;
+use domain::ids::VerificationId;
+use domain::outcome::Outcome;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Failure, Page, Problem, Tick, list_page};
+use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::aggregates::seal::Seal;
-use store::{Index, Order, StoreError, Transaction, keys};
+use store::{Index, Loaded, Order, keys};
 
 use crate::App;
 
-/// Events of one aggregate that one verification reads: a thing with more has lived for decades.
-const EVENTS_VERIFIED_MAX: usize = 100_000;
+/// Things of a day that one call verifies: well within the half minute that the gateway waits, on a busy laptop too.
+const THINGS_AT_ONCE_MAX: usize = 100;
 
-/// What to verify: the chain of one thing, or of everything that changed on a day; today if neither is given.
+/// What to verify: one thing, or everything that changed on a day; today if neither is given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct VerificationFields {
@@ -29,19 +36,73 @@ pub(crate) struct VerificationFields {
     aggregate: Option<AggregateName>,
     #[serde(default)]
     day: Option<Date>,
+    /// The day's seal as it was told outside the table: in the log, on the topic or in the bucket of seals.
+    #[serde(default)]
+    anchor: Option<Digest>,
+}
+
+/// Where a verification stands.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum VerificationState {
+    /// A worker goes through it.
+    Running,
+    /// This is what was found.
+    Finished,
 }
 
 /// What a verification found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Verification {
+pub(crate) struct VerificationView {
+    /// Where it is found again, if a worker does it.
+    id: Option<VerificationId>,
+    state: VerificationState,
+    /// Whether it is finished, and everything is there, intact and bound to its chain.
     verified: bool,
-    aggregates: usize,
-    events: usize,
-    /// Each broken chain: the thing and what is wrong with its history.
-    broken: BTreeMap<String, String>,
+    day: Option<Date>,
+    /// Things looked at.
+    things: u64,
+    /// Their events.
+    events: u64,
+    /// Things of whose state nothing can be said: an older version of the product changed them last, without
+    /// recording it.
+    unbound: u64,
+    /// How many things are broken.
+    broken_things: u64,
+    /// The first findings: a thing, or a day's seal, and what is wrong with it.
+    broken: Vec<BrokenThing>,
     /// The seal of the day, if it was sealed.
     seal: Option<Digest>,
+    requested_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+impl VerificationView {
+    fn finished(found: Found, day: Option<Date>, seal: Option<Digest>, now: Timestamp) -> Self {
+        let Found { things, events, unbound, broken_things, broken } = found;
+        Self {
+            id: None,
+            state: VerificationState::Finished,
+            verified: broken_things == 0 && unbound == 0,
+            day,
+            things,
+            events,
+            unbound,
+            broken_things,
+            broken,
+            seal,
+            requested_at: now,
+            finished_at: Some(now),
+        }
+    }
+
+    fn of(verification: Verification) -> Self {
+        let Verification { id, day, requested_at, found, seal, finished_at, .. } = verification;
+        let state = if finished_at.is_some() { VerificationState::Finished } else { VerificationState::Running };
+        let view = Self::finished(found, Some(day), seal, requested_at);
+        Self { id: Some(id), state, verified: view.verified && finished_at.is_some(), finished_at, ..view }
+    }
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<AuditEvent>>, Problem> {
@@ -65,70 +126,53 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Au
     }
 }
 
-pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Result<Answer<Verification>, Problem> {
-    let (aggregates, day) = match (&call.body.aggregate, call.body.day) {
-        (Some(aggregate), None) => (vec![aggregate.to_string()], None),
-        (None, day) => {
-            let day = day.unwrap_or_else(|| utc_day(call.now));
-            (heads_of(&app, day).await?.into_keys().collect(), Some(day))
-        }
+pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Result<Answer<VerificationView>, Problem> {
+    let VerificationFields { aggregate, day, anchor } = call.body.clone();
+    let day = match (aggregate, day) {
         (Some(_), Some(_)) => return Err(Problem::invalid("give either `aggregate` or `day`, not both")),
+        (Some(_), None) if anchor.is_some() => {
+            return Err(Problem::invalid("an `anchor` is the seal of a day; give it with `day`"));
+        }
+        (Some(aggregate), None) => {
+            let found = things::look_at(&app.store, vec![aggregate.to_string()]).await?;
+            return Ok(Answer::ok(VerificationView::finished(found, None, None, call.now)));
+        }
+        (None, day) => day.unwrap_or_else(|| utc_day(call.now)),
     };
-    let mut found =
-        Verification { verified: true, aggregates: aggregates.len(), events: 0, broken: BTreeMap::new(), seal: None };
-    for aggregate in aggregates {
-        let events = app.store.history(&aggregate, 0, EVENTS_VERIFIED_MAX).await?;
-        found.events += events.len();
-        if let Err(broken) = verify_chain(&events) {
-            found.broken.insert(aggregate, broken.to_string());
-        }
+    if day > utc_day(call.now) {
+        return Err(Problem::invalid(format!("`{day}` has not begun; give a day that has")));
     }
-    if let Some(day) = day {
-        found.seal = app.store.load::<Seal>(&day.to_string()).await?.map(|s| s.value.seal);
-        let now = seal_of(&heads_of(&app, day).await?);
-        if found.seal.as_ref().is_some_and(|sealed| *sealed != now) {
-            found.broken.insert(format!("SEAL#{day}"), "the day's events are not those that were sealed".to_owned());
-        }
+    let heads = app.store.heads_of(day, THINGS_AT_ONCE_MAX).await?;
+    if heads.len() > THINGS_AT_ONCE_MAX {
+        return hand_over(&app, &call, day).await;
     }
-    found.verified = found.broken.is_empty();
-    let mut answer = Answer::ok(found);
-    answer.status = 202;
-    Ok(answer)
+    let mut found = things::look_at(&app.store, heads.into_keys().collect()).await?;
+    let sealed = day::look_at_seal(&app.store, day, anchor.as_ref(), call.now).await?;
+    found.add(sealed.found);
+    Ok(Answer::ok(VerificationView::finished(found, Some(day), sealed.seal, call.now)))
 }
 
-/// Seals yesterday: the digest over the last event of every thing that changed. A day is sealed once.
-pub(crate) async fn seal(app: Arc<App>, tick: Tick) -> Result<Option<Digest>, Failure> {
-    authorize(&tick.actor, Action::SealDay, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let day = previous_day(utc_day(tick.now));
-    if app.store.load::<Seal>(&day.to_string()).await?.is_some() {
-        return Ok(None);
-    }
-    let heads = heads_of(&app, day).await?;
-    let (seal, events) = (seal_of(&heads), u64::try_from(heads.len()).unwrap_or(u64::MAX));
-    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
-    tx.create(
-        &Seal { day, seal: seal.clone(), aggregates: events },
-        &Event::DaySealed { day, seal: seal.clone(), events },
-    );
-    match app.store.commit(tx).await {
-        Ok(()) | Err(StoreError::AlreadyExists(_)) => Ok(Some(seal)),
-        Err(error) => Err(error.into()),
-    }
+/// Hands a day to the worker.
+async fn hand_over(app: &App, call: &Call<VerificationFields>, day: Date) -> Result<Answer<VerificationView>, Problem> {
+    let id = VerificationId::new(call.now, app.ids.entropy());
+    app.store
+        .decide(|| async {
+            match decide_request(id.clone(), day, call.body.anchor.clone(), &call.actor, call.now) {
+                Outcome::Changed(verification) => {
+                    let mut tx = call.transaction();
+                    tx.create(&verification, &Event::VerificationRequested { verification_id: id.clone() });
+                    let location = format!("/v1/audit/verifications/{id}");
+                    Ok(call.commit(tx, Answer::accepted(location, VerificationView::of(verification))))
+                }
+                Outcome::AlreadyDone => Err(Problem::not_found()),
+                Outcome::Refused(refusal) => Err(refusal.into()),
+            }
+        })
+        .await
 }
 
-/// The last event of the day of every thing that changed on it.
-async fn heads_of(app: &App, day: Date) -> Result<BTreeMap<String, (EventId, Digest)>, StoreError> {
-    let mut heads: BTreeMap<String, (u64, EventId, Digest)> = BTreeMap::new();
-    for entry in app.store.list_all(Index::List, &keys::audit_of(day)).await? {
-        let event = entry.event()?;
-        let is_later = heads.get(&event.aggregate).is_none_or(|(sequence, ..)| *sequence < event.sequence);
-        if is_later {
-            heads.insert(event.aggregate.clone(), (event.sequence, event.id, event.hash));
-        }
-    }
-    Ok(heads.into_iter().map(|(aggregate, (_, id, hash))| (aggregate, (id, hash))).collect())
-}
-
-fn seal_of(heads: &BTreeMap<String, (EventId, Digest)>) -> Digest {
-    Digest::of(heads)
+pub(crate) async fn read_verification(app: Arc<App>, call: Call<()>) -> Result<Answer<VerificationView>, Problem> {
+    let id: VerificationId = call.path.parse("id")?;
+    let found: Loaded<Verification> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    Ok(Answer::ok(VerificationView::of(found.value)))
 }

@@ -22,6 +22,8 @@ use domain::authorization::Action;
 use lambda::{Builder, Function, Ids, Platform};
 use store::Store;
 
+use crate::audit::seals::SealBucket;
+
 /// The document of all eight functions' routes: `cargo run -p local -- openapi` writes it, a test compares.
 const OPENAPI: &str = include_str!("../openapi.json");
 
@@ -30,6 +32,8 @@ const OPENAPI: &str = include_str!("../openapi.json");
 pub struct App {
     pub(crate) store: Store,
     pub(crate) ids: Ids,
+    /// Where seals are told as objects, if a bucket is named.
+    pub(crate) seals: Option<SealBucket>,
 }
 
 /// The function, with its routes and triggers.
@@ -37,14 +41,19 @@ pub struct App {
 /// # Errors
 /// When `GOVERNANCE_TABLE` is not set.
 pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone() });
+    let bucket =
+        |name: &str| SealBucket { objects: aws_sdk_s3::Client::new(&platform.aws.config()), name: name.to_owned() };
+    let seals = platform.env.get("SEALS_BUCKET").map(bucket);
+    let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone(), seals });
     let builder = Function::builder("approval", app, platform)
         .public_document("/v1/openapi.json", OPENAPI)
         .summary("This document");
     Ok(audit_log(decisions(models(organisation(builder))))
         .on_event::<AuditEvent>("model.decided", consequences::of_model_decision)
         .on_schedule("approval-lifecycle", lifecycle::run)
-        .on_schedule("daily-seal", audit::seal)
+        .on_event::<AuditEvent>("verification.requested", audit::day::go_on)
+        .on_event::<AuditEvent>("verification.advanced", audit::day::go_on)
+        .on_schedule("daily-seal", audit::seals::run)
         .build())
 }
 
@@ -127,5 +136,7 @@ fn audit_log(builder: Builder<App>) -> Builder<App> {
         .summary("The audit log of a thing or a day")
         .post("/v1/audit/verifications", Action::VerifyAudit, audit::verify)
         .answers(202)
-        .summary("Verify the hash chains of a thing or a day")
+        .summary("Verify a thing or a day: chains, states, seals")
+        .get("/v1/audit/verifications/{id}", Action::ReadAudit, audit::read_verification)
+        .summary("What the verification of a big day found so far")
 }

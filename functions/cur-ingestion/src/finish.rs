@@ -270,7 +270,8 @@ async fn ask_by_slice(
                 None => Ok(Step::Done(())),
                 Some(asking) => {
                     let mut tx = cause.transaction();
-                    tx.update_under(&loaded, &asking);
+                    let (run_id, billing_period) = (asking.id.clone(), asking.billing_period);
+                    tx.update(&loaded, &asking, &Event::IngestionDoubted { run_id, billing_period });
                     tx.point(&query_pointer(&query), None, run.id.as_str());
                     Ok(Step::Commit(tx, ()))
                 }

@@ -159,6 +159,12 @@ async fn write_gaps(app: &App, month: Month, attributed: &Attributed, cause: &Ca
             let before = app.store.load_gap_news(month).await?;
             let news = before.as_ref().map_or(GapNews::none(month), |before| before.value.clone());
             tx.save_under(before.as_ref(), &news.with(opened));
+        } else if chunk.iter().all(|change| matches!(change, GapChange::Moved(_))) {
+            // No gap of these has an event of its own, and what each of them became is to be in some chain.
+            let before = app.store.load_gap_news(month).await?;
+            let news = before.as_ref().map_or(GapNews::none(month), |before| before.value.clone());
+            let moved = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            tx.save(before.as_ref(), &news, &Event::GapsMoved { billing_period: month, moved });
         }
         app.store.commit(tx).await?;
     }
@@ -186,7 +192,7 @@ async fn load_gaps(app: &App, month: Month) -> Result<BTreeMap<String, Loaded<Ga
     Ok(found.into_iter().map(|loaded| (loaded.value.id.to_string(), loaded)).collect())
 }
 
-/// Dollars that moved with the bill are told by the run's own event.
+/// Dollars that moved with the bill are told by the other events of the transaction, or by one of all of them.
 fn write_gap(tx: &mut Transaction, before: Option<&Loaded<Gap>>, change: &GapChange) {
     let gap = change.gap();
     let named = gap_ref(gap, None);

@@ -118,7 +118,7 @@ fn plan_addresses<'a>(have: &[Subscribed], address: Option<&'a str>) -> AddressC
     }
 }
 
-/// Notes which topic is a person's. No event tells of it: it follows from the subject and is nobody's decision.
+/// Notes which topic is a person's.
 async fn remember(app: &App, sub: &Sub, topic: &str, cause: Cause<'_>) -> Result<(), StoreError> {
     app.store
         .decide(|| async {
@@ -127,7 +127,8 @@ async fn remember(app: &App, sub: &Sub, topic: &str, cause: Cause<'_>) -> Result
                 return Ok(Step::Done(()));
             }
             let mut tx = cause.transaction();
-            tx.update_under(&before, &Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() });
+            let reachable = Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() };
+            tx.update(&before, &reachable, &Told::PersonReachable { sub: sub.to_string() });
             Ok(Step::Commit(tx, ()))
         })
         .await

@@ -20,13 +20,13 @@ pub(crate) struct Neighbours {
 impl Neighbours {
     /// The scopes whose grants are in the document of the chain's open task, or would be if it were written now.
     pub(crate) async fn load(store: &Store, chain: &Chain, role: &Anchor) -> Result<Self, StoreError> {
-        let ids: Vec<String> = role.scopes_beside(chain).iter().map(ToString::to_string).collect();
-        let chains = store.load_many::<Chain>(&ids).await?;
         // Who stands behind a scope that cannot be found is not known, so nobody may put what may hold its grant.
         let gone =
             |key: &str| StoreError::Unreadable { key: key.to_owned(), why: "a scope on the role is missing".into() };
-        if chains.len() < ids.len() {
-            return Err(gone(&role.key.text()));
+        let mut chains = Vec::new();
+        for id in role.scopes_beside(chain) {
+            // With its tasks, since a step may write it: the record of a state counts them.
+            chains.push(store.load::<Chain>(id.as_str()).await?.ok_or_else(|| gone(id.as_str()))?);
         }
         let named: Vec<String> = chains.iter().map(|chain| chain.value.approval_id.to_string()).collect();
         let mut approvals = by_id(store.load_many::<Approval>(&named).await?);

@@ -31,6 +31,7 @@ impl Deployment {
             ("ExportsBucket", "finops-exports"),
             ("ResultsBucket", "finops-results"),
             ("CurBucket", CUR_BUCKET),
+            ("SealsBucket", "finops-seals"),
             ("ReaderExternalId", "finops-center-local"),
         ];
         Self {
@@ -54,6 +55,9 @@ pub enum TemplateError {
     /// A parameter without default was not given.
     #[error("the template's parameter `{0}` has no default: set it in the deployment")]
     Parameter(String),
+    /// A condition is not there, or of a kind that is not known here.
+    #[error("the template's condition `{0}` cannot be decided here: write it with !Equals and !Not")]
+    Condition(String),
     /// A required property is missing or of another shape.
     #[error("`{resource}` in the template lacks `{property}`")]
     Property {
@@ -118,14 +122,36 @@ impl<'a> Template<'a> {
                 Some(("Fn::Sub", text)) => self.substitute(text),
                 Some(("Fn::Join", parts)) => self.join(parts),
                 Some(("Fn::ImportValue", name)) => self.resolve(name),
-                // Conditions decide about capacity and retention only: nothing that the wiring reads.
-                Some(("Fn::If", _)) => Ok(Value::Null),
+                Some(("Fn::If", branches)) => self.choose(branches),
                 _ => {
                     let resolved = fields.iter().map(|(name, field)| Ok((name.clone(), self.resolve(field)?)));
                     resolved.collect::<Result<Map<_, _>, TemplateError>>().map(Value::Object)
                 }
             },
             plain => Ok(plain.clone()),
+        }
+    }
+
+    fn choose(&self, branches: &Value) -> Result<Value, TemplateError> {
+        let condition = branches.get(0).and_then(Value::as_str).unwrap_or_default();
+        let holds = match self.document.pointer(&format!("/Conditions/{condition}")) {
+            Some(condition) => self.holds(condition)?,
+            None => return Err(TemplateError::Condition(condition.to_owned())),
+        };
+        branches.get(if holds { 1 } else { 2 }).map_or(Ok(Value::Null), |branch| self.resolve(branch))
+    }
+
+    /// Whether a condition holds, of those that the template needs: whether two values are one, or not.
+    fn holds(&self, condition: &Value) -> Result<bool, TemplateError> {
+        let inner = |list: &'_ Value| list.get(0).cloned().unwrap_or_default();
+        match condition.as_object().and_then(single) {
+            Some(("Fn::Not", list)) => self.holds(&inner(list)).map(|holds| !holds),
+            Some(("Fn::Equals", pair)) => {
+                let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let side = |at: usize| pair.get(at).map_or(Ok(Value::Null), |value| self.resolve(value)).map(text);
+                Ok(side(0)? == side(1)?)
+            }
+            _ => Err(TemplateError::Condition(condition.to_string())),
         }
     }
 

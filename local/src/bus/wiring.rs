@@ -188,7 +188,7 @@ impl Wiring {
             }
         }
         for policy in properties.get("Policies").and_then(Value::as_array).into_iter().flatten() {
-            wired.policies.push(policy_document(template, id, policy)?);
+            wired.policies.extend(policy_document(template, id, policy)?);
         }
         for (event, trigger) in properties.get("Events").and_then(Value::as_object).into_iter().flatten() {
             let kind = trigger.get("Type").and_then(Value::as_str).unwrap_or_default();
@@ -211,8 +211,8 @@ impl Wiring {
     }
 }
 
-/// A policy of a function: written there, or a managed one of the template.
-fn policy_document(template: &Template<'_>, id: &str, policy: &Value) -> Result<Document, TemplateError> {
+/// A policy of a function: written there, or a managed one of the template; none where a condition leaves it out.
+fn policy_document(template: &Template<'_>, id: &str, policy: &Value) -> Result<Option<Document>, TemplateError> {
     let managed = policy.get("Ref").and_then(Value::as_str);
     let document = match managed {
         Some(name) => {
@@ -222,7 +222,11 @@ fn policy_document(template: &Template<'_>, id: &str, policy: &Value) -> Result<
         None => Some(policy),
     };
     let document = template.resolve(document.ok_or_else(|| missing(id, "Policies"))?)?;
-    Document::parse(&document.to_string()).map_err(|error| missing(id, &format!("a policy that reads: {error}")))
+    if document.is_null() {
+        return Ok(None);
+    }
+    let parsed = Document::parse(&document.to_string());
+    parsed.map(Some).map_err(|error| missing(id, &format!("a policy that reads: {error}")))
 }
 
 fn subscription(id: &str, properties: &Value) -> Result<SubscriptionWiring, TemplateError> {

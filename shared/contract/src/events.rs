@@ -17,7 +17,7 @@ use domain::digest::Digest;
 use domain::gap::NamedGap;
 use domain::ids::{
     ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
-    WorkloadId,
+    VerificationId, WorkloadId,
 };
 use domain::map::MapState;
 use domain::model::ModelDecision;
@@ -156,6 +156,8 @@ events! {
     SettingsChanged = "settings.changed" { /** The settings' new version. */ version: u64 },
     /// Somebody was seen for the first time, or their name, e-mail or roles changed.
     PersonNoted = "person.noted" { /** The subject. */ sub: String },
+    /// Somebody's own topic was made, or made again.
+    PersonReachable = "person.reachable" { /** The subject. */ sub: String },
     /// A Space was created.
     SpaceCreated = "space.created" { /** The Space. */ space_id: SpaceId },
     /// A Space changed.
@@ -230,6 +232,8 @@ events! {
     IngestionStarted = "ingestion.started" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
     /// A newer delivery arrived while a run read; nothing of the run is shown.
     IngestionSuperseded = "ingestion.superseded" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
+    /// Facts and bill do not agree; in which slices is being asked.
+    IngestionDoubted = "ingestion.doubted" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
     /// The bill of a month was read completely.
     IngestionCompleted = "ingestion.completed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Whether any figure moved. */ changed: bool },
     /// A run failed; the last good numbers stay.
@@ -240,6 +244,8 @@ events! {
     GapOpened = "gap.opened" { /** Which. */ gap: GapRef },
     /// Gaps that were opened are announced to the Leads: each once, all of a reading together.
     GapsAnnounced = "gaps.announced" { /** The month of the bill. */ billing_period: Month, /** How many. */ opened: u64, /** How many of them are about spend that somebody answers for. */ findings: u64, /** What the others add up to; each currency apart. */ unanswered: Vec<Money>, /** The largest, the largest first. */ largest: Vec<NamedGap> },
+    /// The dollars of gaps moved with the bill.
+    GapsMoved = "gaps.moved" { /** The month of the bill. */ billing_period: Month, /** How many gaps. */ moved: u64 },
     /// A Lead acted on a gap.
     GapActioned = "gap.actioned" { /** Which. */ gap: GapRef, /** What the action is aimed at. */ target: Value },
     /// A gap was closed.
@@ -270,8 +276,14 @@ events! {
     DriftResolved = "drift.resolved" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String },
     /// A live role could not be read, so that nobody knows whether it is what was approved.
     DriftUnreadable = "drift.unreadable" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** Why. */ why: String },
-    /// A day's chain heads were sealed.
-    DaySealed = "audit.sealed" { /** The day. */ day: Date, /** The digest over the heads. */ seal: Digest, /** How many events it covers. */ events: u64 },
+    /// A day was sealed, over the last event of every thing that changed on it and over the seal of the day before.
+    DaySealed = "audit.sealed" { /** The day. */ day: Date, /** The seal. */ seal: Digest, /** How many things it covers. */ events: u64, /** The digest over their last events. */ #[serde(default)] heads: Option<Digest>, /** The seal of the day before. */ #[serde(default)] previous: Option<Digest> },
+    /// Somebody wants a big day verified.
+    VerificationRequested = "verification.requested" { /** Which verification. */ verification_id: VerificationId },
+    /// A piece of a verification is done; the next is begun from this.
+    VerificationAdvanced = "verification.advanced" { /** Which verification. */ verification_id: VerificationId, /** Pieces that are done. */ pieces: u64 },
+    /// A verification ended.
+    VerificationFinished = "verification.finished" { /** Which verification. */ verification_id: VerificationId, /** Things that are broken. */ broken_things: u64 },
     /// People are reminded of what waits for them.
     CardReminded = "card.reminded" { /** Which card waits. */ card: CardRef, /** Since how many days. */ days_open: u16 },
 }

@@ -1,7 +1,15 @@
 //! The audit record: append-only, ordered within its aggregate, hash-chained, one per accepted change.
 //!
 //! It is also the outbox: the stream relay publishes this very record. Order ends at the topic, so consumers order by
-//! `sequence`. The hash covers every other field, so that neither a record nor its order can be changed unseen.
+//! `sequence`. The hash covers every other field, so that neither a record nor its order can be changed unseen. What a
+//! verification compares with the record is `evidence` and `seal`.
+
+pub mod evidence;
+pub mod references;
+pub mod seal;
+pub mod verification;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +46,16 @@ impl From<&Actor> for By {
     }
 }
 
+/// The state that a thing has in one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bound {
+    /// Which version: it counts all changes of the thing, its own events' and others'.
+    pub version: u64,
+    /// The digest of the state.
+    pub state: Digest,
+}
+
 /// One accepted change, as recorded and as published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +87,10 @@ pub struct AuditEvent {
     pub previous: Option<Digest>,
     /// What consumers need; its shape belongs to the type and the schema version.
     pub payload: Value,
+    /// The things that changed with this one and have no event of their own about it, as they were after it. None in
+    /// events that were recorded before events said so, and then the hash does not cover it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<BTreeMap<String, Bound>>,
     /// The digest of all of the above.
     pub hash: Digest,
 }
@@ -115,10 +137,19 @@ impl AuditEvent {
             after: statement.after,
             previous,
             payload: statement.payload,
+            states: Some(BTreeMap::new()),
             hash: Digest::of_bytes(b""),
         };
         event.hash = event.computed_hash();
         event
+    }
+
+    /// The same event, telling of other things that changed with its own.
+    #[must_use]
+    pub fn telling(mut self, states: BTreeMap<String, Bound>) -> Self {
+        self.states = Some(states);
+        self.hash = self.computed_hash();
+        self
     }
 
     /// The digest of every field but `hash`.
@@ -129,77 +160,5 @@ impl AuditEvent {
             fields.remove("hash");
         }
         Digest::of(&value)
-    }
-}
-
-/// What is wrong with an aggregate's history, first finding first.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenChain {
-    /// A record's fields do not give its hash.
-    #[error("event {0} was altered: its content does not give its hash")]
-    Altered(u64),
-    /// A record does not follow the one before it.
-    #[error("event {0} does not follow the one before it: one was removed, added or reordered")]
-    OutOfOrder(u64),
-}
-
-/// Verifies an aggregate's events in order, from its first; returns the hash of the last.
-///
-/// # Errors
-/// The first [`BrokenChain`] found.
-pub fn verify_chain<'a>(events: impl IntoIterator<Item = &'a AuditEvent>) -> Result<Option<Digest>, BrokenChain> {
-    let mut head: Option<(u64, Digest)> = None;
-    for event in events {
-        if event.computed_hash() != event.hash {
-            return Err(BrokenChain::Altered(event.sequence));
-        }
-        let (expected_sequence, expected_previous) = head.map_or((1, None), |(s, h)| (s + 1, Some(h)));
-        if event.sequence != expected_sequence || event.previous != expected_previous {
-            return Err(BrokenChain::OutOfOrder(event.sequence));
-        }
-        head = Some((event.sequence, event.hash.clone()));
-    }
-    Ok(head.map(|(_, hash)| hash))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn history() -> Vec<AuditEvent> {
-        let mut events: Vec<AuditEvent> = Vec::new();
-        for n in 0..3 {
-            let statement = Statement {
-                event_type: "request.submitted",
-                aggregate: "REQUEST#req_1",
-                at: Timestamp::UNIX_EPOCH,
-                by: By { sub: Actor::system("test").sub, roles: vec![Role::System] },
-                request_id: "r",
-                why: None,
-                before: None,
-                after: Digest::of(&n),
-                payload: serde_json::json!({ "n": n }),
-            };
-            let previous = events.last().map(|e| (e.sequence, e.hash.clone()));
-            events.push(AuditEvent::chained(statement, previous));
-        }
-        events
-    }
-
-    #[test]
-    fn any_change_removal_or_reordering_of_events_is_found() {
-        let good = history();
-        assert!(verify_chain(&good).is_ok());
-        let mut altered = good.clone();
-        if let Some(event) = altered.get_mut(1) {
-            event.payload = serde_json::json!({ "n": 9 });
-        }
-        assert_eq!(verify_chain(&altered), Err(BrokenChain::Altered(2)));
-        let mut removed = good.clone();
-        removed.remove(1);
-        assert_eq!(verify_chain(&removed), Err(BrokenChain::OutOfOrder(3)));
-        let mut swapped = good;
-        swapped.swap(0, 1);
-        assert_eq!(verify_chain(&swapped), Err(BrokenChain::OutOfOrder(2)));
     }
 }

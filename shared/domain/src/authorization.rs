@@ -216,7 +216,7 @@ pub const TABLE: &[Rule] = &[
     step(Action::ReviewBreakGlass, LEAD, &[Relation::Approver, Relation::Executor], &[]),
     step(Action::RevokeApproval, &[any(FinopsLead), any(System)], &[], &["active"]),
     rule(Action::ReadAudit, LEAD_AND_AUDITOR),
-    rule(Action::VerifyAudit, LEAD_AND_AUDITOR),
+    rule(Action::VerifyAudit, &[any(FinopsLead), any(Auditor), any(System)]),
     rule(Action::CreateSpace, LEAD),
     rule(Action::ReadSpaces, READERS_AND_OWNER),
     rule(Action::UpdateSpace, LEAD),

@@ -126,6 +126,8 @@ ids! {
     RunId = "run";
     /// An export that a worker writes.
     ExportId = "exp";
+    /// A verification of a day of the audit record that a worker carries out.
+    VerificationId = "ver";
     /// A drift finding; derived from the role.
     DriftId = "drf";
     /// An audit event; derived from its aggregate and version.

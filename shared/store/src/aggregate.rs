@@ -1,6 +1,6 @@
 //! What the store needs to know of a thing: its partition, where it is listed, and its rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::digest::Digest;
 use serde::Serialize;
@@ -60,9 +60,10 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync {
         documents_of(self)
     }
 
-    /// The digest of its state, which every event names: of all that it says, however that is laid out in items.
+    /// The digest of its state, which every event names: of its item and its rows as the table holds them, that is of the JSON
+    /// list `[state, {name of a row: its state}]`.
     fn digest(&self) -> Digest {
-        Digest::of(&(self, documents_of(self)))
+        Digest::of(&(self.abridged(), documents_of(self)))
     }
 
     /// Its partition key, which is also its name in events.
@@ -82,38 +83,34 @@ pub struct Loaded<A> {
     pub(crate) sequence: u64,
     /// The hash of its last event.
     pub(crate) head: Option<Digest>,
-    /// The names of the rows that its partition held; unknown where it was read without them.
-    pub(crate) row_names: Option<BTreeSet<String>>,
+    /// Its rows as they are in the table; unknown where it was read without them. An older version of the product may have
+    /// laid them out otherwise, and then they are written anew, so that a state's digest is that of what is there.
+    pub(crate) rows_read: Option<BTreeMap<String, Value>>,
 }
 
 impl<A> Loaded<A> {
     /// A thing as it is after its creation under another one's event, for whoever changes it again at once.
     #[must_use]
-    pub const fn created_under(value: A) -> Self {
-        Self { value, version: 1, sequence: 0, head: None, row_names: None }
+    pub fn created_under(value: A) -> Self
+    where
+        A: Aggregate,
+    {
+        Self { rows_read: Some(documents_of(&value)), value, version: 1, sequence: 0, head: None }
     }
 
     /// The thing as it is after this change under another one's event.
     #[must_use]
-    pub fn updated_under(self, value: A) -> Self {
-        Self { value, version: self.version + 1, row_names: None, ..self }
+    pub fn updated_under(self, value: A) -> Self
+    where
+        A: Aggregate,
+    {
+        Self { rows_read: Some(documents_of(&value)), value, version: self.version + 1, ..self }
     }
 
     /// The sequence of its last event: how many there are.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence
-    }
-}
-
-impl<A: Aggregate> Loaded<A> {
-    /// Its rows as they stand in the table. One that an older version of the product laid out otherwise is not among them.
-    pub(crate) fn stored_rows(&self) -> Vec<Row> {
-        let mut rows = self.value.rows();
-        if let Some(names) = &self.row_names {
-            rows.retain(|row| names.contains(&row.name));
-        }
-        rows
     }
 }
 

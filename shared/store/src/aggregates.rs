@@ -23,3 +23,4 @@ pub mod run;
 pub mod seal;
 pub mod settings;
 pub mod space;
+pub mod verification;

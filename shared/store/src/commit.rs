@@ -43,12 +43,7 @@ impl Store {
     /// # Errors
     /// The meaning of the first failed condition, or that the table did not answer.
     pub async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
-        if let Some((event, bytes)) = &transaction.oversized_event {
-            return Err(StoreError::TooLarge(format!(
-                "event `{event}` would have {bytes} bytes; shorten the texts and send again"
-            )));
-        }
-        let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes().into_iter().unzip();
+        let (writes, guards): (Vec<Write>, Vec<Guard>) = transaction.into_writes()?.into_iter().unzip();
         check_bytes(&writes)?;
         if let ([Write::Put { item, condition }], [guard]) = (writes.as_slice(), guards.as_slice()) {
             return self.put(item.clone(), condition.as_ref(), guard).await;

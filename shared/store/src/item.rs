@@ -26,6 +26,8 @@ pub(crate) const SEQUENCE: &str = "seq";
 pub(crate) const HEAD: &str = "head";
 /// Attribute of the rows that it carries: their documents by their names.
 pub(crate) const ROWS: &str = "rows";
+/// Attribute of the other thing's event that told its last change: `sequence#aggregate`.
+pub(crate) const TOLD_BY: &str = "told";
 /// Attribute of an event's record.
 pub const EVENT: &str = "event";
 /// Attribute of an event's type.

@@ -8,6 +8,7 @@ pub mod aggregates;
 mod batch;
 pub mod commit;
 pub mod error;
+pub mod evidence;
 pub mod governance;
 mod history;
 pub mod idempotency;

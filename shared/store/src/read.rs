@@ -87,6 +87,14 @@ impl Entry {
         event_of(&self.item)
     }
 
+    /// The record of the event as it is stored, for an entry of an audit list.
+    ///
+    /// # Errors
+    /// When the item has none.
+    pub fn record(&self) -> Result<&str, StoreError> {
+        item::text_of(&self.item, item::EVENT)
+    }
+
     pub(crate) const fn item(&self) -> &Item {
         &self.item
     }
@@ -110,7 +118,7 @@ impl Store {
             }
         }
         loaded.value.attach(&rows).map_err(|e| item::unreadable(meta, e.to_string()))?;
-        loaded.row_names = Some(rows.into_keys().collect());
+        loaded.rows_read = Some(rows);
         Ok(Some(loaded))
     }
 
@@ -200,6 +208,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, partition: &str, after: u64, limit: usize) -> Result<Vec<AuditEvent>, StoreError> {
+        self.history_items(partition, after, limit).await?.iter().map(event_of).collect()
+    }
+
+    pub(crate) async fn history_items(
+        &self,
+        partition: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut events = Vec::new();
         let mut start = Some(item::primary_key(partition, &keys::event_sort(after)));
         while let (Some(key), true) = (start.take(), events.len() < limit) {
@@ -218,9 +235,7 @@ impl Store {
                 .send()
                 .await
                 .map_err(|e| StoreError::of_call("Query history", e))?;
-            for item in answer.items() {
-                events.push(event_of(item)?);
-            }
+            events.extend(answer.items.unwrap_or_default());
             start = answer.last_evaluated_key;
         }
         events.truncate(limit);
@@ -314,7 +329,7 @@ fn loaded_of<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreError> {
         version: item::number_of(meta, item::VERSION)?,
         sequence: item::number_of(meta, item::SEQUENCE)?,
         head: item::head_of(meta)?,
-        row_names: None,
+        rows_read: None,
     })
 }
 
@@ -323,12 +338,12 @@ fn loaded_with_carried<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreErro
     let mut loaded = loaded_of::<A>(meta)?;
     if A::CARRIES_ROWS {
         let rows = serde_json::from_str(item::text_of(meta, item::ROWS)?);
-        let attached = rows.and_then(|rows| loaded.value.attach(&rows));
-        attached.map_err(|e| item::unreadable(meta, e.to_string()))?;
+        let attached = rows.and_then(|rows| loaded.value.attach(&rows).map(|()| rows));
+        loaded.rows_read = attached.map_err(|e| item::unreadable(meta, e.to_string()))?;
     }
     Ok(loaded)
 }
 
-fn event_of(item: &Item) -> Result<AuditEvent, StoreError> {
+pub(crate) fn event_of(item: &Item) -> Result<AuditEvent, StoreError> {
     serde_json::from_str(item::text_of(item, item::EVENT)?).map_err(|e| item::unreadable(item, e.to_string()))
 }

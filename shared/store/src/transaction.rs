@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::events::Event;
-use domain::audit::{AuditEvent, By, EVENT_BYTES_MAX, Statement};
+use domain::audit::{AuditEvent, Bound, By, EVENT_BYTES_MAX, Statement};
 use domain::calendar::utc_day;
 use domain::chain::{Presence, ScopeState};
 use domain::digest::canonical_json;
@@ -83,7 +83,30 @@ pub struct Transaction {
     pub(crate) writes: Vec<(Write, Guard)>,
     /// What is added to which item, by its partition and sort key.
     counts: BTreeMap<(String, String), Counts>,
-    pub(crate) oversized_event: Option<(String, usize)>,
+    recorded: Box<Recorded>,
+}
+
+/// What this transaction's events tell, and what changes without one.
+#[derive(Debug, Clone, Default)]
+struct Recorded {
+    told: Vec<Told>,
+    untold: Vec<Untold>,
+}
+
+/// An event of this transaction, and where its record and its thing's item are among the writes.
+#[derive(Debug, Clone)]
+struct Told {
+    event: AuditEvent,
+    record_at: usize,
+    state_at: usize,
+}
+
+/// A thing that changes without an event of its own, and where its item is among the writes.
+#[derive(Debug, Clone)]
+struct Untold {
+    aggregate: String,
+    bound: Bound,
+    state_at: usize,
 }
 
 impl Transaction {
@@ -97,7 +120,7 @@ impl Transaction {
             why: None,
             writes: Vec::new(),
             counts: BTreeMap::new(),
-            oversized_event: None,
+            recorded: Box::default(),
         }
     }
 
@@ -111,25 +134,23 @@ impl Transaction {
     /// Creates a thing; refused if it is there.
     pub fn create<A: Aggregate>(&mut self, value: &A, event: &Event) {
         let audit = self.audit::<A>(None, value, event);
-        self.put_state(None::<&Loaded<A>>, value, Some(&audit));
-        self.put_event(&audit);
+        self.put_told(None::<&Loaded<A>>, value, audit);
     }
 
     /// Creates a thing whose creation another thing's event in this transaction tells.
     pub fn create_under<A: Aggregate>(&mut self, value: &A) {
-        self.put_state(None::<&Loaded<A>>, value, None);
+        self.put_untold(None::<&Loaded<A>>, value);
     }
 
     /// Changes a thing that is still as it was read.
     pub fn update<A: Aggregate>(&mut self, before: &Loaded<A>, value: &A, event: &Event) {
         let audit = self.audit(Some(before), value, event);
-        self.put_state(Some(before), value, Some(&audit));
-        self.put_event(&audit);
+        self.put_told(Some(before), value, audit);
     }
 
     /// Changes a thing whose change another thing's event in this transaction tells.
     pub fn update_under<A: Aggregate>(&mut self, before: &Loaded<A>, value: &A) {
-        self.put_state(Some(before), value, None);
+        self.put_untold(Some(before), value);
     }
 
     /// Changes a thing, or creates it if it was not there.
@@ -142,7 +163,7 @@ impl Transaction {
 
     /// Like [`Self::save`], told by another thing's event.
     pub fn save_under<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A) {
-        self.put_state(before, value, None);
+        self.put_untold(before, value);
     }
 
     /// Goes through only if this thing, which the decision depended on, is still as it was read.
@@ -202,7 +223,11 @@ impl Transaction {
     }
 
     /// Every write, the merged counters last.
-    pub(crate) fn into_writes(mut self) -> Vec<(Write, Guard)> {
+    ///
+    /// # Errors
+    /// When an event is larger than a topic carries.
+    pub(crate) fn into_writes(mut self) -> Result<Vec<(Write, Guard)>, StoreError> {
+        self.bind_untold()?;
         for ((partition, sort), Counts { amounts, ended }) in std::mem::take(&mut self.counts) {
             if amounts.is_empty() {
                 continue;
@@ -215,7 +240,37 @@ impl Transaction {
             }
             self.writes.push((Write::Add { key, listing, amounts, ended }, Guard::Nothing));
         }
-        self.writes
+        Ok(self.writes)
+    }
+
+    /// Has the first event say how it left the things that changed with it, so that the state of every one of them is
+    /// bound to a chain; each of them names that event.
+    fn bind_untold(&mut self) -> Result<(), StoreError> {
+        let Recorded { mut told, untold } = std::mem::take(&mut *self.recorded);
+        if let (Some(first), false) = (told.first_mut(), untold.is_empty()) {
+            let states = untold.iter().map(|one| (one.aggregate.clone(), one.bound.clone())).collect();
+            first.event = first.event.clone().telling(states);
+            let name = format!("{}#{}", first.event.sequence, first.event.aggregate);
+            let (record, head) = (canonical_json(&first.event), first.event.hash.as_str().to_owned());
+            self.amend(first.record_at, item::EVENT, &record);
+            self.amend(first.state_at, item::HEAD, &head);
+            for one in &untold {
+                self.amend(one.state_at, item::TOLD_BY, &name);
+            }
+        }
+        let sizes = told.iter().map(|told| (&told.event.event_type, canonical_json(&told.event).len()));
+        match sizes.filter(|(_, bytes)| *bytes > EVENT_BYTES_MAX).max_by_key(|(_, bytes)| *bytes) {
+            None => Ok(()),
+            Some((event, bytes)) => Err(StoreError::TooLarge(format!(
+                "event `{event}` would have {bytes} bytes; shorten the texts and send again"
+            ))),
+        }
+    }
+
+    fn amend(&mut self, at: usize, attribute: &str, value: &str) {
+        if let Some((Write::Put { item, .. }, _)) = self.writes.get_mut(at) {
+            item.insert(attribute.to_owned(), text(value));
+        }
     }
 
     fn push(&mut self, write: Write, guard: Guard) {
@@ -240,6 +295,20 @@ impl Transaction {
         AuditEvent::chained(statement, previous)
     }
 
+    fn put_told<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A, event: AuditEvent) {
+        let state_at = self.writes.len();
+        self.put_state(before, value, Some(&event));
+        let record_at = self.writes.len();
+        self.put_event(&event);
+        self.recorded.told.push(Told { event, record_at, state_at });
+    }
+
+    fn put_untold<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A) {
+        let bound = Bound { version: before.map_or(1, |before| before.version + 1), state: value.digest() };
+        self.recorded.untold.push(Untold { aggregate: value.partition(), bound, state_at: self.writes.len() });
+        self.put_state(before, value, None);
+    }
+
     fn put_state<A: Aggregate>(&mut self, before: Option<&Loaded<A>>, value: &A, audit: Option<&AuditEvent>) {
         let partition = value.partition();
         let mut item = item::item_of(&partition, keys::META, &value.listing(), &value.abridged());
@@ -261,18 +330,25 @@ impl Transaction {
             None => (Condition::Absent, Guard::Absent(partition.clone())),
         };
         self.push(Write::Put { item, condition: Some(condition) }, guard);
-        self.put_rows(&partition, before.map(Loaded::stored_rows).unwrap_or_default(), value.rows());
+        self.put_rows(&partition, before, value.rows());
     }
 
-    fn put_rows(&mut self, partition: &str, before: Vec<Row>, after: Vec<Row>) {
-        let mut gone: BTreeMap<String, Row> = before.into_iter().map(|r| (r.name.clone(), r)).collect();
+    /// Writes the rows that are not there as they are to be, and takes away those that are there no more.
+    fn put_rows<A: Aggregate>(&mut self, partition: &str, before: Option<&Loaded<A>>, after: Vec<Row>) {
+        let known = before.map(|before| before.value.rows()).unwrap_or_default();
+        let mut known: BTreeMap<String, Row> = known.into_iter().map(|row| (row.name.clone(), row)).collect();
+        let read = before.and_then(|before| before.rows_read.as_ref());
+        let mut gone: BTreeSet<String> = read.map_or(known.keys().cloned().collect(), |r| r.keys().cloned().collect());
         for row in after {
-            if gone.remove(&row.name).as_ref() != Some(&row) {
+            gone.remove(&row.name);
+            let is_there = known.remove(&row.name).as_ref() == Some(&row)
+                && read.is_none_or(|read| read.get(&row.name) == Some(&row.doc));
+            if !is_there {
                 let item = item::item_of(partition, &keys::row_sort(&row.name), &row.listing, &row.doc);
                 self.push(Write::Put { item, condition: None }, Guard::Nothing);
             }
         }
-        for name in gone.into_keys() {
+        for name in gone {
             let key = item::primary_key(partition, &keys::row_sort(&name));
             self.push(Write::Delete { key }, Guard::Nothing);
         }
@@ -280,9 +356,6 @@ impl Transaction {
 
     fn put_event(&mut self, audit: &AuditEvent) {
         let record = canonical_json(audit);
-        if record.len() > EVENT_BYTES_MAX {
-            self.oversized_event = Some((audit.event_type.clone(), record.len()));
-        }
         let listing = Listing::list(
             keys::audit_shard(utc_day(audit.at), &audit.aggregate),
             format!("{}#{}#{:012}", audit.at, audit.aggregate, audit.sequence),

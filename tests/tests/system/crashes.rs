@@ -74,7 +74,7 @@ impl Scenario {
 }
 
 /// Fields of an event that are functions of its time: its ids, its hashes, and the digests of states that hold times.
-const OF_AN_EVENT: [&str; 6] = ["id", "hash", "previous", "before", "after", "requestId"];
+const OF_AN_EVENT: [&str; 7] = ["id", "hash", "previous", "before", "after", "states", "requestId"];
 /// Fields of an item that are: the hash of its last event, and when it may go.
 const OF_AN_ITEM: [&str; 2] = ["head", "ttl"];
 

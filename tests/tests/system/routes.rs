@@ -47,6 +47,7 @@ pub(super) const PROMISED: &[Promised] = &[
     route("approval", "POST", "/v1/approvals/{id}/revoke", "L"),
     route("approval", "GET", "/v1/audit", "LA"),
     route("approval", "POST", "/v1/audit/verifications", "LA"),
+    route("approval", "GET", "/v1/audit/verifications/{id}", "LA"),
     route("spaces", "GET", "/v1/spaces", "LOEA"),
     route("spaces", "POST", "/v1/spaces", "L"),
     route("spaces", "GET", "/v1/spaces/{id}", "LOEA"),

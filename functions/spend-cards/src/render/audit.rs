@@ -28,7 +28,8 @@ pub(crate) fn render(events: &[AuditEvent]) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::audit::{By, Statement, verify_chain};
+    use domain::audit::evidence::Walk;
+    use domain::audit::{By, Statement};
     use domain::digest::Digest;
     use domain::people::Actor;
     use jiff::Timestamp;
@@ -50,7 +51,9 @@ mod tests {
         let text = String::from_utf8(document.bytes)?;
         let events: Vec<AuditEvent> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         assert_eq!((events.len(), document.rows), (1, 1));
-        assert!(verify_chain(&events).is_ok());
+        let mut chain = Walk::of("CARD#crd_1");
+        events.iter().for_each(|event| chain.add(event));
+        assert_eq!(chain.broken(), None);
         Ok(())
     }
 }

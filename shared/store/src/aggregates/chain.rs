@@ -109,12 +109,6 @@ impl Aggregate for Chain {
         self.tasks = tasks.collect::<Result<_, _>>()?;
         Ok(())
     }
-
-    /// A task counts with all of its history, in whatever rows that stands.
-    fn digest(&self) -> Digest {
-        let document = |task| (row_name(task), TaskRow::of(self, task));
-        Digest::of(&(self, self.tasks.iter().map(document).collect::<BTreeMap<_, _>>()))
-    }
 }
 
 /// A task as it was read, with the part of its history that stands in rows of its own.
