@@ -381,6 +381,41 @@ async fn a_seal_that_is_changed_or_removed_is_broken() -> anyhow::Result<()> {
     is_verified(&world, &day).await
 }
 
+/// The audit record of August as Ada takes it along.
+async fn exported(world: &World) -> anyhow::Result<std::path::PathBuf> {
+    let wanted = json!({ "kind": "audit", "billingPeriod": "2026-08" });
+    let asked = world.post(ADA, "/v1/exports", &wanted).await?.ok()?;
+    world.settle().await?;
+    let export = world.get(ADA, &format!("/v1/exports/{}", text(&asked, "/id")?)).await?.ok()?;
+    let url: http::Uri = text(&export, "/url")?.parse()?;
+    let key = url.path().trim_start_matches('/');
+    let key = key.strip_prefix("finops-exports/").unwrap_or(key);
+    Ok(world.local.cloud.objects().join("finops-exports").join(key))
+}
+
+#[tokio::test]
+async fn an_export_is_verified_without_the_product_and_a_forged_one_is_not() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    let (granted, _) = in_hand(&world).await?;
+    world.at("2026-08-25T00:10:00Z")?;
+    let sealed = world.schedule("daily-seal").await?;
+    let mut told = verifier::Seals::default();
+    told.read(&sealed["sealed"][0].to_string())?;
+    let found = verifier::verify(&[exported(&world).await?], &told, verifier::Range::default())?;
+    assert!(found.is_verified(), "{found}");
+    assert_eq!((found.sealed, found.begun_before, found.unsealed.len()), (1, 0, 1), "{found}");
+
+    let (tables, approval) = (Tables(&world), format!("APPROVAL#{}", granted.id));
+    let whole = tables.of(&approval).await?;
+    tables.change(&approval, &event(1), |item| edit(item, "event", |e| e["by"]["sub"] = json!("chen"))).await?;
+    let found = verifier::verify(&[exported(&world).await?], &told, verifier::Range::default())?;
+    assert!(found.to_string().contains(&format!("event 1 of `{approval}` was altered")), "{found}");
+    tables.restore(&approval, &[]).await?;
+    let found = verifier::verify(&[exported(&world).await?], &told, verifier::Range::default())?;
+    assert!(found.to_string().contains("2026-08-24: the day's events are not those that were sealed"), "{found}");
+    tables.restore(&approval, &whole).await
+}
+
 #[tokio::test]
 async fn a_big_day_is_verified_by_a_worker_and_ends() -> anyhow::Result<()> {
     let world = World::empty().await?;

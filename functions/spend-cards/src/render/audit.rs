@@ -1,25 +1,24 @@
-//! Audit events as JSON lines, one event a line, exactly as recorded: their hashes can be checked without the product.
+//! Audit records as JSON lines, one a line, exactly as stored: `events/audit-export.md` says how they are verified without
+//! the product.
 
 use std::collections::BTreeMap;
 
-use domain::audit::AuditEvent;
 use domain::bill::reconciliation::Unreadable;
-use domain::digest::canonical_json;
 
 use super::Document;
 
 /// The file, in the order given.
-pub(crate) fn render(events: &[AuditEvent]) -> Document {
+pub(crate) fn render(records: &[String]) -> Document {
     let mut lines = String::new();
-    for event in events {
-        lines.push_str(&canonical_json(event));
+    for record in records {
+        lines.push_str(record);
         lines.push('\n');
     }
     Document {
         bytes: lines.into_bytes(),
         extension: "jsonl",
         content_type: "application/x-ndjson",
-        rows: u64::try_from(events.len()).unwrap_or(u64::MAX),
+        rows: u64::try_from(records.len()).unwrap_or(u64::MAX),
         control_totals: BTreeMap::new(),
         unreadable: Unreadable::default(),
     }
@@ -29,8 +28,8 @@ pub(crate) fn render(events: &[AuditEvent]) -> Document {
 mod tests {
     use super::*;
     use domain::audit::evidence::Walk;
-    use domain::audit::{By, Statement};
-    use domain::digest::Digest;
+    use domain::audit::{AuditEvent, By, Statement};
+    use domain::digest::{Digest, canonical_json};
     use domain::people::Actor;
     use jiff::Timestamp;
 
@@ -47,7 +46,7 @@ mod tests {
             after: Digest::of_bytes(b"x"),
             payload: serde_json::json!({"amount": "1.10"}),
         };
-        let document = render(&[AuditEvent::chained(statement, None)]);
+        let document = render(&[canonical_json(&AuditEvent::chained(statement, None))]);
         let text = String::from_utf8(document.bytes)?;
         let events: Vec<AuditEvent> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         assert_eq!((events.len(), document.rows), (1, 1));

@@ -1,0 +1,201 @@
+//! Days: the heads of each, and whether they give the seals that are known of it.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use domain::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
+use domain::calendar::{next_day, previous_day};
+use domain::digest::Digest;
+use domain::ids::EventId;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::line::{Hash, digest_text};
+use crate::read::{Range, cores};
+use crate::seals::Seals;
+
+/// The heads of a day: a thing, the number of its record, its hash. A thing may be in it more than once; the highest
+/// counts.
+pub(crate) type Heads = Vec<(usize, u64, Hash)>;
+
+/// What is known of a day's seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySeal {
+    /// The seal.
+    pub seal: Digest,
+    /// The digest over the heads, where it was told.
+    pub heads: Option<Digest>,
+    /// The seal of the day before, where it was told.
+    pub previous: Option<Digest>,
+}
+
+/// Something that is wrong with a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayFinding {
+    /// The day.
+    pub day: Date,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// What the days came to.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) days: u64,
+    pub(crate) sealed: u64,
+    pub(crate) unsealed: Vec<Date>,
+    pub(crate) findings: Vec<DayFinding>,
+}
+
+/// Compares every day from the first to the last, the empty ones included, with the seals that the records tell and
+/// with those that were kept outside.
+pub(crate) fn check_days(
+    names: &[&str],
+    mut found: BTreeMap<u32, Heads>,
+    recorded: &Seals,
+    told: &Seals,
+    range: Range,
+) -> Checked {
+    let mut checked = Checked::default();
+    let read = |day: &u32| date_of(*day);
+    let first = range.from.into_iter().chain(found.keys().next().and_then(read)).min();
+    let last = range.to.into_iter().chain(found.keys().next_back().and_then(read)).max();
+    let (Some(first), Some(last)) = (first, last) else { return checked };
+    let mut days: Vec<(Date, Heads)> = Vec::new();
+    let mut day = first;
+    while day <= last && checked.days < 100_000 {
+        days.push((day, found.remove(&number_of(day)).unwrap_or_default()));
+        checked.days += 1;
+        day = next_day(day);
+    }
+    for unreal in found.into_keys() {
+        let what = format!("records are dated {unreal}, which is no day");
+        checked.findings.push(DayFinding { day: first, what });
+    }
+    for (day, heads) in digests(names, days) {
+        match judge(day, &heads, recorded, told) {
+            None => checked.unsealed.push(day),
+            Some(broken) if broken.is_empty() => checked.sealed += 1,
+            Some(broken) => {
+                let findings = broken.into_iter().map(|what| DayFinding { day, what: what.to_string() });
+                checked.findings.extend(findings);
+            }
+        }
+    }
+    checked
+}
+
+/// What is wrong with a day's seal; none if no seal of it is known.
+fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Vec<BrokenSeal>> {
+    let known = |day: Date| recorded.of(day).or_else(|| told.of(day));
+    let stored = known(day)?;
+    let before = known(previous_day(day));
+    let whole = |day: Date, known: &DaySeal| Seal {
+        day,
+        seal: known.seal.clone(),
+        aggregates: 0,
+        heads: known.heads.clone(),
+        previous: known.previous.clone(),
+    };
+    let mut seal = whole(day, stored);
+    if seal.heads.is_none() && seal.seal != *heads {
+        // All that is known of it is the digest, as an anchor is written down: it covers these heads, or others.
+        let previous = before.map(|before| before.seal.clone());
+        for previous in [previous, None] {
+            if seal_digest(day, heads, previous.as_ref()) == seal.seal {
+                seal = Seal { heads: Some(heads.clone()), previous, ..seal };
+                break;
+            }
+        }
+    }
+    let before = before.map(|known| whole(previous_day(day), known));
+    let after = known(next_day(day)).map(|known| whole(next_day(day), known));
+    // An export need not hold the day before: then its seal is not gone, but not here.
+    let before_named = before.or_else(|| {
+        let named = seal.previous.clone()?;
+        Some(Seal { day: previous_day(day), seal: named, aggregates: 0, heads: None, previous: None })
+    });
+    let anchor = told.of(day).map(|told| &told.seal);
+    Some(check_seal(&SealSeen {
+        day,
+        heads,
+        seal: Some(&seal),
+        before: before_named.as_ref(),
+        after: after.as_ref(),
+        anchor,
+        now: Timestamp::UNIX_EPOCH,
+    }))
+}
+
+/// The digest over the heads of each day, some days at a time.
+fn digests(names: &[&str], days: Vec<(Date, Heads)>) -> Vec<(Date, Digest)> {
+    let threads = cores();
+    let mut shares: Vec<Vec<(Date, Heads)>> = (0..threads).map(|_| Vec::new()).collect();
+    for (number, day) in days.into_iter().enumerate() {
+        if let Some(share) = shares.get_mut(number % threads) {
+            share.push(day);
+        }
+    }
+    let of_share = |share: Vec<(Date, Heads)>| {
+        share.into_iter().map(|(day, heads)| (day, digest_of(names, heads))).collect::<Vec<_>>()
+    };
+    let mut digests: Vec<(Date, Digest)> = thread::scope(|scope| {
+        let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || of_share(share))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    });
+    digests.sort();
+    digests
+}
+
+/// The digest over heads, as `domain::audit::seal::digest_of` defines it, without building the object that it is of.
+fn digest_of(names: &[&str], heads: Heads) -> Digest {
+    let name_of = |thing: usize| names.get(thing).copied().unwrap_or_default();
+    let mut named: Vec<(&str, u64, Hash)> =
+        heads.into_iter().map(|(thing, sequence, hash)| (name_of(thing), sequence, hash)).collect();
+    named.sort_unstable_by(|(name, sequence, _), (other, others, _)| (name, others).cmp(&(other, sequence)));
+    named.dedup_by_key(|(name, ..)| *name);
+    let mut hasher = Sha256::new();
+    let mut glue = "{";
+    for (name, sequence, hash) in named {
+        let id = EventId::derived(&format!("{name}.{sequence}"));
+        hasher.update(format!("{glue}{}:[\"{id}\",\"{}\"]", Value::from(name), digest_text(&hash)));
+        glue = ",";
+    }
+    hasher.update(if glue == "{" { "{}" } else { "}" });
+    let text = digest_text(&hasher.finalize().into());
+    Digest::try_from(text).unwrap_or_else(|_| Digest::of_bytes(b""))
+}
+
+fn number_of(day: Date) -> u32 {
+    let part = |number: i32| u32::try_from(number).unwrap_or(0);
+    part(day.year().into()) * 10_000 + part(day.month().into()) * 100 + part(day.day().into())
+}
+
+fn date_of(number: u32) -> Option<Date> {
+    let part = |number: u32| i8::try_from(number % 100).ok();
+    Date::new(i16::try_from(number / 10_000).ok()?, part(number / 100)?, part(number)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::audit::seal;
+
+    #[test]
+    fn the_digest_over_heads_is_the_products() {
+        let names = ["B#ü", "A#\"quoted\"", "A#1"];
+        let hashes = [Digest::of_bytes(b"1"), Digest::of_bytes(b"2"), Digest::of_bytes(b"3")];
+        let bytes: Vec<Hash> = hashes.iter().filter_map(crate::line::bytes_of).collect();
+        let earlier = (2, 1, bytes[0]);
+        let heads: Heads = vec![earlier, (0, 7, bytes[0]), (1, 1, bytes[1]), (2, 3, bytes[2])];
+        let expected: seal::Heads = [("B#ü", 7, 0), ("A#\"quoted\"", 1, 1), ("A#1", 3, 2)]
+            .map(|(name, sequence, n)| {
+                (name.to_owned(), (EventId::derived(&format!("{name}.{sequence}")), hashes[n].clone()))
+            })
+            .into();
+        assert_eq!(digest_of(&names, heads), seal::digest_of(&expected));
+        assert_eq!(digest_of(&names, Vec::new()), seal::digest_of(&seal::Heads::new()));
+    }
+}
