@@ -338,8 +338,8 @@ fn loaded_with_carried<A: Aggregate>(meta: &Item) -> Result<Loaded<A>, StoreErro
     let mut loaded = loaded_of::<A>(meta)?;
     if A::CARRIES_ROWS {
         let rows = serde_json::from_str(item::text_of(meta, item::ROWS)?);
-        let attached = rows.and_then(|rows| loaded.value.attach(&rows).map(|()| rows));
-        loaded.rows_read = attached.map_err(|e| item::unreadable(meta, e.to_string()))?;
+        let attached = rows.and_then(|rows| loaded.value.attach(&rows));
+        attached.map_err(|e| item::unreadable(meta, e.to_string()))?;
     }
     Ok(loaded)
 }
