@@ -184,12 +184,15 @@ mod tests {
         Ok(verdict.map_or_else(|stranger| stranger.status().as_u16(), |()| 200))
     }
 
+    /// A path, headers, and what they are answered with.
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
     #[test]
     fn programs_and_own_pages_come_in_and_pages_of_others_stay_out() -> Result<(), http::Error> {
         let local = ("host", "127.0.0.1:3000");
         let site = |value| ("sec-fetch-site", value);
         let from = |value| ("origin", value);
-        let rows: &[(&str, &[(&str, &str)], u16)] = &[
+        let rows: &[Row<'_>] = &[
             ("/", &[], 200),
             ("/", &[local], 200),
             ("/", &[("host", "localhost:1")], 200),

@@ -35,6 +35,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// The scene of a scope; `None` when there is no such scope.
     pub(crate) async fn load(store: &Store, scope: &ScopeId) -> Result<Option<Self>, StoreError> {
+        // Boxed: it reads many things, and the future of every step would carry them all.
+        Box::pin(Self::read(store, scope)).await
+    }
+
+    async fn read(store: &Store, scope: &ScopeId) -> Result<Option<Self>, StoreError> {
         let Some(chain) = store.load::<Chain>(scope.as_str()).await? else { return Ok(None) };
         let gone =
             |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };

@@ -20,14 +20,8 @@ pub(super) async fn play(player: &Player<'_>) -> anyhow::Result<()> {
     say("\n8  Last week's cards");
     sign(player).await?;
     say("\n9  The auditor");
-    let mut verified = player
-        .post(
-            ADA,
-            "/v1/audit/verifications",
-            json!({ "day": "2026-08-24" }),
-            &format!("verify-{}", player.local.clock.now()),
-        )
-        .await?;
+    let day = json!({ "day": "2026-08-24" });
+    let mut verified = player.post(ADA, "/v1/audit/verifications", day, "verify-the-day").await?;
     if let Some(id) = verified.get("id").and_then(Value::as_str) {
         // A big day is gone through by a worker.
         player.settle().await?;

@@ -27,6 +27,7 @@ use crate::text::{Note, Sub};
 pub mod checks;
 pub mod comparison;
 pub mod decide;
+mod narrowing;
 
 /// How urgent the work is; orders the engineer's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema, Default)]
@@ -391,7 +392,6 @@ pub fn decide_expire(approval: &Approval, actor: &Actor, now: Timestamp) -> Outc
 }
 
 /// Reviews a break-glass decision; neither who took it nor who carried it out can. `executors` are those of its scopes.
-#[expect(clippy::too_many_arguments, reason = "each is an input of the decision, and none belongs to another")]
 pub fn decide_review(
     approval: &Approval,
     space: &Space,

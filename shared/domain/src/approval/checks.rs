@@ -23,7 +23,7 @@ use crate::space::Workload;
 /// Hours a break-glass decision may last.
 const BREAK_GLASS_HOURS_MAX: i64 = 24;
 
-fn invalid(detail: impl Into<String>) -> Refusal {
+pub(super) fn invalid(detail: impl Into<String>) -> Refusal {
     Refusal::new(RefusalKind::InvalidValue, detail)
 }
 
@@ -352,59 +352,6 @@ pub(super) fn check_ceiling(
     Ok(())
 }
 
-/// A decision without request that narrows: a subset of what it supersedes, in every dimension.
-pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> Result<(), Refusal> {
-    if let Some(opened) = &replaced.break_glass {
-        // Its successor would not end when it does, and nobody asked for that.
-        let detail = format!(
-            "approval `{}` is break-glass and ends by itself at {}; revoke it, or have the owner send a request",
-            replaced.id, opened.expires_at
-        );
-        return Err(Refusal::new(RefusalKind::WiderThanRequested, detail));
-    }
-    let before = &replaced.decision;
-    let scopes = fields.scopes.iter().all(|s| before.scopes.contains(s));
-    let actions = fields.actions.is_subset(&before.actions);
-    let agentic = match (&fields.agentic, &before.agentic) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(new), Some(old)) => new.mcp_servers.is_subset(&old.mcp_servers) && new.actions.is_subset(&old.actions),
-    };
-    let sooner = match (fields.expires_on, before.expires_on) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(new), Some(old)) => new <= old,
-    };
-    let strict = fields.sig_v4_only || !before.sig_v4_only;
-    let same = fields.workspace_name == before.workspace_name && fields.map == before.map;
-    if scopes && actions && agentic && sooner && strict && same {
-        return check_less(fields, before, replaced);
-    }
-    Err(Refusal::new(
-        RefusalKind::WiderThanRequested,
-        format!(
-            "without a request only a subset of approval `{}` may be decided; for anything beyond it have the owner send a request",
-            replaced.id
-        ),
-    ))
-}
-
-/// A narrowing takes something away: the same once more would only put another Lead's name under it.
-fn check_less(fields: &ApprovalFields, before: &ApprovalFields, replaced: &Approval) -> Result<(), Refusal> {
-    let is_less = fields.scopes.len() < before.scopes.len()
-        || fields.actions != before.actions
-        || fields.agentic != before.agentic
-        || fields.expires_on != before.expires_on
-        || fields.sig_v4_only != before.sig_v4_only;
-    if is_less {
-        return Ok(());
-    }
-    Err(invalid(format!(
-        "approval `{}` grants exactly this; leave out a scope or an action, let it end sooner, or leave it as it is",
-        replaced.id
-    )))
-}
-
 /// A break-glass decision lasts at most a day and takes nobody else's place.
 pub(super) fn check_break_glass(break_glass: &BreakGlass, now: Timestamp) -> Result<(), Refusal> {
     let hours = break_glass.expires_at.duration_since(now).as_secs();
@@ -415,19 +362,19 @@ pub(super) fn check_break_glass(break_glass: &BreakGlass, now: Timestamp) -> Res
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn fields() -> Value {
+    pub(in crate::approval) fn fields() -> Value {
         json!({
             "platform": "bedrock", "modelId": "amazon.nova-lite-v1:0", "actions": ["invoke", "stream"],
             "scopes": [{ "accountId": "111122223333", "region": "us-east-1", "iamRole": "app" }],
         })
     }
 
-    fn approval(break_glass: &Value) -> anyhow::Result<Approval> {
+    pub(in crate::approval) fn approval(break_glass: &Value) -> anyhow::Result<Approval> {
         Ok(serde_json::from_value(json!({
             "id": "apr_01K3A1", "digest": crate::digest::Digest::of(&1), "workloadId": "wkl_01K3A1", "spaceId": "spc_01K3A1",
             "modelKey": crate::platform::ModelKey::of(Platform::Bedrock, &"amazon.nova-lite-v1:0".parse()?),
@@ -436,35 +383,8 @@ mod tests {
         }))?)
     }
 
-    fn glass() -> Value {
+    pub(in crate::approval) fn glass() -> Value {
         json!({ "reason": "an outage", "expiresAt": "2026-08-01T12:00:00Z" })
-    }
-
-    #[test]
-    fn break_glass_is_not_made_permanent_by_narrowing_it() -> anyhow::Result<()> {
-        let mut less: ApprovalFields = serde_json::from_value(fields())?;
-        less.actions.pop_last();
-        assert_eq!(check_narrowing(&less, &approval(&Value::Null)?), Ok(()));
-        let refused = check_narrowing(&less, &approval(&glass())?).map_err(|refusal| refusal.kind);
-        assert_eq!(refused, Err(RefusalKind::WiderThanRequested));
-        Ok(())
-    }
-
-    #[test]
-    fn a_narrowing_takes_something_away_and_adds_nothing() -> anyhow::Result<()> {
-        let check = |set: Value, expected: Result<(), RefusalKind>| -> anyhow::Result<()> {
-            let mut wanted = fields();
-            wanted.as_object_mut().into_iter().for_each(|all| all.extend(set.as_object().cloned().unwrap_or_default()));
-            let found = check_narrowing(&serde_json::from_value(wanted)?, &approval(&Value::Null)?);
-            assert_eq!(found.map_err(|refusal| refusal.kind), expected, "{set}");
-            Ok(())
-        };
-        check(json!({}), Err(RefusalKind::InvalidValue))?;
-        check(json!({ "note": "again", "priority": "high" }), Err(RefusalKind::InvalidValue))?;
-        check(json!({ "actions": ["invoke"] }), Ok(()))?;
-        check(json!({ "expiresOn": "2026-12-31" }), Ok(()))?;
-        check(json!({ "sigV4Only": true }), Ok(()))?;
-        check(json!({ "sigV4Only": true, "actions": ["invoke", "batch"] }), Err(RefusalKind::WiderThanRequested))
     }
 
     #[test]

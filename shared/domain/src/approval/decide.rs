@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::approval::checks::{
-    check_break_glass, check_ceiling, check_dedicated, check_form, check_model, check_narrowing, check_places,
-    check_trust,
+    check_break_glass, check_ceiling, check_dedicated, check_form, check_model, check_places, check_trust,
 };
+use crate::approval::narrowing::check_narrowing;
 use crate::approval::{Approval, ApprovalFields, ApprovalState, ApprovedScope, BreakGlass, ended};
 use crate::authorization::{Action, Relation, Relations, authorize};
 use crate::bill::matching::BillSettings;

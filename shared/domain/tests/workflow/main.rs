@@ -4,6 +4,8 @@
 //! `cargo test` runs some hundred histories; `PROPTEST_CASES=100000 cargo test --release -p domain --test workflow` runs
 //! many. A disagreement prints the shortest history that shows it.
 
+#![expect(clippy::indexing_slicing, reason = "what is looked up was put there, and a panic fails the test")]
+
 mod reference;
 mod stage;
 
@@ -282,13 +284,14 @@ proptest! {
 
     #[test]
     fn three_people_stand_behind_every_document_in_every_history(commands in vec(command(), 1..60)) {
-        let mut run = Run { stage: Stage::new().map_err(failed)?, executors: Executors::default() };
+        let stage = Stage::new().map_err(|error| failed(&error))?;
+        let mut run = Run { stage, executors: Executors::default() };
         for command in &commands {
-            run.play(command).map_err(failed)?;
+            run.play(command).map_err(|error| failed(&error))?;
         }
     }
 }
 
-fn failed(error: anyhow::Error) -> TestCaseError {
+fn failed(error: &anyhow::Error) -> TestCaseError {
     TestCaseError::fail(format!("{error:#}"))
 }
