@@ -33,10 +33,10 @@ impl Neighbours {
         let mut seen = Vec::with_capacity(chains.len());
         for Loaded { value: chain, .. } in &chains {
             let approval = approvals.get(&chain.approval_id).ok_or_else(|| gone(chain.id.as_str()))?.value.clone();
-            let latest = end_of_succession(store, &approval).await?;
-            let successor = latest.as_ref().map(|latest| latest.value.clone());
-            approvals.extend(by_id(latest));
-            seen.push(Beside { chain: chain.clone(), approval, latest: successor });
+            let last = end_of_succession(store, &approval).await?;
+            let successor = last.as_ref().map(|last| last.value.clone());
+            approvals.extend(by_id(last));
+            seen.push(Beside { chain: chain.clone(), approval, successor });
         }
         Ok(Self { chains, approvals, seen })
     }

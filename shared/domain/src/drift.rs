@@ -11,7 +11,7 @@ use crate::anchor::{Anchor, AnchorKey};
 use crate::authorization::{Action, Relations, authorize};
 use crate::aws::{AccountId, RoleRef};
 use crate::digest::Digest;
-use crate::ids::{DriftId, SpaceId, TaskId, WorkloadId};
+use crate::ids::{DriftId, ScopeId, SpaceId, TaskId, WorkloadId};
 use crate::instructions::Drift;
 use crate::outcome::Outcome;
 use crate::people::Actor;
@@ -149,6 +149,13 @@ pub fn shown(drift: &Drift) -> Vec<String> {
     lines
 }
 
+/// Whether what a check saw of a role is taken in at all. One that cannot be read, on which no scope is implemented and of
+/// which nothing was found before, most likely does not exist yet.
+#[must_use]
+pub fn is_noted(before: Option<&DriftFinding>, seen: &Seen, implemented: Option<&ScopeId>) -> bool {
+    before.is_some() || implemented.is_some() || !matches!(seen, Seen::Unreadable { .. })
+}
+
 /// Takes in what a check saw of a role, and the repair that is opened with it, if one is.
 pub fn decide_check(
     before: Option<&DriftFinding>,
@@ -256,6 +263,21 @@ mod tests {
         let throttled = unread_for(UnreadableCause::Throttled, "Throttling");
         check(Some(&unread), &throttled, Some((Unreadable, false)));
         assert_eq!(decide_close(&closed, &job, later), Outcome::AlreadyDone);
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_noted_only_where_something_is_known_of_the_role() -> anyhow::Result<()> {
+        let (job, now) = (Actor::system("drift"), Timestamp::UNIX_EPOCH);
+        let unreadable = Seen::Unreadable { cause: UnreadableCause::Denied, why: "AccessDenied".to_owned() };
+        let key = AnchorKey::Role(role()?);
+        let anchor = Anchor::new(key, Platform::Bedrock, WorkloadId::derived("1"), SpaceId::derived("1"));
+        let found = decide_check(None, &role()?, &anchor, &drift("a"), None, &job, now);
+        let Outcome::Changed(found) = found else { anyhow::bail!("{found:?}") };
+        let scope = ScopeId::derived("1");
+        assert!(!is_noted(None, &unreadable, None));
+        assert!(is_noted(None, &unreadable, Some(&scope)) && is_noted(Some(&found), &unreadable, None));
+        assert!(is_noted(None, &drift("a"), None) && is_noted(None, &Seen::AsApproved, None));
         Ok(())
     }
 

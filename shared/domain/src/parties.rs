@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Approval, ApprovalState};
+use crate::approval::Approval;
 use crate::authorization::Relation;
 use crate::chain::Chain;
 use crate::text::Sub;
@@ -69,7 +69,7 @@ pub struct Beside {
     pub approval: Approval,
     /// Where that was replaced, the approval at the end of those that replaced one another. The scope may be about to move
     /// there.
-    pub latest: Option<Approval>,
+    pub successor: Option<Approval>,
 }
 
 impl Beside {
@@ -82,8 +82,10 @@ impl Beside {
     /// Everybody behind its grant, now and once it has moved to the approval that replaced its own.
     #[must_use]
     pub fn parties(&self) -> Parties {
-        let successor = self.latest.as_ref().filter(|_| self.approval.state == ApprovalState::Superseded);
         let own = self.chain.parties().and(&self.approval.parties());
-        successor.map_or(own.clone(), |latest| own.and(&latest.parties()))
+        match &self.successor {
+            Some(successor) => own.and(&successor.parties()),
+            None => own,
+        }
     }
 }

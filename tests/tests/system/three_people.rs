@@ -78,14 +78,20 @@ fn policy(task: &Value) -> String {
     task["artifacts"].to_string()
 }
 
-const THREE_PEOPLE: (u16, &str) = (403, "separation-of-duties");
-
-#[tokio::test]
-async fn an_approver_does_not_carry_out_their_own_approval_through_a_siblings_task() -> anyhow::Result<()> {
+/// A workload of Petra's with a role that carries what Bob approved and Chen implemented.
+async fn implemented() -> anyhow::Result<(World, String, Granted)> {
     let world = World::empty().await?;
     let workload = owned_by(&world, &[PETRA]).await?;
     let first = decided(&world, PETRA, BOB, &workload, &approval(&here())).await?;
     implement_as(&world, CHEN, &first).await?;
+    Ok((world, workload, first))
+}
+
+const THREE_PEOPLE: (u16, &str) = (403, "separation-of-duties");
+
+#[tokio::test]
+async fn an_approver_does_not_carry_out_their_own_approval_through_a_siblings_task() -> anyhow::Result<()> {
+    let (world, workload, first) = implemented().await?;
     let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
     let task = world.task_in(&second.id, "ready").await?;
     assert!(policy(&task).contains("amazon.nova-lite") && policy(&task).contains("claude-3-haiku"));
@@ -131,10 +137,7 @@ async fn what_was_returned_leaves_the_document_until_it_is_issued_again_and_is_d
 
 #[tokio::test]
 async fn what_is_live_after_the_last_revocation_is_drift() -> anyhow::Result<()> {
-    let world = World::empty().await?;
-    let workload = owned_by(&world, &[PETRA]).await?;
-    let granted = decided(&world, PETRA, BOB, &workload, &approval(&here())).await?;
-    implement_as(&world, CHEN, &granted).await?;
+    let (world, _, granted) = implemented().await?;
     world.post(LENA, &format!("/v1/approvals/{}/revoke", granted.id), &json!({ "reason": "over" })).await?.ok()?;
     world.settle().await?;
     let revocation = world.task_in(&granted.id, "ready").await?;
@@ -150,10 +153,7 @@ async fn what_is_live_after_the_last_revocation_is_drift() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn a_repair_and_a_revocation_put_what_remains_and_are_nobodys_who_decided_on_it() -> anyhow::Result<()> {
-    let world = World::empty().await?;
-    let workload = owned_by(&world, &[PETRA]).await?;
-    let first = decided(&world, PETRA, BOB, &workload, &approval(&here())).await?;
-    implement_as(&world, CHEN, &first).await?;
+    let (world, workload, first) = implemented().await?;
     let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
     implement_as(&world, CHEN, &second).await?;
     put_nothing(&world).await?;
@@ -178,10 +178,7 @@ async fn a_repair_and_a_revocation_put_what_remains_and_are_nobodys_who_decided_
 
 #[tokio::test]
 async fn what_left_the_role_after_a_task_was_made_still_bars_its_people_from_the_task() -> anyhow::Result<()> {
-    let world = World::empty().await?;
-    let workload = owned_by(&world, &[PETRA]).await?;
-    let first = decided(&world, PETRA, BOB, &workload, &approval(&here())).await?;
-    implement_as(&world, CHEN, &first).await?;
+    let (world, workload, first) = implemented().await?;
     let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
     let task = world.task_in(&second.id, "ready").await?;
     world.post(LENA, &format!("/v1/approvals/{}/revoke", first.id), &json!({ "reason": "over" })).await?.ok()?;

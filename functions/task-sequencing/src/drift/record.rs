@@ -5,7 +5,7 @@ use domain::approval::ApprovalState;
 use domain::chain::end::{decide_fix_drift, decide_refresh_repair, decide_withdraw_repair};
 use domain::chain::issue::RoleTurn;
 use domain::chain::{Chain, Progress, Stepped};
-use domain::drift::{DriftFinding, DriftState, Seen, decide_check, decide_close};
+use domain::drift::{DriftFinding, DriftState, Seen, decide_check, decide_close, is_noted};
 use domain::ids::{DriftId, ScopeId, TaskId};
 use domain::instructions::Drift;
 use domain::map::{MapFound, decide_note, standing};
@@ -49,8 +49,7 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
         .decide(|| async {
             let before = app.store.load_drift_on_role(role).await?;
             let known = before.as_ref().map(|b| &b.value);
-            if checked.scope.is_none() && known.is_none() && matches!(seen, Seen::Unreadable { .. }) {
-                // Nothing was put there as far as anybody knows, and most such roles do not exist yet.
+            if !is_noted(known, seen, checked.scope.as_ref()) {
                 return Ok(Step::Done(Recorded { opened_task: false }));
             }
             let repair = match seen {

@@ -395,8 +395,8 @@ impl Stage {
         let seen = |scope: &ScopeId| {
             let chain = self.chains[scope].clone();
             let standing = self.standing(&chain, &[]);
-            let (approval, latest) = (standing.approval.clone(), standing.latest.cloned());
-            Beside { chain, approval, latest }
+            let (approval, successor) = (standing.approval.clone(), standing.latest.cloned());
+            Beside { chain, approval, successor }
         };
         scopes.iter().map(seen).collect()
     }
