@@ -153,7 +153,7 @@ async fn what_is_live_after_the_last_revocation_is_drift() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn a_repair_and_a_revocation_put_what_remains_and_are_nobodys_who_decided_on_it() -> anyhow::Result<()> {
-    let (world, workload, first) = implemented().await?;
+    let (world, workload, _) = implemented().await?;
     let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
     implement_as(&world, CHEN, &second).await?;
     put_nothing(&world).await?;
