@@ -1,7 +1,7 @@
 //! Days: the heads of each, and whether they give the seals that are known of it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::thread;
 
 use domain::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
 use domain::calendar::{next_day, previous_day};
@@ -9,14 +9,16 @@ use domain::digest::Digest;
 use domain::ids::EventId;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::line::{Hash, digest_text};
-use crate::read::{Range, cores};
+use crate::read::Range;
 use crate::seals::Seals;
 
-/// The heads of a day: a thing, the number of its record, its hash. A thing may be in it more than once; the highest
+/// Bytes of a head, to make room at once for those of a day.
+const HEAD_BYTES: usize = 192;
+
+/// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be in it more than once; the highest
 /// counts.
 pub(crate) type Heads = Vec<(usize, u64, Hash)>;
 
@@ -74,7 +76,9 @@ pub(crate) fn check_days(
         let what = format!("records are dated {unreal}, which is no day");
         checked.findings.push(DayFinding { day: first, what });
     }
-    for (day, heads) in digests(names, days) {
+    let digests: Vec<(Date, Digest)> =
+        days.into_par_iter().map(|(day, heads)| (day, digest_of(names, heads))).collect();
+    for (day, heads) in digests {
         match judge(day, &heads, recorded, told) {
             None => checked.unsealed.push(day),
             Some(broken) if broken.is_empty() => checked.sealed += 1,
@@ -129,43 +133,23 @@ fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Ve
     }))
 }
 
-/// The digest over the heads of each day, some days at a time.
-fn digests(names: &[&str], days: Vec<(Date, Heads)>) -> Vec<(Date, Digest)> {
-    let threads = cores();
-    let mut shares: Vec<Vec<(Date, Heads)>> = (0..threads).map(|_| Vec::new()).collect();
-    for (number, day) in days.into_iter().enumerate() {
-        if let Some(share) = shares.get_mut(number % threads) {
-            share.push(day);
+/// The digest over heads, as `domain::audit::seal::digest_of` defines it, without building the object that it is of.
+fn digest_of(names: &[&str], mut heads: Heads) -> Digest {
+    heads.sort_unstable_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));
+    heads.dedup_by_key(|(thing, ..)| *thing);
+    let mut text: Vec<u8> = Vec::with_capacity(heads.len() * HEAD_BYTES);
+    for (thing, sequence, hash) in &heads {
+        let name = names.get(*thing).copied().unwrap_or_default();
+        let id = EventId::derived(&format!("{name}.{sequence}"));
+        text.push(if text.is_empty() { b'{' } else { b',' });
+        // Writing a text to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut text, name);
+        for part in [b":[\"", id.as_str().as_bytes(), b"\",\"", &digest_text(hash), b"\"]"] {
+            text.extend_from_slice(part);
         }
     }
-    let of_share = |share: Vec<(Date, Heads)>| {
-        share.into_iter().map(|(day, heads)| (day, digest_of(names, heads))).collect::<Vec<_>>()
-    };
-    let mut digests: Vec<(Date, Digest)> = thread::scope(|scope| {
-        let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || of_share(share))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-    });
-    digests.sort();
-    digests
-}
-
-/// The digest over heads, as `domain::audit::seal::digest_of` defines it, without building the object that it is of.
-fn digest_of(names: &[&str], heads: Heads) -> Digest {
-    let name_of = |thing: usize| names.get(thing).copied().unwrap_or_default();
-    let mut named: Vec<(&str, u64, Hash)> =
-        heads.into_iter().map(|(thing, sequence, hash)| (name_of(thing), sequence, hash)).collect();
-    named.sort_unstable_by(|(name, sequence, _), (other, others, _)| (name, others).cmp(&(other, sequence)));
-    named.dedup_by_key(|(name, ..)| *name);
-    let mut hasher = Sha256::new();
-    let mut glue = "{";
-    for (name, sequence, hash) in named {
-        let id = EventId::derived(&format!("{name}.{sequence}"));
-        hasher.update(format!("{glue}{}:[\"{id}\",\"{}\"]", Value::from(name), digest_text(&hash)));
-        glue = ",";
-    }
-    hasher.update(if glue == "{" { "{}" } else { "}" });
-    let text = digest_text(&hasher.finalize().into());
-    Digest::try_from(text).unwrap_or_else(|_| Digest::of_bytes(b""))
+    text.extend_from_slice(if text.is_empty() { b"{}" } else { b"}" });
+    Digest::of_bytes(&text)
 }
 
 fn number_of(day: Date) -> u32 {
@@ -185,11 +169,11 @@ mod tests {
 
     #[test]
     fn the_digest_over_heads_is_the_products() {
-        let names = ["B#ü", "A#\"quoted\"", "A#1"];
+        let names = ["A#\"quoted\"", "A#1", "B#ü"];
         let hashes = [Digest::of_bytes(b"1"), Digest::of_bytes(b"2"), Digest::of_bytes(b"3")];
         let bytes: Vec<Hash> = hashes.iter().filter_map(crate::line::bytes_of).collect();
-        let earlier = (2, 1, bytes[0]);
-        let heads: Heads = vec![earlier, (0, 7, bytes[0]), (1, 1, bytes[1]), (2, 3, bytes[2])];
+        let earlier = (1, 1, bytes[0]);
+        let heads: Heads = vec![earlier, (2, 7, bytes[0]), (0, 1, bytes[1]), (1, 3, bytes[2])];
         let expected: seal::Heads = [("B#ü", 7, 0), ("A#\"quoted\"", 1, 1), ("A#1", 3, 2)]
             .map(|(name, sequence, n)| {
                 (name.to_owned(), (EventId::derived(&format!("{name}.{sequence}")), hashes[n].clone()))

@@ -1,9 +1,10 @@
-//! All blocks together: the chains as wholes, the days with their heads, and what there is to report.
+//! What all threads have read, together: the chains as wholes, the days with their heads, and what there is to report.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::civil::Date;
+use rayon::slice::ParallelSliceMut as _;
 
 use crate::days::{DayFinding, Heads, check_days};
 use crate::part::{Part, Segment};
@@ -57,83 +58,85 @@ impl Report {
     }
 }
 
-/// The parts that came in so far.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    ids: HashMap<Box<str>, usize>,
-    chains: Vec<Vec<Segment>>,
-    days: BTreeMap<u32, Heads>,
-    lines_of_parts: BTreeMap<usize, u64>,
-    bad: Vec<(usize, u64, String)>,
-    report: Report,
-    seals: Vec<String>,
+/// Puts together what the threads have read, and compares the chains and the days as wholes.
+pub(crate) fn report(parts: &mut [Part], told: &Seals, range: Range) -> Report {
+    let (names, numbers) = numbered(parts);
+    let mut report = Report {
+        records: parts.iter().map(|part| part.records).sum(),
+        things: u64::try_from(names.len()).unwrap_or(u64::MAX),
+        bad_lines: parts.iter().map(|part| part.bad_lines).sum(),
+        ..Report::default()
+    };
+    compare_chains(parts, &numbers, &names, &mut report);
+    let seals: Vec<&String> = parts.iter().flat_map(|part| &part.seals).collect();
+    let checked = check_days(&names, days_of(parts, &numbers), &Seals::recorded(&seals), told, range);
+    (report.days, report.sealed, report.unsealed) = (checked.days, checked.sealed, checked.unsealed);
+    report.seals = checked.findings;
+    report.lines = bad_lines(parts);
+    report
 }
 
-impl Ledger {
-    /// Takes the part of the block with this number.
-    pub(crate) fn add(&mut self, number: usize, part: Part) {
-        self.report.records += part.records;
-        self.report.bad_lines += part.bad_lines;
-        self.lines_of_parts.insert(number, part.lines);
-        self.bad.extend(part.bad.into_iter().map(|bad| (number, bad.line, bad.what)));
-        self.seals.extend(part.seals);
-        let mut ids = Vec::with_capacity(part.names.len());
-        for name in part.names {
-            let next = self.chains.len();
-            let id = *self.ids.entry(name).or_insert(next);
-            if id == next {
-                self.chains.push(Vec::with_capacity(1));
-            }
-            ids.push(id);
-        }
-        for (thing, segment) in part.segments {
-            let chain = ids.get(thing).and_then(|id| self.chains.get_mut(*id));
-            let Some(chain) = chain else { continue };
-            if !chain.last_mut().is_some_and(|last| last.joins(&segment)) {
-                chain.push(segment);
-            }
-        }
-        for head in part.heads {
-            if let Some(id) = ids.get(head.thing) {
-                self.days.entry(head.day).or_default().push((*id, head.sequence, head.hash));
-            }
+/// Looks at every chain as a whole. The number says the order of its segments, not the file: two records of one second
+/// may be listed either way.
+fn compare_chains(parts: &[Part], numbers: &[Vec<usize>], names: &[&str], report: &mut Report) {
+    let mut segments: Vec<(usize, u64, &Segment)> = Vec::new();
+    for (part, numbers) in parts.iter().zip(numbers) {
+        let of_part = part.segments.iter().filter_map(|(thing, segment)| Some((*numbers.get(*thing)?, segment)));
+        segments.extend(of_part.map(|(number, segment)| (number, segment.first, segment)));
+    }
+    segments.par_sort_unstable_by_key(|(number, first, _)| (*number, *first));
+    for chain in segments.chunk_by(|(number, ..), (next, ..)| number == next) {
+        report.begun_before += u64::from(chain.first().is_some_and(|(_, first, _)| *first > 1));
+        let Some(what) = broken(chain.iter().map(|(.., segment)| *segment)) else { continue };
+        report.broken_chains += 1;
+        let name = chain.first().and_then(|(number, ..)| names.get(*number));
+        if let Some(name) = name.filter(|_| report.chains.len() < NAMED_MAX) {
+            report.chains.push(ChainFinding { aggregate: (*name).to_owned(), what });
         }
     }
+}
 
-    /// Compares the chains and the days as wholes.
-    pub(crate) fn finish(mut self, told: &Seals, range: Range) -> Report {
-        let mut names: Vec<&str> = vec![""; self.chains.len()];
-        for (name, id) in &self.ids {
-            if let Some(place) = names.get_mut(*id) {
-                *place = name;
-            }
+/// The heads of every day, as far as each thread has them.
+fn days_of(parts: &[Part], numbers: &[Vec<usize>]) -> BTreeMap<u32, Heads> {
+    let mut days: BTreeMap<u32, Heads> = BTreeMap::new();
+    for (part, numbers) in parts.iter().zip(numbers) {
+        for (day, heads) in &part.days {
+            let numbered = heads.iter().filter_map(|head| Some((*numbers.get(head.thing)?, head.sequence, head.hash)));
+            days.entry(*day).or_default().extend(numbered);
         }
-        self.report.things = u64::try_from(names.len()).unwrap_or(u64::MAX);
-        for (name, chain) in names.iter().zip(&mut self.chains) {
-            // The number says the order, not the file: two records of one second may be listed either way.
-            chain.sort_by_key(|segment| segment.first);
-            let begins_before = chain.first().is_some_and(|first| first.first > 1);
-            self.report.begun_before += u64::from(begins_before);
-            if let Some(what) = broken(chain) {
-                self.report.broken_chains += 1;
-                if self.report.chains.len() < NAMED_MAX {
-                    self.report.chains.push(ChainFinding { aggregate: (*name).to_owned(), what });
-                }
-            }
-        }
-        let recorded = Seals::recorded(&self.seals);
-        let checked = check_days(&names, self.days, &recorded, told, range);
-        self.report.days = checked.days;
-        self.report.sealed = checked.sealed;
-        self.report.unsealed = checked.unsealed;
-        self.report.seals = checked.findings;
-        let starts = starts_of(&self.lines_of_parts);
-        let numbered = |(part, line, what): (usize, u64, String)| (starts.get(&part).unwrap_or(&0) + line + 1, what);
-        self.report.lines = self.bad.into_iter().map(numbered).collect();
-        self.report.lines.sort();
-        self.report.lines.truncate(NAMED_MAX);
-        self.report
     }
+    days
+}
+
+/// The names of all things, in their order; and for each part, the place of each of its things among them.
+fn numbered(parts: &[Part]) -> (Vec<&str>, Vec<Vec<usize>>) {
+    let mut things: Vec<(&str, usize, usize)> = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        things.extend(part.things.iter().map(|(name, met)| (name.as_ref(), number, met.thing)));
+    }
+    things.par_sort_unstable();
+    let mut names: Vec<&str> = Vec::with_capacity(things.len());
+    let mut numbers: Vec<Vec<usize>> = parts.iter().map(|part| vec![0; part.things.len()]).collect();
+    for (name, part, thing) in things {
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+        if let Some(number) = numbers.get_mut(part).and_then(|numbers| numbers.get_mut(thing)) {
+            *number = names.len() - 1;
+        }
+    }
+    (names, numbers)
+}
+
+/// The lines that are wrong by themselves, by their number over all files.
+fn bad_lines(parts: &mut [Part]) -> Vec<(u64, String)> {
+    let starts = starts_of(&parts.iter().flat_map(|part| part.blocks.iter().copied()).collect());
+    let bad = parts.iter_mut().flat_map(|part| std::mem::take(&mut part.bad));
+    let mut lines: Vec<(u64, String)> =
+        bad.map(|bad| (starts.get(&bad.block).unwrap_or(&0) + bad.line + 1, bad.what)).collect();
+    lines.sort();
+    lines.truncate(NAMED_MAX);
+    lines
 }
 
 /// The first line of each block, over all files.
@@ -148,12 +151,12 @@ fn starts_of(lines: &BTreeMap<usize, u64>) -> BTreeMap<usize, u64> {
 }
 
 /// What is wrong with a chain whose segments are in order.
-fn broken(chain: &mut [Segment]) -> Option<String> {
-    let (first, rest) = chain.split_first_mut()?;
-    if (first.first == 1) != first.previous.is_none() || first.first == 0 {
-        return Some(format!("event {} is the first here, and its link to the one before does not fit", first.first));
+fn broken<'a>(mut chain: impl Iterator<Item = &'a Segment>) -> Option<String> {
+    let mut whole = chain.next()?.clone();
+    if (whole.first == 1) != whole.previous.is_none() || whole.first == 0 {
+        return Some(format!("event {} is the first here, and its link to the one before does not fit", whole.first));
     }
-    let gap = rest.iter().find(|segment| !first.joins(segment))?;
+    let gap = chain.find(|segment| !whole.joins(segment))?;
     Some(format!("event {} does not follow the one before it: one was removed, added or reordered", gap.first))
 }
 

@@ -10,6 +10,7 @@ mod ledger;
 mod line;
 mod part;
 mod read;
+mod scan;
 mod seals;
 
 pub use days::{DayFinding, DaySeal};

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use domain::audit::AuditEvent;
 use domain::digest::Digest;
-use memchr::memchr2;
 use sha2::{Digest as _, Sha256};
+
+use crate::scan::Dividers;
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -99,14 +100,13 @@ pub(crate) fn bytes_of(digest: &Digest) -> Option<Hash> {
     hex(digest.hex().as_bytes())
 }
 
-/// The digest of these bytes, as text has it.
-pub(crate) fn digest_text(hash: &Hash) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256:");
-    for byte in hash {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+/// The digest of these bytes, as text has it. By hand: this is written for every head of every day.
+pub(crate) fn digest_text(hash: &Hash) -> [u8; 71] {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
+    let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    let (pairs, _) = text.get_mut(7..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(hash) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }
@@ -116,20 +116,28 @@ fn hash_of(value: &[u8]) -> Option<Hash> {
 }
 
 fn hex(digits: &[u8]) -> Option<Hash> {
-    let nibble = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
     let mut hash = [0; 32];
     let (pairs, rest) = digits.as_chunks::<2>();
     if pairs.len() != hash.len() || !rest.is_empty() {
         return None;
     }
+    let mut all = 0;
     for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
+        let (high, low) = (half_of(*high), half_of(*low));
+        all |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(hash)
+    (all < 16).then_some(hash)
+}
+
+/// What a lower-case hexadecimal digit stands for; more than 15 where it is none.
+const fn half_of(digit: u8) -> u8 {
+    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    match (number, letter) {
+        (..10, _) => number,
+        (_, ..6) => letter + 10,
+        _ => u8::MAX,
+    }
 }
 
 /// The UTC day of a time as the record spells it: it always ends in `Z`.
@@ -162,13 +170,16 @@ struct Field<'a> {
 /// line is not canonical, and a name that comes twice would be read otherwise by somebody else.
 struct Fields<'a> {
     line: &'a [u8],
+    dividers: Dividers<'a>,
     at: usize,
     last: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
-        (line.first() == Some(&b'{')).then_some(Self { line, at: 1, last: b"" })
+        let mut dividers = Dividers::of(line);
+        let begins = dividers.next() == Some(0) && line.first() == Some(&b'{');
+        begins.then_some(Self { line, dividers, at: 1, last: b"" })
     }
 
     /// The next field, or none at the end; the outer none where the line is not canonical.
@@ -177,62 +188,31 @@ impl<'a> Fields<'a> {
             return Some(None);
         }
         let start = self.at;
-        let name_end = end_of_string(self.line, start)?;
-        let name = self.line.get(start + 1..name_end - 1)?;
-        if name <= self.last || self.line.get(name_end) != Some(&b':') {
+        let end = self.end_of_field()?;
+        let rest = self.line.get(start..end)?.strip_prefix(b"\"")?;
+        let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?)?;
+        let value = rest.strip_prefix(b"\":")?;
+        // Byte by byte, since they mostly differ in the first.
+        if name.iter().le(self.last) || value.is_empty() {
             return None;
         }
-        let end = end_of_value(self.line, name_end + 1)?;
-        let value = self.line.get(name_end + 1..end)?;
         self.last = name;
-        self.at = match self.line.get(end)? {
-            b',' => end + 1,
-            b'}' if end + 1 == self.line.len() => end + 1,
-            _ => return None,
-        };
+        self.at = end + 1;
         Some(Some(Field { name, value, start, end }))
     }
-}
 
-/// Where the text that begins at `start` ends.
-fn end_of_string(line: &[u8], start: usize) -> Option<usize> {
-    if line.get(start) != Some(&b'"') {
-        return None;
-    }
-    let mut at = start + 1;
-    loop {
-        at += memchr2(b'"', b'\\', line.get(at..)?)?;
-        match line.get(at)? {
-            b'"' => return Some(at + 1),
-            _ => at += 2,
-        }
-    }
-}
-
-/// Where the value that begins at `start` ends.
-fn end_of_value(line: &[u8], start: usize) -> Option<usize> {
-    match line.get(start)? {
-        b'"' => return end_of_string(line, start),
-        b'{' | b'[' => {}
-        _ => {
-            let length = line.get(start..)?.iter().position(|byte| matches!(byte, b',' | b'}' | b']'))?;
-            return (length > 0).then_some(start + length);
-        }
-    }
-    let (mut at, mut depth) = (start, 0usize);
-    loop {
-        match line.get(at)? {
-            b'"' => {
-                at = end_of_string(line, at)?;
-                continue;
+    /// The place of the comma after the field, or of the brace that ends the line.
+    fn end_of_field(&mut self) -> Option<usize> {
+        let mut depth = 1usize;
+        loop {
+            let place = self.dividers.next()?;
+            match self.line.get(place)? {
+                b',' if depth == 1 => return Some(place),
+                b',' => {}
+                b'{' | b'[' => depth += 1,
+                _ if depth > 1 => depth -= 1,
+                _ => return (place + 1 == self.line.len()).then_some(place),
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            return Some(at);
         }
     }
 }

@@ -1,11 +1,13 @@
-//! A block of lines, verified by itself: each line, and as much of each chain as the block holds in a row.
+//! What one thread has read: each line verified by itself, and as much of each chain as came to it in a row.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use crate::line::{Hash, Record};
 
-/// Findings about lines that are kept of one block: enough to see what kind of thing is wrong.
+/// Findings about lines that a thread keeps: enough to see what kind of thing is wrong.
 const FINDINGS_MAX: usize = 100;
 
 /// Records of one thing that follow one another.
@@ -28,11 +30,10 @@ impl Segment {
     }
 }
 
-/// The last record of a day of one thing, as far as a block has it.
+/// The last record of a day of one thing, as far as a thread has it.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) thing: usize,
-    pub(crate) day: u32,
     pub(crate) sequence: u64,
     pub(crate) hash: Hash,
 }
@@ -40,90 +41,97 @@ pub(crate) struct Head {
 /// A line that is wrong by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct BadLine {
+    pub(crate) block: usize,
     /// Within the block, from 0.
     pub(crate) line: u64,
     pub(crate) what: String,
 }
 
-/// What a block holds; things by their place in `names`.
-#[derive(Debug, Default)]
-pub(crate) struct Part {
-    pub(crate) lines: u64,
-    pub(crate) records: u64,
-    pub(crate) names: Vec<Box<str>>,
-    pub(crate) segments: Vec<(usize, Segment)>,
-    pub(crate) heads: Vec<Head>,
-    pub(crate) seals: Vec<String>,
-    pub(crate) bad: Vec<BadLine>,
-    pub(crate) bad_lines: u64,
-}
-
-/// Where a thing was last met in a block.
-struct Met {
-    thing: usize,
+/// Where a thing was last met.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) thing: usize,
     segment: usize,
+    /// The day of its last record, and its head among those of that day.
+    day: u32,
     head: usize,
 }
 
+/// What one thread has read so far; things are numbered as they are met.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) records: u64,
+    pub(crate) things: HashMap<Box<str>, Met>,
+    pub(crate) segments: Vec<(usize, Segment)>,
+    /// The heads of each day, by its number `yyyymmdd`.
+    pub(crate) days: BTreeMap<u32, Vec<Head>>,
+    pub(crate) seals: Vec<String>,
+    pub(crate) bad: Vec<BadLine>,
+    pub(crate) bad_lines: u64,
+    /// The blocks and how many lines each has.
+    pub(crate) blocks: Vec<(usize, u64)>,
+}
+
 impl Part {
-    /// Verifies a block of whole lines.
-    pub(crate) fn of(block: &[u8]) -> Self {
-        let mut part = Self::default();
-        let mut met: HashMap<Cow<'_, str>, Met> = HashMap::new();
-        let mut rest = block;
+    /// Verifies the block of whole lines that has this number.
+    pub(crate) fn take(&mut self, block: usize, mut rest: &[u8]) {
+        let mut number = 0;
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match Record::read(line) {
-                Some(record) => part.add(record, &mut met),
-                None if line.is_empty() => {}
-                None => part.note("this is no record of the audit log".to_owned()),
+            let what = match Record::read(line) {
+                Some(record) => self.add(record),
+                None if line.is_empty() => None,
+                None => Some("this is no record of the audit log".to_owned()),
+            };
+            if let Some(what) = what {
+                self.note(BadLine { block, line: number, what });
             }
-            part.lines += 1;
+            number += 1;
         }
-        part
+        self.blocks.push((block, number));
     }
 
-    fn add<'a>(&mut self, record: Record<'a>, met: &mut HashMap<Cow<'a, str>, Met>) {
+    /// Adds a record; answers what is wrong with it by itself.
+    fn add(&mut self, record: Record<'_>) -> Option<String> {
         let Record { aggregate, sequence, previous, day, hash, is_intact, seal } = record;
         self.records += 1;
         self.seals.extend(seal.map(Cow::into_owned));
-        if !is_intact {
-            self.note(format!("event {sequence} of `{aggregate}` was altered: its content does not give its hash"));
-        }
         let segment = Segment { first: sequence, previous, last: sequence, hash };
-        let Some(met) = met.get_mut(&aggregate) else {
-            let thing = self.names.len();
-            let at = Met { thing, segment: self.segments.len(), head: self.heads.len() };
-            self.names.push(aggregate.as_ref().into());
-            self.segments.push((thing, segment));
-            self.heads.push(Head { thing, day, sequence, hash });
-            met.insert(aggregate, at);
-            return;
-        };
-        if !self.segments.get_mut(met.segment).is_some_and(|(_, last)| last.joins(&segment)) {
-            met.segment = self.segments.len();
-            self.segments.push((met.thing, segment));
-        }
-        match self.heads.get_mut(met.head) {
-            Some(head) if head.day == day => {
-                if head.sequence < sequence {
-                    (head.sequence, head.hash) = (sequence, hash);
+        let heads = self.days.entry(day).or_default();
+        if let Some(met) = self.things.get_mut(aggregate.as_ref()) {
+            if !self.segments.get_mut(met.segment).is_some_and(|(_, last)| last.joins(&segment)) {
+                met.segment = self.segments.len();
+                self.segments.push((met.thing, segment));
+            }
+            match heads.get_mut(met.head) {
+                Some(head) if met.day == day => {
+                    if head.sequence < sequence {
+                        (head.sequence, head.hash) = (sequence, hash);
+                    }
+                }
+                _ => {
+                    (met.day, met.head) = (day, heads.len());
+                    heads.push(Head { thing: met.thing, sequence, hash });
                 }
             }
-            _ => {
-                met.head = self.heads.len();
-                self.heads.push(Head { thing: met.thing, day, sequence, hash });
-            }
+        } else {
+            let thing = self.things.len();
+            let met = Met { thing, segment: self.segments.len(), day, head: heads.len() };
+            self.things.insert(aggregate.as_ref().into(), met);
+            self.segments.push((thing, segment));
+            heads.push(Head { thing, sequence, hash });
         }
+        let altered = || format!("event {sequence} of `{aggregate}` was altered: its content does not give its hash");
+        (!is_intact).then(altered)
     }
 
-    fn note(&mut self, what: String) {
+    fn note(&mut self, bad: BadLine) {
         self.bad_lines += 1;
         if self.bad.len() < FINDINGS_MAX {
-            self.bad.push(BadLine { line: self.lines, what });
+            self.bad.push(bad);
         }
     }
 }

@@ -1,22 +1,23 @@
-//! Reading: files in blocks of whole lines, verified by as many threads as there are cores, and put together by one.
+//! Reading: files in blocks of whole lines, by as many threads as there are cores. Each reads the next block and verifies
+//! it while its core still has it at hand.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::slice;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Context as _;
 use jiff::civil::Date;
 
-use crate::ledger::{Ledger, Report};
+use crate::ledger::{Report, report};
 use crate::part::Part;
 use crate::seals::Seals;
 
-/// Bytes of a block: thousands of lines, and small enough that a few wait without weighing.
-const BLOCK_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a block: hundreds of lines, and small enough for a core's own cache.
+const BLOCK_BYTES: usize = 256 * 1024;
 
 /// The days that an export was to hold, where that is more than it does.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,79 +28,77 @@ pub struct Range {
     pub to: Option<Date>,
 }
 
-/// A block and its number.
-type Block = (usize, Vec<u8>);
-
 /// Verifies files as one export.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn verify(files: &[PathBuf], told: &Seals, range: Range) -> anyhow::Result<Report> {
-    let (blocks_in, blocks) = sync_channel::<Block>(cores());
-    let (parts_in, parts) = sync_channel(cores());
-    let blocks = Mutex::new(blocks);
-    let mut ledger = Ledger::default();
-    let read: anyhow::Result<()> = thread::scope(|scope| {
-        for _ in 0..cores() {
-            let (blocks, parts_in) = (&blocks, parts_in.clone());
-            scope.spawn(move || work(blocks, &parts_in));
-        }
-        drop(parts_in);
-        let reader = scope.spawn(move || {
-            let mut number = 0;
-            for path in files {
-                let file = File::open(path).with_context(|| format!("`{}` cannot be opened", path.display()))?;
-                send(file, &mut number, &blocks_in).with_context(|| format!("`{}` cannot be read", path.display()))?;
-            }
-            anyhow::Ok(())
-        });
-        for (number, part) in parts {
-            ledger.add(number, part);
-        }
-        reader.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the reading thread ended early")))
+    let source = Mutex::new(Source { files: files.iter(), open: None, rest: Vec::new(), blocks: 0 });
+    let parts: anyhow::Result<Vec<Part>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(|| verify_blocks(&source))).collect();
+        let ended_early = |_| Err(anyhow::anyhow!("a verifying thread ended early"));
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(ended_early)).collect()
     });
-    read?;
-    Ok(ledger.finish(told, range))
+    let mut parts = parts?;
+    let report = report(&mut parts, told, range);
+    // A great many small pieces of memory: whoever waits for the report does not wait for their return.
+    thread::spawn(move || drop(parts));
+    Ok(report)
 }
 
 /// How many threads are worth having.
-pub(crate) fn cores() -> usize {
+fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-fn work(blocks: &Mutex<Receiver<Block>>, parts: &SyncSender<(usize, Part)>) {
+fn verify_blocks(source: &Mutex<Source<'_>>) -> anyhow::Result<Part> {
+    let mut part = Part::default();
+    let mut block = Vec::new();
     loop {
-        let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, block)) = next else { return };
-        if parts.send((number, Part::of(&block))).is_err() {
-            return;
-        }
+        // By itself, so that the lock ends with it: the others read on while this block is verified.
+        let next = source.lock().unwrap_or_else(PoisonError::into_inner).next_block(&mut block)?;
+        let Some(number) = next else { return Ok(part) };
+        part.take(number, &block);
     }
 }
 
-/// Sends a file block by block, each cut behind its last whole line.
-fn send(mut file: impl Read, number: &mut usize, blocks: &SyncSender<Block>) -> io::Result<()> {
-    let mut rest: Vec<u8> = Vec::new();
-    loop {
-        let mut block = std::mem::take(&mut rest);
-        block.reserve(BLOCK_BYTES);
-        let wanted = u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX);
-        let is_last = file.by_ref().take(wanted).read_to_end(&mut block)? == 0;
-        if !is_last {
-            match memchr::memrchr(b'\n', &block) {
-                Some(end) => rest = block.split_off(end + 1),
-                None => {
-                    rest = block;
-                    continue;
-                }
+/// What is still to be read.
+struct Source<'a> {
+    files: slice::Iter<'a, PathBuf>,
+    open: Option<(&'a PathBuf, File)>,
+    /// The beginning of a line whose end was not read yet.
+    rest: Vec<u8>,
+    blocks: usize,
+}
+
+impl Source<'_> {
+    /// Reads the next block of whole lines into `block` and answers its number; none at the end of the last file.
+    fn next_block(&mut self, block: &mut Vec<u8>) -> anyhow::Result<Option<usize>> {
+        block.clear();
+        while block.is_empty() {
+            if self.open.is_none() {
+                let Some(path) = self.files.next() else { return Ok(None) };
+                let file = File::open(path).with_context(|| format!("`{}` cannot be opened", path.display()))?;
+                self.open = Some((path, file));
+            }
+            let Some((path, file)) = &mut self.open else { continue };
+            block.append(&mut self.rest);
+            let is_end = fill(file, block).with_context(|| format!("`{}` cannot be read", path.display()))?;
+            if is_end {
+                self.open = None;
+            } else {
+                let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
+                self.rest.extend(block.drain(whole..));
             }
         }
-        if !block.is_empty() && blocks.send((*number, block)).is_err() {
-            return Err(io::Error::other("the verifying threads ended early"));
-        }
-        *number += 1;
-        if is_last {
-            return Ok(());
-        }
+        self.blocks += 1;
+        Ok(Some(self.blocks))
     }
+}
+
+/// Reads a block more, if there is so much; answers whether the file is at its end.
+fn fill(file: &mut File, block: &mut Vec<u8>) -> io::Result<bool> {
+    block.reserve(BLOCK_BYTES);
+    let wanted = u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX);
+    Ok(file.take(wanted).read_to_end(block)? < BLOCK_BYTES)
 }

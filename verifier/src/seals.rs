@@ -35,8 +35,8 @@ impl Seals {
     }
 
     /// Those that records of the export tell.
-    pub(crate) fn recorded(payloads: &[String]) -> Self {
-        let read = |payload: &String| seal_in(&serde_json::from_str(payload).ok()?);
+    pub(crate) fn recorded(payloads: &[&String]) -> Self {
+        let read = |payload: &&String| seal_in(&serde_json::from_str(payload).ok()?);
         Self(payloads.iter().filter_map(read).collect())
     }
 

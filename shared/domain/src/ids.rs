@@ -41,8 +41,11 @@ macro_rules! ids {
             /// An id that follows from a natural key; characters outside `[A-Za-z0-9._-]` become `-`.
             #[must_use]
             pub fn derived(natural_key: &str) -> Self {
-                let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-                Self(format!("{}_{}", $prefix, natural_key.chars().map(safe).collect::<String>()))
+                let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                let mut id = String::with_capacity($prefix.len() + 1 + natural_key.len());
+                id.push_str(concat!($prefix, "_"));
+                id.extend(natural_key.chars().map(|c| if is_safe(c) { c } else { '-' }));
+                Self(id)
             }
 
             /// The id as text.
