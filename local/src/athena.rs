@@ -4,6 +4,7 @@
 //! meaning. What the emulator must never do is read an export more kindly than Athena would: a file that breaks off fails
 //! the query, a column that is missing reads NULL.
 
+mod answers;
 pub mod columns;
 mod convert;
 mod engine;
@@ -132,7 +133,7 @@ impl Athena {
         let answer = match protocol::parse(&request) {
             Ok(Call::Start(start)) => self.start(*start),
             Ok(Call::Get(query)) => {
-                self.found(&query.query_execution_id, |e| json!({"QueryExecution": protocol::query_execution(e)}))
+                self.found(&query.query_execution_id, |e| json!({"QueryExecution": answers::query_execution(e)}))
             }
             Ok(Call::BatchGet(queries)) => self.batch_get(&queries),
             Ok(Call::Results(page)) => self.results(&page),
@@ -253,7 +254,7 @@ impl Athena {
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for id in &asked.query_execution_ids {
-            match self.found(id, protocol::query_execution) {
+            match self.found(id, answers::query_execution) {
                 Ok(execution) => found.push(execution),
                 Err(error) => missing.push(json!({
                     "QueryExecutionId": id, "ErrorCode": "INVALID_INPUT", "ErrorMessage": error.to_string(),
@@ -288,7 +289,7 @@ impl Athena {
         };
         let read = results::read_page(&self.path_of(&execution.output)?, position, rows);
         let (rows, next) = read.map_err(|error| invalid(format!("the result cannot be read: {error}")))?;
-        Ok(protocol::result_page(&execution, &rows, next))
+        Ok(answers::result_page(&execution, &rows, next))
     }
 
     fn found<T>(&self, id: &str, then: impl FnOnce(&Execution) -> T) -> Result<T, AthenaError> {

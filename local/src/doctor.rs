@@ -1,4 +1,4 @@
-//! The doctor on a folder: reads what `domain::bill::doctor` judges, and prints what it finds.
+//! The doctor on a folder: reads what `domain::spend::bill::doctor` judges, and prints what it finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cur_ingestion::query::{COLUMNS_READ, CONTROL_COLUMNS};
-use domain::bill::doctor::{Census, CensusRow, Examined, Finding, Severity, examine as judge};
-use domain::bill::matching::BillSettings;
+use domain::spend::bill::doctor::{Census, CensusRow, Examined, Finding, Severity, examine as judge};
+use domain::spend::bill::settings::BillSettings;
 use jiff::Timestamp;
 
 use crate::athena::{Athena, Delivery, Export, for_each_row};

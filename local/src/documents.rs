@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use contract::events::Event;
-use domain::authorization::{Grant, Rule, TABLE};
-use domain::people::Role;
+use domain::base::authorization::{Grant, Rule, TABLE};
+use domain::base::people::Role;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;

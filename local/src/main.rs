@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use domain::bill::doctor::Severity;
+use domain::spend::bill::doctor::Severity;
 use local::progress::Progress;
 use local::sample::{ACCOUNTS, Large};
 use local::server::listen;

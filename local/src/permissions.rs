@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use domain::policy::document::Document;
-use domain::policy::evaluate::{Request as Question, evaluate};
+use domain::access::policy::document::Document;
+use domain::access::policy::evaluate::{Request as Question, evaluate};
 use http::Request;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use cur_ingestion::query::{self, Portion};
-use domain::bill::matching::BillSettings;
+use domain::spend::bill::settings::BillSettings;
 use http::Request;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ mod writing;
 
 use std::path::{Path, PathBuf};
 
-use domain::calendar::Month;
+use domain::base::calendar::Month;
 use jiff::civil::{Date, date};
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -56,7 +56,7 @@ pub fn months() -> [Month; 2] {
 /// The lines of a month, in the order in which they are written.
 #[must_use]
 pub fn lines(month: Month) -> Vec<Line> {
-    let days = month.periods().into_iter().flat_map(domain::calendar::Period::days);
+    let days = month.periods().into_iter().flat_map(domain::base::calendar::Period::days);
     let billed: Vec<Date> = days.filter(|day| (FIRST_DAY..=LAST_DAY).contains(day)).collect();
     let mut lines: Vec<Line> = billed.iter().flat_map(|day| streams::lines_of(*day)).collect();
     lines.extend(billed.iter().flat_map(|day| charges::lines_of(*day)));
@@ -80,7 +80,7 @@ pub fn totals(month: Month) -> Totals {
 /// A line's cost as the product counts it.
 #[must_use]
 pub fn cost_of(line: &Line) -> Decimal {
-    let places = domain::money::COST_DECIMAL_PLACES;
+    let places = domain::base::money::COST_DECIMAL_PLACES;
     line.cost().round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero)
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client as DynamoDb;
-use domain::digest::Digest;
+use domain::base::digest::Digest;
 use jiff::Timestamp;
 use lambda::{Aws, Environment, Function, Ids, Platform, Start};
 use serde_json::{Value, json};

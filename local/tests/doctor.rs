@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use domain::bill::doctor::{Finding, Severity};
+use domain::spend::bill::doctor::{Finding, Severity};
 use local::doctor::{examine, report};
 use local::sample;
 use tempfile::TempDir;

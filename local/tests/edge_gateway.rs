@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
-use domain::authorization::Action;
+use domain::base::authorization::Action;
 use http::{Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Answer, Aws, Call, Environment, File, Function, Ids, Platform, Problem};

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use domain::digest::Digest;
+use domain::base::digest::Digest;
 use http::{Request, Response};
 use jiff::Timestamp;
 use local::bus::{Deliveries, Settled};

@@ -4,11 +4,11 @@
 use std::io::{BufWriter, Write as _};
 
 use anyhow::Context as _;
-use domain::audit::seal::{Heads, Seal};
-use domain::audit::{AuditEvent, By, Statement};
-use domain::calendar::{next_day, start_of_day};
-use domain::digest::{Digest, canonical_json};
-use domain::people::Actor;
+use domain::base::audit::seal::{Heads, Seal};
+use domain::base::audit::{AuditEvent, By, Statement};
+use domain::base::calendar::{next_day, start_of_day};
+use domain::base::digest::{Digest, canonical_json};
+use domain::base::people::Actor;
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};

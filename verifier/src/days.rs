@@ -3,17 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use domain::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
-use domain::calendar::{next_day, previous_day};
-use domain::digest::Digest;
-use domain::ids::EventId;
+use domain::base::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
+use domain::base::calendar::{next_day, previous_day};
+use domain::base::digest::Digest;
+use domain::base::ids::EventId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::line::{Hash, digest_text};
-use crate::read::Range;
-use crate::seals::Seals;
+use crate::seals::{DaySeal, Seals};
 
 /// Bytes of a head, to make room at once for those of a day.
 const HEAD_BYTES: usize = 192;
@@ -22,15 +21,13 @@ const HEAD_BYTES: usize = 192;
 /// counts.
 pub(crate) type Heads = Vec<(usize, u64, Hash)>;
 
-/// What is known of a day's seal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DaySeal {
-    /// The seal.
-    pub seal: Digest,
-    /// The digest over the heads, where it was told.
-    pub heads: Option<Digest>,
-    /// The seal of the day before, where it was told.
-    pub previous: Option<Digest>,
+/// The days that an export was to hold, where that is more than it does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Range {
+    /// The first.
+    pub from: Option<Date>,
+    /// The last.
+    pub to: Option<Date>,
 }
 
 /// Something that is wrong with a day.
@@ -133,7 +130,7 @@ fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Ve
     }))
 }
 
-/// The digest over heads, as `domain::audit::seal::digest_of` defines it, without building the object that it is of.
+/// The digest over heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that it is of.
 fn digest_of(names: &[&str], mut heads: Heads) -> Digest {
     heads.sort_unstable_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));
     heads.dedup_by_key(|(thing, ..)| *thing);
@@ -165,7 +162,7 @@ fn date_of(number: u32) -> Option<Date> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::audit::seal;
+    use domain::base::audit::seal;
 
     #[test]
     fn the_digest_over_heads_is_the_products() {

@@ -6,9 +6,8 @@ use std::fmt;
 use jiff::civil::Date;
 use rayon::slice::ParallelSliceMut as _;
 
-use crate::days::{DayFinding, Heads, check_days};
+use crate::days::{DayFinding, Heads, Range, check_days};
 use crate::part::{Part, Segment};
-use crate::read::Range;
 use crate::seals::Seals;
 
 /// Findings of one kind that a report names one by one.

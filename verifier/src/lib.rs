@@ -13,7 +13,7 @@ mod read;
 mod scan;
 mod seals;
 
-pub use days::{DayFinding, DaySeal};
+pub use days::{DayFinding, Range};
 pub use ledger::{ChainFinding, Report};
-pub use read::{Range, verify};
-pub use seals::Seals;
+pub use read::verify;
+pub use seals::{DaySeal, Seals};

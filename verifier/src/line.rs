@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use domain::audit::AuditEvent;
-use domain::digest::Digest;
+use domain::base::audit::AuditEvent;
+use domain::base::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::scan::Dividers;
@@ -220,9 +220,9 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::audit::{By, Statement};
-    use domain::digest::canonical_json;
-    use domain::people::Actor;
+    use domain::base::audit::{By, Statement};
+    use domain::base::digest::canonical_json;
+    use domain::base::people::Actor;
     use serde_json::json;
 
     fn event(why: &str, payload: serde_json::Value) -> AuditEvent {

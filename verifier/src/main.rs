@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use domain::digest::Digest;
+use domain::base::digest::Digest;
 use jiff::civil::Date;
 use verifier::{Range, Report, Seals, verify};
 

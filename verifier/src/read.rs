@@ -10,23 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Context as _;
-use jiff::civil::Date;
 
+use crate::days::Range;
 use crate::ledger::{Report, report};
 use crate::part::Part;
 use crate::seals::Seals;
 
 /// Bytes of a block: hundreds of lines, and small enough for a core's own cache.
 const BLOCK_BYTES: usize = 256 * 1024;
-
-/// The days that an export was to hold, where that is more than it does.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Range {
-    /// The first.
-    pub from: Option<Date>,
-    /// The last.
-    pub to: Option<Date>,
-}
 
 /// Verifies files as one export.
 ///

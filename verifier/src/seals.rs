@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use domain::digest::Digest;
+use domain::base::digest::Digest;
 use jiff::civil::Date;
 use serde_json::Value;
 
-use crate::days::DaySeal;
+/// What is known of a day's seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySeal {
+    /// The seal.
+    pub seal: Digest,
+    /// The digest over the heads, where it was told.
+    pub heads: Option<Digest>,
+    /// The seal of the day before, where it was told.
+    pub previous: Option<Digest>,
+}
 
 /// Seals by day.
 #[derive(Debug, Clone, Default)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use domain::audit::seal::{Heads, Seal};
-use domain::audit::{AuditEvent, By, Statement};
-use domain::digest::{Digest, canonical_json};
-use domain::people::Actor;
+use domain::base::audit::seal::{Heads, Seal};
+use domain::base::audit::{AuditEvent, By, Statement};
+use domain::base::digest::{Digest, canonical_json};
+use domain::base::people::Actor;
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 use verifier::{Range, Report, Seals, verify};

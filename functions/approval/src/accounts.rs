@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::account::{self, Account, AccountState};
-use domain::aws::{AccountId, Region};
-use domain::outcome::Outcome;
-use domain::text::Name;
+use domain::access::workloads::account::{self, Account, AccountState};
+use domain::base::aws::{AccountId, Region};
+use domain::base::outcome::Outcome;
+use domain::base::text::Name;
 use lambda::{Answer, Call, Nothing, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use contract::events::{Event, Place};
-use domain::approval::{Approval, ApprovalState, ReviewOutcome, decide_review, decide_revoke};
-use domain::authorization::{Action, authorize};
-use domain::ids::{ApprovalId, WorkloadId};
-use domain::outcome::Outcome;
-use domain::platform::ModelKey;
-use domain::space::Space;
-use domain::text::{Note, Sub};
+use domain::access::decisions::approval::{Approval, ApprovalState, ReviewOutcome, decide_review, decide_revoke};
+use domain::access::workloads::space::Space;
+use domain::base::authorization::{Action, authorize};
+use domain::base::ids::{ApprovalId, WorkloadId};
+use domain::base::outcome::Outcome;
+use domain::base::platform::ModelKey;
+use domain::base::text::{Note, Sub};
 use lambda::{Answer, Call, Page, Problem, Reason, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
         .load_many(&ids)
         .await?
         .into_iter()
-        .map(|c: Loaded<domain::chain::Chain>| (c.value.id.clone(), c.value))
+        .map(|c: Loaded<domain::access::tasks::chain::Chain>| (c.value.id.clone(), c.value))
         .collect();
     Ok(Answer::ok(page.map(|(version, approval)| ApprovalView::of(&approval, version, &chains))))
 }

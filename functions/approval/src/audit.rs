@@ -1,7 +1,7 @@
 //! The audit log: read by thing or day, verified on demand, sealed once a day.
 //!
 //! A verification answers at once where that takes one call; a big day is handed to a worker, and its answer says
-//! where it stands. What counts as broken is `domain::audit`'s.
+//! where it stands. What counts as broken is `domain::base::audit`'s.
 
 pub(crate) mod day;
 pub(crate) mod seals;
@@ -10,12 +10,12 @@ mod things;
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::audit::verification::{BrokenThing, Found, Verification, decide_request};
-use domain::audit::{AggregateName, AuditEvent};
-use domain::calendar::utc_day;
-use domain::digest::Digest;
-use domain::ids::VerificationId;
-use domain::outcome::Outcome;
+use domain::base::audit::verification::{BrokenThing, Found, Verification, decide_request};
+use domain::base::audit::{AggregateName, AuditEvent};
+use domain::base::calendar::utc_day;
+use domain::base::digest::Digest;
+use domain::base::ids::VerificationId;
+use domain::base::outcome::Outcome;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, list_page};

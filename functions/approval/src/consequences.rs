@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::approval::{Approval, ApprovalState, decide_revoke};
-use domain::audit::AuditEvent;
-use domain::ids::{ApprovalId, RequestId, SpaceId};
-use domain::model::{Model, ModelDecision, can_conform};
-use domain::outcome::Outcome;
-use domain::platform::ModelKey;
-use domain::request::{Request, RequestState, decide_reject};
-use domain::space::Space;
-use domain::text::Note;
+use domain::access::decisions::approval::{Approval, ApprovalState, decide_revoke};
+use domain::access::decisions::request::{Request, RequestState, decide_reject};
+use domain::access::models::model::{Model, ModelDecision};
+use domain::access::workloads::space::Space;
+use domain::base::audit::AuditEvent;
+use domain::base::ids::{ApprovalId, RequestId, SpaceId};
+use domain::base::outcome::Outcome;
+use domain::base::platform::ModelKey;
+use domain::base::text::Note;
 use lambda::{Cause, Event as Delivery, Failure, Tick, Tried};
 use store::aggregates::approval::approvals_in;
 use store::aggregates::request::requests_in;
@@ -100,7 +100,7 @@ async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model) -> 
     app.store
         .decide(|| async {
             let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
-            if model.restriction.as_ref().is_some_and(|limits| can_conform(limits, &found.value)) {
+            if model.restriction.as_ref().is_some_and(|limits| found.value.can_conform(limits)) {
                 return Ok(Step::Done(()));
             }
             let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {

@@ -7,22 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::events::{Event, Place};
-use domain::account::Account;
-use domain::anchor::{Anchor, AnchorKey, RoleGrant};
-use domain::approval::comparison::compare;
-use domain::approval::decide::{DecideContext, Decided, Ground, decide_approve};
-use domain::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass, ScopeSpec};
-use domain::chain::Chain;
-use domain::ids::{ApprovalId, RequestId, ScopeId, WorkloadId};
-use domain::model::Model;
-use domain::model::application::{ApplicationProfile, is_application_profile};
-use domain::outcome::Outcome;
-use domain::platform::{ModelKey, Platform};
-use domain::policy::compile::compile;
-use domain::policy::grant::Grant;
-use domain::request::{Request, RequestState};
+use domain::access::anchor::{Anchor, AnchorKey, RoleGrant};
+use domain::access::decisions::approval::comparison::compare;
+use domain::access::decisions::approval::decide::{DecideContext, Decided, Ground, decide_approve};
+use domain::access::decisions::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass, ScopeSpec};
+use domain::access::decisions::request::{Request, RequestState};
+use domain::access::models::model::Model;
+use domain::access::models::model::application::{ApplicationProfile, is_application_profile};
+use domain::access::policy::compile::compile;
+use domain::access::policy::grant::Grant;
+use domain::access::tasks::chain::Chain;
+use domain::access::workloads::account::Account;
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::ids::{ApprovalId, RequestId, ScopeId, WorkloadId};
+use domain::base::outcome::Outcome;
+use domain::base::platform::{ModelKey, Platform};
 use domain::settings::Settings;
-use domain::space::{Space, Workload};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -218,7 +218,7 @@ async fn write(
         space: &seen.space.value,
         workload: &seen.workload.value,
         model: &seen.model.value,
-        settings: &seen.settings.bill,
+        broad_roles: seen.settings.bill.broad_roles(),
         accounts: &accounts,
         profiles: &seen.profiles,
         replaced: seen.replaced().map(|a| &a.value),
@@ -311,8 +311,7 @@ async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Res
             let Some((_, anchor)) = taken.get_mut(&key) else { continue };
             anchor.reserve(&chain.id, &approval.workload_id, &approval.space_id)?;
             if matches!(key, AnchorKey::Role(_)) {
-                let grant =
-                    RoleGrant { approval_id: approval.id.clone(), issued: false, grant: Grant::of_chain(chain)? };
+                let grant = RoleGrant { approval_id: approval.id.clone(), issued: false, grant: chain.grant()? };
                 anchor.grants.insert(chain.id.clone(), grant);
             }
         }

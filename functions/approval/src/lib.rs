@@ -17,8 +17,8 @@ mod views;
 
 use std::sync::Arc;
 
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
 use lambda::{Builder, Function, Ids, Platform};
 use store::Store;
 

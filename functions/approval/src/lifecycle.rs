@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use contract::events::{Event, Place};
-use domain::approval::{Approval, ApprovalState, decide_expire};
-use domain::calendar::utc_day;
-use domain::chain::{Chain, ScopeState};
-use domain::ids::{ApprovalId, EventId};
-use domain::outcome::Outcome;
+use domain::access::decisions::approval::{Approval, ApprovalState, decide_expire};
+use domain::access::tasks::chain::{Chain, ScopeState};
+use domain::base::calendar::utc_day;
+use domain::base::ids::{ApprovalId, EventId};
+use domain::base::outcome::Outcome;
 use jiff::Timestamp;
 use lambda::{Failure, Tick, Tried};
 use schemars::JsonSchema;

@@ -4,20 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::approval::Approval;
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
-use domain::aws::Region;
-use domain::chain::Chain;
-use domain::ids::SpaceId;
-use domain::model::{DecisionCommand, Model, ModelDecision, RegionOffer, SeenRestriction, decide_decision};
-use domain::outcome::{Outcome, Refusal, RefusalKind};
-use domain::people::Actor;
-use domain::platform::{ModelKey, Platform};
-use domain::policy::organisation::organisation_deny as deny_document;
-use domain::request::Request;
-use domain::space::Space;
-use domain::text::{Note, Sub};
+use domain::access::decisions::approval::Approval;
+use domain::access::decisions::request::Request;
+use domain::access::models::model::{
+    DecisionCommand, Model, ModelDecision, RegionOffer, SeenRestriction, decide_decision,
+};
+use domain::access::policy::organisation::organisation_deny as deny_document;
+use domain::access::tasks::chain::Chain;
+use domain::access::workloads::space::Space;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
+use domain::base::aws::Region;
+use domain::base::ids::SpaceId;
+use domain::base::outcome::{Outcome, Refusal, RefusalKind};
+use domain::base::people::Actor;
+use domain::base::platform::{ModelKey, Platform};
+use domain::base::text::{Note, Sub};
 use jiff::Timestamp;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
@@ -120,7 +122,7 @@ fn chain_scope(chain: &Chain) -> Value {
         "spaceId": chain.space_id, "accountId": chain.spec.account_id, "region": chain.spec.region,
         "iamRole": chain.spec.iam_role, "existing": chain.spec.existing, "inferenceProfile": chain.spec.inference_profile,
         "workspaceName": chain.workspace_name, "workspaceArn": chain.workspace_arn, "tier": chain.tier,
-        "actions": chain.actions, "map": domain::map::standing(chain),
+        "actions": chain.actions, "map": domain::access::tasks::migration::standing(chain),
     })
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::authorization::{Action, TABLE, may_ever};
-use domain::outcome::Outcome;
-use domain::people::Role;
-use domain::person::{Details, Person, decide_write};
-use domain::text::Sub;
+use domain::base::authorization::{Action, TABLE, may_ever};
+use domain::base::outcome::Outcome;
+use domain::base::people::Role;
+use domain::base::person::{Details, Person, decide_write};
+use domain::base::text::Sub;
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, Place};
-use domain::approval::Approval;
-use domain::authorization::{Action, authorize, is_cut_to_own};
-use domain::calendar::{Month, utc_day};
-use domain::estimate::{SetEstimate, decide_set};
-use domain::ids::{EstimateId, RequestId, WorkloadId};
-use domain::outcome::Outcome;
-use domain::people::Actor;
-use domain::request::{
+use domain::access::decisions::approval::Approval;
+use domain::access::decisions::request::{
     Request, RequestFields, RequestState, check_expanded, decide_reject, decide_submit, decide_withdraw,
 };
-use domain::space::{Space, Workload};
-use domain::text::Note;
+use domain::access::workloads::estimate::{SetEstimate, decide_set};
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::authorization::{Action, authorize, is_cut_to_own};
+use domain::base::calendar::{Month, utc_day};
+use domain::base::ids::{EstimateId, RequestId, WorkloadId};
+use domain::base::outcome::Outcome;
+use domain::base::people::Actor;
+use domain::base::text::Note;
 use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
 use store::aggregates::estimate::versions;
 use store::aggregates::request::{requests_in, requests_of};

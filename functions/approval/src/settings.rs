@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::outcome::Outcome;
+use domain::base::outcome::Outcome;
 use domain::settings::{Settings, WholeSettings, decide_settings};
 use lambda::{Answer, Call, Problem};
 use store::Step;

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::approval::comparison::{self, Comparison};
-use domain::approval::{Approval, ApprovalEnd, ApprovalState, BreakGlass, BreakGlassReview, MapTagging, Priority};
-use domain::aws::{AccountId, Region, RoleName, WorkspaceName};
-use domain::chain::{Chain, ScopeState};
-use domain::digest::Digest;
-use domain::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
-use domain::map::{self, MapStanding};
-use domain::model::{Lifecycle, ModelDecision};
-use domain::models_table::{self, Counts, Coverage};
-use domain::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
-use domain::request::Request;
-use domain::text::{Note, Sub};
+use domain::access::decisions::approval::comparison::{self, Comparison};
+use domain::access::decisions::approval::{
+    Approval, ApprovalEnd, ApprovalState, BreakGlass, BreakGlassReview, MapTagging, Priority,
+};
+use domain::access::decisions::request::Request;
+use domain::access::models::model::{Lifecycle, ModelDecision};
+use domain::access::models::models_table::{self, Counts, Coverage};
+use domain::access::tasks::chain::{Chain, ScopeState};
+use domain::access::tasks::migration::{self, MapStanding};
+use domain::base::aws::{AccountId, Region, RoleName, WorkspaceName};
+use domain::base::digest::Digest;
+use domain::base::ids::{ApprovalId, RequestId, ScopeId, SpaceId, WorkloadId};
+use domain::base::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
+use domain::base::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -88,10 +90,10 @@ impl ApprovalView {
     /// The approval with the given states of its scopes; a scope whose chain is not known is as decided.
     pub(crate) fn of(approval: &Approval, version: u64, chains: &BTreeMap<ScopeId, Chain>) -> Self {
         let decision = approval.decision.clone();
-        let warnings = map::warnings(&decision);
-        let scope = |scope: &domain::approval::ApprovedScope| {
+        let warnings = migration::warnings(&decision);
+        let scope = |scope: &domain::access::decisions::approval::ApprovedScope| {
             let chain = chains.get(&scope.id);
-            let map = chain.map_or_else(|| map::of_decision(&approval.decision), map::standing);
+            let map = chain.map_or_else(|| migration::of_decision(&approval.decision), migration::standing);
             ScopeView {
                 id: scope.id.clone(),
                 state: chain.map_or(ScopeState::Approved, |c| c.state),

@@ -6,6 +6,7 @@ use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultCo
 use lambda::{Aws, Environment, EnvironmentError};
 
 use crate::result_file::Records;
+use crate::row::Row;
 
 /// Most rows that a page of results holds (GetQueryResults).
 const PAGE_ROWS_MAX: i32 = 1000;
@@ -34,9 +35,6 @@ pub(crate) enum QueryState {
     Succeeded,
     Failed(String),
 }
-
-/// A row of a result: each column's text, or nothing.
-pub(crate) type Row = Vec<Option<String>>;
 
 /// Why Athena was of no help.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What a step is done on behalf of: a person's call, a tick, an AWS event or a governance event.
 
-use domain::people::Actor;
+use domain::base::people::Actor;
 use jiff::Timestamp;
 use lambda::{AwsEvent, Call, Event, Tick};
 use store::Transaction;

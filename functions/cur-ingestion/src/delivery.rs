@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
-use domain::calendar::Month;
-use domain::digest::Digest;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
 use jiff::Timestamp;
 use lambda::{Aws, Environment, EnvironmentError};
 use serde::Deserialize;
@@ -336,7 +336,8 @@ mod tests {
     }
 
     #[test]
-    fn a_months_manifest_is_the_newest_of_its_folder_and_no_other() -> Result<(), domain::calendar::MalformedMonth> {
+    fn a_months_manifest_is_the_newest_of_its_folder_and_no_other() -> Result<(), domain::base::calendar::MalformedMonth>
+    {
         let objects = [
             object("cur/metadata/BILLING_PERIOD=2026-07/x-Manifest.json", 9, 50),
             object("cur/metadata/billing_period=2026-08/1/x-Manifest.json", 9, 10),
@@ -383,8 +384,8 @@ mod tests {
     }
 
     #[test]
-    fn files_without_a_manifest_stand_for_one_until_any_of_them_moves() -> Result<(), domain::calendar::MalformedMonth>
-    {
+    fn files_without_a_manifest_stand_for_one_until_any_of_them_moves()
+    -> Result<(), domain::base::calendar::MalformedMonth> {
         let month: Month = "2026-08".parse()?;
         let one = [
             object("data/BILLING_PERIOD=2026-08/a.parquet", 9, 10),

@@ -4,33 +4,29 @@
 //! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state. What is
 //! shown is settled before anything else is asked, the queries' results and newer deliveries included.
 
-use std::sync::Arc;
-
 use contract::events::Event;
-use domain::authorization::{Action, Relations, authorize};
-use domain::bill::facts::AnchorDay;
-use domain::bill::reconciliation::{Control, reconcile};
-use domain::bill::slice::diff_slices;
-use domain::digest::Digest;
-use domain::ids::RunId;
+use domain::base::digest::Digest;
 use domain::settings::Settings;
-use lambda::{AwsEvent, Failure, Tick, Tried};
-use serde::{Deserialize, Serialize};
-use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer, runs_in};
+use domain::spend::bill::facts::AnchorDay;
+use domain::spend::bill::reconciliation::{Control, reconcile};
+use domain::spend::bill::slice::diff_slices;
+use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer};
 use store::spend::{Head, Reading as ToShow};
-use store::{Entry, Index, Loaded, Step, StoreError};
+use store::{Loaded, Step, StoreError};
 
 use crate::App;
-use crate::athena::{AthenaError, QueryState, Row};
+use crate::athena::{AthenaError, QueryState};
 use crate::cause::Cause;
 use crate::delivery::Delivery;
+use crate::error::IngestError;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
+use crate::row::Row;
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
 use crate::run::{
     End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, is_unsettled, located, not_reconciled,
 };
 use crate::settle::{Attributed, Grounds, Shown, settle};
-use crate::start::{IngestError, rules_in_force, start, submit_slices};
+use crate::submit::{rules_in_force, submit_slices};
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -38,91 +34,52 @@ const DETAIL_CHARS_MAX: usize = 2_000;
 /// How often the head is read again while another run flips it.
 const FLIPS_MAX: u32 = 5;
 
-/// Athena's "Query State Change".
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct QueryEnded {
-    query_execution_id: String,
-}
-
-/// What a sweep found.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Sweep {
-    open: usize,
-    ended: usize,
-}
-
-/// Finishes the run of a query, if its other queries have ended too.
-///
-/// Done: a query of no run: somebody else's in the workgroup, or one whose run asks for itself once it is written.
-/// Retry: Athena, S3 or a table does not answer.
-pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> Result<(), Failure> {
-    match app.store.load_run_of_query(&event.detail.query_execution_id).await? {
-        None => Ok(()),
-        Some(run) => Ok(finish(&app, &run.value.id, &Cause::of_aws_event(&event)).await?),
-    }
-}
-
-/// Asks for every run that is open: Athena's events are best effort, and a young run answers that it still reads.
-///
-/// Retry: as above, after every run was tried; those that ended stay ended.
-pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
-    authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let cause = Cause::of_tick(&tick);
-    let (mut done, mut tried) = (Sweep::default(), Tried::default());
-    for entry in app.store.list_all(Index::List, &runs_in(Some(RunState::Submitted))).await? {
-        done.open += 1;
-        done.ended += usize::from(tried.note(is_ended(&app, &entry, &cause).await).unwrap_or_default());
-    }
-    tried.outcome().map(|()| done)
-}
-
-/// Finishes an open run, if it can be; answers whether it has ended.
-async fn is_ended(app: &App, entry: &Entry, cause: &Cause) -> Result<bool, Failure> {
-    let run: Run = entry.read()?;
-    finish(app, &run.id, cause).await?;
-    let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
-    Ok(after.is_some_and(|after| after.value.state != RunState::Submitted))
+/// What is to be done about the month once a run was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing, until a query ends or somebody asks again.
+    Nothing,
+    /// The run has a further query; it may have ended before the run was written, and its event found none.
+    LookAgain,
+    /// Its rows say nothing about what is to be read now: the month is to be read anew.
+    ReadAnew,
 }
 
 /// Brings a run to its end, if its queries have come to theirs.
-pub(crate) async fn finish(app: &App, run_id: &RunId, cause: &Cause) -> Result<(), IngestError> {
-    let loaded: Option<Loaded<Run>> = app.store.load(run_id.as_str()).await?;
-    let Some(run) = loaded.map(|loaded| loaded.value).filter(|run| run.state == RunState::Submitted) else {
-        return Ok(());
-    };
-    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(&run, &head)) {
-        return settle_shown(app, &run, cause).await;
+pub(crate) async fn finish(app: &App, run: &Run, cause: &Cause) -> Result<Next, IngestError> {
+    if run.state != RunState::Submitted {
+        return Ok(Next::Nothing);
     }
-    let Some(queries) = &run.queries else { return Ok(()) };
+    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(run, &head)) {
+        return settle_shown(app, run, cause).await.map(|()| Next::Nothing);
+    }
+    let Some(queries) = &run.queries else { return Ok(Next::Nothing) };
     let state = all(app, queries).await?;
     if state == QueryState::Running {
-        return Ok(());
+        return Ok(Next::Nothing);
     }
     // Rows are read by the very rules that they were asked for by: when those moved, the delivery is read anew.
     let (settings, rules) = rules_in_force(app).await?;
     if rules != run.rules {
-        return begin_again(app, &run, cause).await;
+        return end(app, run, End::Superseded, cause).await.map(|()| Next::ReadAnew);
     }
     let outcome = match state {
         QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
-        QueryState::Running | QueryState::Succeeded => read(app, &run, queries, &settings).await?,
+        QueryState::Running | QueryState::Succeeded => read(app, run, queries, &settings).await?,
     };
     // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
     // not, and even a query that failed says nothing about the delivery that there is now.
-    let Some(delivery) = if_current(app, &run).await? else { return begin_again(app, &run, cause).await };
+    let Some(delivery) = if_current(app, run).await? else {
+        return end(app, run, End::Superseded, cause).await.map(|()| Next::ReadAnew);
+    };
     match outcome {
-        Ok(Reading::Whole(read)) => show(app, &run, *read, cause).await,
-        Ok(Reading::Disagrees) => ask_by_slice(app, &run, &delivery, &settings, cause).await,
-        Err(failure) => end(app, &run, End::Failed(failure), cause).await,
+        Ok(Reading::Whole(read)) => show(app, run, *read, cause).await?,
+        Ok(Reading::Disagrees) => {
+            return ask_by_slice(app, run, &delivery, &settings, cause).await.map(|()| Next::LookAgain);
+        }
+        Err(failure) => end(app, run, End::Failed(failure), cause).await?,
     }
-}
-
-/// Ends an attempt whose rows say nothing about what is to be read now, and begins what is.
-async fn begin_again(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
-    end(app, run, End::Superseded, cause).await?;
-    Box::pin(start(app, run.billing_period, &cause.as_job())).await.map(drop)
+    Ok(Next::Nothing)
 }
 
 /// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
@@ -278,9 +235,7 @@ async fn ask_by_slice(
             }
         })
         .await;
-    written?;
-    // The query may have ended before its run was written, and its event found no run.
-    Box::pin(finish(app, &run.id, cause)).await
+    Ok(written?)
 }
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::bill::matching::BillSettings;
-use domain::calendar::Month;
-use domain::gap::{
+use domain::access::models::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
+use domain::access::workloads::space::Workload;
+use domain::base::calendar::Month;
+use domain::base::ids::GapId;
+use domain::base::outcome::Outcome;
+use domain::base::text::Note;
+use domain::spend::bill::settings::BillSettings;
+use domain::spend::gap::{
     Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, asked_workload, check_asked_workload,
     decide_act, decide_recall, decide_resolve, is_asked_model,
 };
-use domain::ids::GapId;
-use domain::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
-use domain::outcome::Outcome;
-use domain::space::Workload;
-use domain::text::Note;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -8,28 +8,34 @@
 //! reading; only gaps are kept, because people act on them.
 
 mod athena;
+mod begin;
 mod cause;
 mod columns;
 mod delivery;
 mod doctor;
+mod error;
 mod explain;
 mod finish;
 mod gaps;
 mod ingestions;
 pub mod query;
+mod reading;
 mod reattribute;
 mod result_file;
+mod row;
 mod rows;
 mod run;
+mod run_view;
 mod settle;
 mod spend;
-mod start;
+mod submit;
+mod triggers;
 
 use std::sync::Arc;
 
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
-use domain::bill::alias::Aliases;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
+use domain::spend::bill::alias::Aliases;
 use lambda::{Function, Platform};
 use store::Store;
 use store::spend::SpendStore;
@@ -92,10 +98,10 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .post("/v1/gaps/{id}/recall", Action::ActOnGap, gaps::recall)
         .summary("Withdraw a gap that is none");
     Ok(builder
-        .on_schedule("cur-ingestion", start::on_schedule)
-        .on_schedule("ingestion-sweep", finish::sweep)
-        .on_aws_event("Object Created", start::on_manifest)
-        .on_aws_event("Athena Query State Change", finish::on_query_end)
+        .on_schedule("cur-ingestion", triggers::on_schedule)
+        .on_schedule("ingestion-sweep", triggers::sweep)
+        .on_aws_event("Object Created", triggers::on_manifest)
+        .on_aws_event("Athena Query State Change", triggers::on_query_end)
         .on_event::<AuditEvent>("claim.made", reattribute::after_claim)
         .on_event::<AuditEvent>("claim.released", reattribute::after_claim)
         .on_event::<AuditEvent>("approval.decided", reattribute::after_approval)

@@ -4,12 +4,12 @@
 //! single quotes); only the workspace tag's key goes into the text, after an allow-list of characters. How many terms the
 //! settings hold changes parameters, never the text.
 
-pub use domain::bill::doctor::COLUMNS as CENSUS_COLUMNS;
-use domain::bill::doctor::LOOKS_LIKE_AI;
-pub use domain::bill::line::COLUMNS as FACTS_COLUMNS;
-use domain::bill::matching::BillSettings;
-use domain::bill::terms::{ai_terms, is_tag_key, literal};
-use domain::calendar::Month;
+use domain::base::calendar::Month;
+pub use domain::spend::bill::doctor::COLUMNS as CENSUS_COLUMNS;
+use domain::spend::bill::doctor::LOOKS_LIKE_AI;
+pub use domain::spend::bill::line::COLUMNS as FACTS_COLUMNS;
+use domain::spend::bill::settings::BillSettings;
+use domain::spend::bill::terms::{ai_terms, is_tag_key, literal};
 
 /// The grouped query, before what stands in braces is put in.
 const FACTS: &str = include_str!("sql/facts.sql");

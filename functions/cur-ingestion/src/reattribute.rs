@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use contract::events::Event as Happened;
-use domain::audit::AuditEvent;
-use domain::calendar::{Month, utc_day};
-use domain::card::{SpendCard, Transfer};
+use domain::base::audit::AuditEvent;
+use domain::base::calendar::{Month, utc_day};
+use domain::spend::card::{SpendCard, Transfer};
 use jiff::civil::Date;
 use lambda::{Event, Failure};
 use store::aggregates::run::{Run, RunResult};

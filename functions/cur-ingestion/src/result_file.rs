@@ -3,7 +3,7 @@
 //!
 //! Read in whatever chunks arrive; of a result of any size one record is held at a time.
 
-use crate::athena::Row;
+use crate::row::Row;
 
 /// Bytes of one record: the bill's longest texts are descriptions and maps of a few kilobytes.
 const RECORD_BYTES_MAX: usize = 1024 * 1024;

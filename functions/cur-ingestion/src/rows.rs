@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::num::ParseIntError;
 
-use domain::bill::alias::Aliases;
-use domain::bill::facts::{AnchorDay, Folding, read_group};
-use domain::bill::line::{LineGroup, LineItemType, UnreadableRow, bounded};
-use domain::bill::matching::BillSettings;
-use domain::bill::number::{MalformedNumber, parse_decimal};
-use domain::bill::reconciliation::{Control, ControlTotal, Unreadable};
-use domain::bill::slice::{Slice, SliceTotal, slices_of};
-use domain::calendar::Month;
-use domain::money::Currency;
+use domain::base::calendar::Month;
+use domain::base::money::Currency;
+use domain::spend::bill::alias::Aliases;
+use domain::spend::bill::facts::{AnchorDay, Folding, read_group};
+use domain::spend::bill::line::{LineGroup, LineItemType, UnreadableRow, bounded};
+use domain::spend::bill::number::{MalformedNumber, parse_decimal};
+use domain::spend::bill::reconciliation::{Control, ControlTotal, Unreadable};
+use domain::spend::bill::settings::BillSettings;
+use domain::spend::bill::slice::{Slice, SliceTotal, slices_of};
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::athena::Row;
 use crate::query::CONTROL_COLUMNS;
+use crate::row::Row;
 
 /// Why a run's rows cannot be shown. The last good figures stay.
 #[derive(Debug, thiserror::Error)]

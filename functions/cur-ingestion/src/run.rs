@@ -1,10 +1,10 @@
 //! A run's life, decided: whether a delivery is to be read, and how an attempt ends. Pure.
 
-use domain::bill::reconciliation::Mismatch;
-use domain::bill::slice::SliceMismatch;
-use domain::calendar::Month;
-use domain::digest::Digest;
-use domain::ids::RunId;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
+use domain::base::ids::RunId;
+use domain::spend::bill::reconciliation::Mismatch;
+use domain::spend::bill::slice::SliceMismatch;
 use jiff::Timestamp;
 use store::aggregates::run::{Failure, Manifest, Queries, Rules, Run, RunResult, RunState};
 use store::spend::Head;
@@ -225,7 +225,7 @@ mod tests {
     const AUGUST: jiff::civil::Date = date(2026, 8, 1);
 
     fn manifest(id: &str, day: i8) -> Manifest {
-        let delivered_at = domain::calendar::start_of_day(date(2026, 8, day));
+        let delivered_at = domain::base::calendar::start_of_day(date(2026, 8, day));
         Manifest { id: id.to_owned(), key: None, delivered_at }
     }
 
@@ -241,7 +241,7 @@ mod tests {
 
     fn run(state: RunState, attempt: u32, failure: Option<Failure>) -> Run {
         let queries = Queries { facts: "f".to_owned(), control: "c".to_owned(), slices: None };
-        let at = domain::calendar::start_of_day(AUGUST);
+        let at = domain::base::calendar::start_of_day(AUGUST);
         let submitted = attempted(Month::of(AUGUST), &manifest("m", 5), rules(1), attempt, queries, at);
         Run { state, failure, ..submitted }
     }
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn an_attempt_ends_once_and_not_for_another() {
-        let (open, at) = (run(RunState::Submitted, 2, None), domain::calendar::start_of_day(AUGUST));
+        let (open, at) = (run(RunState::Submitted, 2, None), domain::base::calendar::start_of_day(AUGUST));
         let end = || End::Failed(FailureKind::NoRows.because("none"));
         let ended = decide_end(&open, 2, end(), at);
         assert_eq!(ended.as_ref().map(|run| run.state), Some(RunState::Failed));

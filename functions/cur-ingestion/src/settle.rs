@@ -9,15 +9,15 @@
 use std::collections::BTreeMap;
 
 use contract::events::{Event, GapRef};
-use domain::bill::attribution::{Attribution, Context, Governance, Verdict, attribute_fact};
-use domain::bill::facts::{AnchorDay, Fact};
-use domain::bill::matching::BillSettings;
-use domain::bill::reconciliation::{Control, SpendTotals, total};
-use domain::calendar::Month;
-use domain::card::Transfer;
-use domain::digest::Digest;
-use domain::gap::{Gap, GapChange, GapNews, GapState, detect};
-use domain::money::{Currency, Money};
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
+use domain::base::money::{Currency, Money};
+use domain::spend::bill::attribution::{Attribution, Context, Governance, Verdict, attribute_fact};
+use domain::spend::bill::facts::{AnchorDay, Fact};
+use domain::spend::bill::reconciliation::{Control, SpendTotals, total};
+use domain::spend::bill::settings::BillSettings;
+use domain::spend::card::Transfer;
+use domain::spend::gap::{Gap, GapChange, GapNews, GapState, detect};
 use store::aggregates::gap::gaps_of;
 use store::governance::load_governance;
 use store::spend::Head;

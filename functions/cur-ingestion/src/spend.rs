@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::authorization::{authorize, is_cut_to_own};
-use domain::bill::attribution::{Attribution, Verdict};
-use domain::bill::facts::Fact;
-use domain::bill::reconciliation::Unreadable;
-use domain::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
-use domain::calendar::Month;
-use domain::ids::{RunId, WorkloadId};
-use domain::money::{Currency, Money};
-use domain::space::{Space, Workload};
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::authorization::{authorize, is_cut_to_own};
+use domain::base::calendar::Month;
+use domain::base::ids::{RunId, WorkloadId};
+use domain::base::money::{Currency, Money};
+use domain::spend::bill::attribution::{Attribution, Verdict};
+use domain::spend::bill::facts::Fact;
+use domain::spend::bill::reconciliation::Unreadable;
+use domain::spend::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Problem};
@@ -26,7 +26,7 @@ use store::aggregates::run::RunState;
 use store::spend::Head;
 
 use crate::App;
-use crate::ingestions::TotalsView;
+use crate::run_view::TotalsView;
 use crate::settle::Attributed;
 
 /// A month's spend.

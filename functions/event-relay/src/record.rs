@@ -1,6 +1,6 @@
 //! What a record of the stream holds: an event of the outbox, or a change that is no event.
 
-use domain::audit::{AuditEvent, EVENT_BYTES_MAX};
+use domain::base::audit::{AuditEvent, EVENT_BYTES_MAX};
 use lambda::{Failure, StreamRecord};
 
 /// Sort keys of events begin with this (see `store`, which writes them).

@@ -10,12 +10,12 @@ use aws_credential_types::Credentials;
 use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::types::{InferenceProfileSummary, InferenceProfileType};
 use contract::events::Event;
-use domain::account::Account;
-use domain::aws::{AccountId, Partition, Region};
-use domain::model::application::{
+use domain::access::models::model::application::{
     ApplicationProfile, ListedApplicationProfile, is_application_profile, merge_application_profile,
 };
-use domain::outcome::Outcome;
+use domain::access::workloads::account::Account;
+use domain::base::aws::{AccountId, Partition, Region};
+use domain::base::outcome::Outcome;
 use lambda::{Failure, Tick, Tried};
 use reader::NoEntry;
 use serde::Serialize;

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use contract::events::Event;
+use domain::base::outcome::Outcome;
+use domain::base::people::Role;
+use domain::base::platform::ModelKey;
 use domain::notice::decide_announcement;
-use domain::outcome::Outcome;
-use domain::people::Role;
-use domain::platform::ModelKey;
 use lambda::Tick;
 use store::{Step, Store, StoreError, Transaction};
 

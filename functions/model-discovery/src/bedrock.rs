@@ -12,10 +12,10 @@ use aws_sdk_bedrock::primitives::DateTime;
 use aws_sdk_bedrock::types::{
     FoundationModelLifecycle, FoundationModelSummary, InferenceProfileSummary, InferenceProfileType,
 };
-use domain::aws::Region;
-use domain::model::discovery::{ListedModel, ListedProfile};
-use domain::model::{Lifecycle, LifecycleStatus, RegionAnswer};
-use domain::platform::ModelId;
+use domain::access::models::model::discovery::{ListedModel, ListedProfile};
+use domain::access::models::model::{Lifecycle, LifecycleStatus, RegionAnswer};
+use domain::base::aws::Region;
+use domain::base::platform::ModelId;
 use jiff::Timestamp;
 use lambda::Aws;
 use tokio::task::JoinSet;

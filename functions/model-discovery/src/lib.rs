@@ -13,7 +13,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use domain::aws::Region;
+use domain::base::aws::Region;
 use lambda::{EnvironmentError, Function, Platform};
 use store::Store;
 

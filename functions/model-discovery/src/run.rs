@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::authorization::{Action, Relations, authorize};
-use domain::aws::Region;
-use domain::catalog::{CatalogModel, claude_catalog};
-use domain::model::{Discovery, Model, RegionAnswer, merge_catalog, merge_discovery};
-use domain::outcome::Outcome;
-use domain::platform::{ModelId, ModelKey, Platform};
+use domain::access::models::catalog::{CatalogModel, claude_catalog};
+use domain::access::models::model::{Discovery, Model, RegionAnswer, merge_catalog, merge_discovery};
+use domain::base::authorization::{Action, Relations, authorize};
+use domain::base::aws::Region;
+use domain::base::outcome::Outcome;
+use domain::base::platform::{ModelId, ModelKey, Platform};
 use jiff::Timestamp;
 use lambda::{Failure, Tick, Tried};
 use serde::Serialize;

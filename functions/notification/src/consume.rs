@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event as Told;
-use domain::audit::AuditEvent;
-use domain::authorization::{Action, Relations, authorize};
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::{Action, Relations, authorize};
+use domain::base::people::Role;
+use domain::base::person::Person;
+use domain::base::text::Sub;
 use domain::notice::{
     Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject,
 };
-use domain::people::Role;
-use domain::person::Person;
-use domain::text::Sub;
 use lambda::{Cause, Event, Failure};
 use store::{Loaded, Step, StoreError};
 

@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 
 use contract::events::{Event, Place};
-use domain::chain::Chain;
-use domain::gap::Gap;
-use domain::ids::{ScopeId, TaskId, WorkloadId};
-use domain::model::Model;
-use domain::space::{Space, Workload};
-use domain::task::Task;
-use domain::text::Sub;
+use domain::access::models::model::Model;
+use domain::access::tasks::chain::Chain;
+use domain::access::tasks::task::Task;
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::ids::{ScopeId, TaskId, WorkloadId};
+use domain::base::text::Sub;
+use domain::spend::gap::Gap;
 use serde_json::Value;
 use store::{Aggregate, Store, StoreError};
-
-use crate::letters::{place_of, ready_task_of};
 
 /// What a letter may speak of, beyond the event itself.
 #[derive(Debug, Clone, Default)]
@@ -85,4 +83,46 @@ async fn workload_to_remind(store: &Store, event: &Event) -> Result<Option<Workl
     }
     let found: Option<Gap> = value(store, gap.gap_id.as_str()).await?;
     Ok(found.and_then(|gap| gap.suggested_workload))
+}
+
+/// Where an event belongs, of those that people are told of.
+pub(crate) fn place_of(event: &Event) -> Option<&Place> {
+    match event {
+        Event::RequestSubmitted { place, .. }
+        | Event::RequestApproved { place, .. }
+        | Event::RequestRejected { place, .. }
+        | Event::ApprovalDecided { place, .. }
+        | Event::ApprovalRevoked { place, .. }
+        | Event::ApprovalExpired { place, .. }
+        | Event::ApprovalExpiring { place, .. }
+        | Event::ChainEnding { place, .. }
+        | Event::ProposalMade { place, .. }
+        | Event::ProposalAccepted { place, .. }
+        | Event::ProposalDeclined { place, .. }
+        | Event::DriftFound { place, .. }
+        | Event::DriftResolved { place, .. } => Some(place),
+        Event::ChainIssued { task }
+        | Event::ChainImplemented { task, .. }
+        | Event::TaskCompleted { task }
+        | Event::TaskReady { task }
+        | Event::TaskReissued { task }
+        | Event::TaskReturned { task, .. } => Some(&task.place),
+        Event::CardOpened { card }
+        | Event::CardReminded { card, .. }
+        | Event::CardDisputed { card, .. }
+        | Event::CardResolved { card, .. } => Some(&card.place),
+        _ => None,
+    }
+}
+
+/// The task that became ready by an event, and its scope.
+fn ready_task_of(event: &Event) -> Option<(&ScopeId, &TaskId)> {
+    match event {
+        Event::ChainIssued { task }
+        | Event::TaskCompleted { task }
+        | Event::TaskReady { task }
+        | Event::TaskReissued { task } => Some((&task.scope_id, task.ready.as_ref()?)),
+        Event::ChainEnding { scope_id, ready, .. } => Some((scope_id, ready.as_ref()?)),
+        _ => None,
+    }
 }

@@ -12,9 +12,8 @@ mod work;
 pub(crate) use people::address_changed;
 
 use contract::events::{Event, Place};
-use domain::ids::{ScopeId, TaskId};
+use domain::base::platform::ModelKey;
 use domain::notice::{Fact, Letter, NextStep};
-use domain::platform::ModelKey;
 
 use crate::known::Known;
 
@@ -75,48 +74,6 @@ pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
         .or_else(|| work::letter_of(event, known))
         .or_else(|| spend::letter_of(event, known, why))
         .or_else(|| people::letter_of(event, known))
-}
-
-/// Where an event belongs, of those that people are told of.
-pub(crate) fn place_of(event: &Event) -> Option<&Place> {
-    match event {
-        Event::RequestSubmitted { place, .. }
-        | Event::RequestApproved { place, .. }
-        | Event::RequestRejected { place, .. }
-        | Event::ApprovalDecided { place, .. }
-        | Event::ApprovalRevoked { place, .. }
-        | Event::ApprovalExpired { place, .. }
-        | Event::ApprovalExpiring { place, .. }
-        | Event::ChainEnding { place, .. }
-        | Event::ProposalMade { place, .. }
-        | Event::ProposalAccepted { place, .. }
-        | Event::ProposalDeclined { place, .. }
-        | Event::DriftFound { place, .. }
-        | Event::DriftResolved { place, .. } => Some(place),
-        Event::ChainIssued { task }
-        | Event::ChainImplemented { task, .. }
-        | Event::TaskCompleted { task }
-        | Event::TaskReady { task }
-        | Event::TaskReissued { task }
-        | Event::TaskReturned { task, .. } => Some(&task.place),
-        Event::CardOpened { card }
-        | Event::CardReminded { card, .. }
-        | Event::CardDisputed { card, .. }
-        | Event::CardResolved { card, .. } => Some(&card.place),
-        _ => None,
-    }
-}
-
-/// The task that became ready by an event, and its scope.
-pub(crate) fn ready_task_of(event: &Event) -> Option<(&ScopeId, &TaskId)> {
-    match event {
-        Event::ChainIssued { task }
-        | Event::TaskCompleted { task }
-        | Event::TaskReady { task }
-        | Event::TaskReissued { task } => Some((&task.scope_id, task.ready.as_ref()?)),
-        Event::ChainEnding { scope_id, ready, .. } => Some((scope_id, ready.as_ref()?)),
-        _ => None,
-    }
 }
 
 /// A letter under way.

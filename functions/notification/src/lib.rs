@@ -21,8 +21,8 @@ mod subscriptions;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
 use lambda::{Function, Platform};
 use store::Store;
 

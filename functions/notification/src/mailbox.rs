@@ -3,8 +3,8 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
-use domain::digest::Digest;
-use domain::text::Sub;
+use domain::base::digest::Digest;
+use domain::base::text::Sub;
 use lambda::Aws;
 
 /// Hexadecimal digits of a subject's digest in a topic's name: 64 bits, and no subject is readable in it.

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use contract::events::Event as Told;
-use domain::audit::AuditEvent;
-use domain::authorization::{Action, Relations, authorize};
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::{Action, Relations, authorize};
+use domain::base::person::Person;
+use domain::base::text::Sub;
 use domain::notice::{Channel, Thread, channels_of, render_message, render_subject};
-use domain::person::Person;
-use domain::text::Sub;
 use lambda::{Cause, Event, Failure};
 use store::{Step, StoreError};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::events::{CardRef, Event, Place};
-use domain::authorization::{Action, Relations, authorize};
-use domain::card::{CardState, SpendCard};
+use domain::base::authorization::{Action, Relations, authorize};
 use domain::notice::{Reminder, decide_reminder};
+use domain::spend::card::{CardState, SpendCard};
 use lambda::{Failure, Tick};
 use serde::Serialize;
 use store::{StoreError, Transaction};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
+use domain::base::outcome::Outcome;
+use domain::base::person::{Details, Person};
 use domain::notice::{Channel, channels_of, decide_channels};
-use domain::outcome::Outcome;
-use domain::person::{Details, Person};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! Spaces and workloads by their ids, for decisions that ask how the actor stands to them.
 
 use contract::events::Place;
-use domain::authorization::authorize;
-use domain::ids::{SpaceId, WorkloadId};
-use domain::space::{Space, Workload};
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::authorization::authorize;
+use domain::base::ids::{SpaceId, WorkloadId};
 use lambda::{Call, Problem};
 use store::Loaded;
 

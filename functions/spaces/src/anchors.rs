@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspace_arn};
-use domain::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
-use domain::text::Sub;
+use domain::access::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspace_arn};
+use domain::base::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
+use domain::base::text::Sub;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use contract::events::{ClaimRef, Event, Place};
-use domain::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, check_twins, decide_claim, decide_release_claim};
-use domain::authorization::authorize;
-use domain::calendar::utc_day;
-use domain::ids::{ClaimId, SpaceId, WorkloadId};
-use domain::outcome::Outcome;
-use domain::text::{Note, Sub};
+use domain::access::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, check_twins, decide_claim, decide_release_claim};
+use domain::base::authorization::authorize;
+use domain::base::calendar::utc_day;
+use domain::base::ids::{ClaimId, SpaceId, WorkloadId};
+use domain::base::outcome::Outcome;
+use domain::base::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, Sight, list_page};

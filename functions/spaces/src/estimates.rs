@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::estimate::{Estimate, SetEstimate, decide_set};
-use domain::ids::{EstimateId, WorkloadId};
-use domain::money::Money;
-use domain::outcome::Outcome;
-use domain::platform::Platform;
-use domain::text::Note;
+use domain::access::workloads::estimate::{Estimate, SetEstimate, decide_set};
+use domain::base::ids::{EstimateId, WorkloadId};
+use domain::base::money::Money;
+use domain::base::outcome::Outcome;
+use domain::base::platform::Platform;
+use domain::base::text::Note;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use rust_decimal::Decimal;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use contract::events::Event as Happened;
-use domain::audit::AuditEvent;
-use domain::gap::{Gap, GapAction, GapEntry, asked_model, is_asked_model};
-use domain::ids::ProposalId;
-use domain::model::Model;
-use domain::outcome::Outcome;
-use domain::proposal::{Proposal, claimable, decide_propose_claim, decide_propose_request};
-use domain::space::{Workload, WorkloadState};
+use domain::access::models::model::Model;
+use domain::access::workloads::space::{Workload, WorkloadState};
+use domain::base::audit::AuditEvent;
+use domain::base::ids::ProposalId;
+use domain::base::outcome::Outcome;
+use domain::spend::gap::{Gap, GapAction, GapEntry, asked_model, is_asked_model};
+use domain::spend::proposal::{Proposal, claimable, decide_propose_claim, decide_propose_request};
 use lambda::{Event, Failure};
 use store::{Loaded, Step, StoreError, Transaction};
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::approval::{Approval, ApprovalState};
-use domain::aws::AccountId;
-use domain::chain::{Chain, ScopeState};
-use domain::handoff::{Handoff, handoff};
-use domain::ids::{ApprovalId, ScopeId};
+use domain::access::decisions::approval::{Approval, ApprovalState};
+use domain::access::tasks::chain::{Chain, ScopeState};
+use domain::access::tasks::handoff::{Handoff, handoff};
+use domain::base::aws::AccountId;
+use domain::base::ids::{ApprovalId, ScopeId};
 use lambda::{Answer, Call, Page, Problem};
 use schemars::JsonSchema;
 use serde::Serialize;

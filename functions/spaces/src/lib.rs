@@ -16,8 +16,8 @@ mod workloads;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
 use lambda::{Function, Ids, Platform};
 use store::Store;
 

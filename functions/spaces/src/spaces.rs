@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::{Event, OwnersChange};
-use domain::authorization::authorize;
-use domain::ids::SpaceId;
-use domain::outcome::Outcome;
-use domain::space::{Space, SpaceFields, decide_create_space, decide_update_space};
+use domain::access::workloads::space::{Space, SpaceFields, decide_create_space, decide_update_space};
+use domain::base::authorization::authorize;
+use domain::base::ids::SpaceId;
+use domain::base::outcome::Outcome;
 use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use store::aggregates::space::spaces_of;
 use store::{Aggregate as _, Index, Order, Step, keys};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::ids::{SpaceId, WorkloadId};
-use domain::money::Money;
-use domain::outcome::Outcome;
-use domain::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
+use domain::access::workloads::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
+use domain::base::ids::{SpaceId, WorkloadId};
+use domain::base::money::Money;
+use domain::base::outcome::Outcome;
 use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! A card by its id with its Space, and as events name it.
 
 use contract::events::{CardRef, Place};
-use domain::card::SpendCard;
-use domain::ids::CardId;
-use domain::space::Space;
+use domain::access::workloads::space::Space;
+use domain::base::ids::CardId;
+use domain::spend::card::SpendCard;
 use lambda::{Call, Problem};
 use store::Loaded;
 

@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::anchor::{Anchor, AnchorType, Claim};
-use domain::bill::alias::ModelName;
-use domain::bill::attribution::{AttributionLevel, Context, Verdict, attribute_fact};
-use domain::bill::facts::Fact;
-use domain::bill::reconciliation::Unreadable;
-use domain::calendar::{Month, Period, utc_day};
-use domain::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
-use domain::estimate::Estimate;
-use domain::ids::WorkloadId;
-use domain::space::Workload;
+use domain::access::anchor::{Anchor, AnchorType, Claim};
+use domain::access::workloads::estimate::Estimate;
+use domain::access::workloads::space::Workload;
+use domain::base::calendar::{Month, Period, utc_day};
+use domain::base::ids::WorkloadId;
+use domain::spend::bill::alias::ModelName;
+use domain::spend::bill::attribution::{AttributionLevel, Context, Verdict, attribute_fact};
+use domain::spend::bill::facts::Fact;
+use domain::spend::bill::reconciliation::Unreadable;
+use domain::spend::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::StoreError;
@@ -100,7 +100,7 @@ impl Bill {
         }
         let delivery = Delivery {
             as_of: head.as_of,
-            complete_to: head.complete_to().unwrap_or_else(|| domain::calendar::previous_day(month.first_day())),
+            complete_to: head.complete_to().unwrap_or_else(|| domain::base::calendar::previous_day(month.first_day())),
             // While the month lasts, what is invoiced is what there is so far.
             is_invoiced: all_invoiced && utc_day(head.as_of) > month.last_day(),
         };

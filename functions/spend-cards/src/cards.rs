@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::authorization::authorize;
-use domain::card::{Approve, CardState, Dispute, SpendCard, decide_approve, decide_dispute};
-use domain::ids::WorkloadId;
-use domain::outcome::Outcome;
-use domain::text::Note;
+use domain::base::authorization::authorize;
+use domain::base::ids::WorkloadId;
+use domain::base::outcome::Outcome;
+use domain::base::text::Note;
+use domain::spend::card::{Approve, CardState, Dispute, SpendCard, decide_approve, decide_dispute};
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;

@@ -1,20 +1,20 @@
 //! Deciding disputes. A decision is applied at once: the card is generated anew with it and frozen; a re-attribution waits
-//! for the other owner, whose answer settles it. What a decision moves follows from the card, see `domain::card::Transfer`.
+//! for the other owner, whose answer settles it. What a decision moves follows from the card, see `domain::spend::card::Transfer`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::events::{Event as Happened, Place};
-use domain::audit::AuditEvent;
-use domain::card::{
+use domain::access::workloads::space::Workload;
+use domain::base::audit::AuditEvent;
+use domain::base::ids::{ProposalId, SpaceId};
+use domain::base::outcome::Outcome;
+use domain::base::text::Note;
+use domain::spend::card::{
     AdjustmentReason, CardFigures, CardKind, Decision, ResolutionTarget, Resolve, SpendCard, Transfer, decide_resolve,
     plan_figures, proposal_of, settle_resolution,
 };
-use domain::ids::{ProposalId, SpaceId};
-use domain::outcome::Outcome;
-use domain::proposal::{Proposal, ProposalState, Proposed};
-use domain::space::Workload;
-use domain::text::Note;
+use domain::spend::proposal::{Proposal, ProposalState, Proposed};
 use jiff::Timestamp;
 use lambda::{Answer, Call, Event, Failure, Problem};
 use schemars::JsonSchema;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use contract::events::Event as Happened;
-use domain::audit::AuditEvent;
-use domain::calendar::Month;
-use domain::digest::Digest;
-use domain::export::{Export, ExportKind, Finished, Manifest, Span, decide_finish, decide_request};
-use domain::ids::ExportId;
-use domain::outcome::Outcome;
-use domain::portfolio::Week;
+use domain::base::audit::AuditEvent;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
+use domain::base::ids::ExportId;
+use domain::base::outcome::Outcome;
+use domain::spend::export::{Export, ExportKind, Finished, Manifest, Span, decide_finish, decide_request};
+use domain::spend::portfolio::Week;
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Answer, Call, Clock, Event, Failure, Problem};
 use schemars::JsonSchema;
@@ -171,7 +171,7 @@ async fn records_of(app: &App, span: Span) -> Result<Vec<String>, StoreError> {
         for entry in app.store.list_all(Index::List, &keys::audit_of(day)).await? {
             records.push(entry.record()?.to_owned());
         }
-        day = domain::calendar::next_day(day);
+        day = domain::base::calendar::next_day(day);
     }
     Ok(records)
 }

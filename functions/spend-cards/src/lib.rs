@@ -1,6 +1,6 @@
 //! The signature: weekly spend cards, disputes and their resolution, the portfolio review, exports, the month's close.
 //!
-//! Figures come from the bill's stored facts and from claims, by `domain::card`; nothing here adds up a cent. Whatever
+//! Figures come from the bill's stored facts and from claims, by `domain::spend::card`; nothing here adds up a cent. Whatever
 //! happened, every run asks the same question — what do the cards have to say now? — and writes only what differs.
 
 mod access;
@@ -16,9 +16,9 @@ mod triggers;
 
 use std::sync::Arc;
 
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
-use domain::bill::alias::Aliases;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
+use domain::spend::bill::alias::Aliases;
 use lambda::{Function, Ids, Platform};
 use store::Store;
 use store::spend::SpendStore;

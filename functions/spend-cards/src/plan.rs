@@ -1,20 +1,20 @@
 //! Brings cards in line with what is known: opens, regenerates, adjusts, marks final.
 //!
-//! What is to be done is planned by `domain::card::plan_cards` from cards that were read consistently, one change after
+//! What is to be done is planned by `domain::spend::card::plan_cards` from cards that were read consistently, one change after
 //! the other until nothing is left, and written on condition that these cards are still as they were read. A run that dies is
 //! completed by the next one, and a run that finds nothing to do writes nothing.
 
 use std::collections::BTreeSet;
 
 use contract::events::Event;
-use domain::authorization::{Action, Relations, authorize};
-use domain::calendar::{Month, Period, utc_day};
-use domain::card::{
+use domain::access::workloads::space::Workload;
+use domain::base::authorization::{Action, Relations, authorize};
+use domain::base::calendar::{Month, Period, utc_day};
+use domain::base::ids::WorkloadId;
+use domain::base::people::Actor;
+use domain::spend::card::{
     AdjustmentReason, CardChange, CardKind, CardState, SpendCard, Transfer, WorkloadInputs, plan_cards,
 };
-use domain::ids::WorkloadId;
-use domain::people::Actor;
-use domain::space::Workload;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda::{Failure, Tried};
@@ -131,7 +131,7 @@ fn months_at_hand(live: &[SpendCard], cause: &Cause) -> BTreeSet<Month> {
     let month = Month::of(utc_day(cause.now));
     let spoken_of = live.iter().flat_map(|card| {
         let adjusted = card.figures.adjustments.iter().map(|adjustment| adjustment.period);
-        adjusted.chain([card.period]).map(domain::calendar::Period::month)
+        adjusted.chain([card.period]).map(domain::base::calendar::Period::month)
     });
     spoken_of.chain([month.previous(), month]).chain(cause.months.iter().copied()).collect()
 }

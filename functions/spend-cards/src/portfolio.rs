@@ -1,17 +1,19 @@
-//! The Leads' weekly review: gathered here, added up by `domain::portfolio`.
+//! The Leads' weekly review: gathered here, added up by `domain::spend::portfolio`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::calendar::{Month, utc_day};
-use domain::card::{CardState, SpendCard};
-use domain::gap::Gap;
-use domain::ids::{CardId, SpaceId};
-use domain::outcome::Outcome;
-use domain::portfolio::{Hierarchy, PlacedCard, Portfolio, Review, ReviewInputs, Week, decide_review, summarise};
-use domain::space::Space;
-use domain::text::{Name, Note, Sub};
+use domain::access::workloads::space::Space;
+use domain::base::calendar::{Month, utc_day};
+use domain::base::ids::{CardId, SpaceId};
+use domain::base::outcome::Outcome;
+use domain::base::text::{Name, Note, Sub};
+use domain::spend::card::{CardState, SpendCard};
+use domain::spend::gap::Gap;
+use domain::spend::portfolio::{
+    Hierarchy, PlacedCard, Portfolio, Review, ReviewInputs, Week, decide_review, summarise,
+};
 use jiff::{Timestamp, ToSpan as _};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
@@ -82,7 +84,7 @@ impl App {
                 PlacedCard { card, hierarchy: &place.hierarchy, owners: &place.owners }
             })
             .collect();
-        let months: BTreeSet<Month> = week.periods().into_iter().map(domain::calendar::Period::month).collect();
+        let months: BTreeSet<Month> = week.periods().into_iter().map(domain::base::calendar::Period::month).collect();
         let partitions: Vec<String> = months.into_iter().map(gaps_of).collect();
         let listed = self.store.list_all(Index::Parent, &partitions).await?;
         let gaps: Vec<Gap> = listed.iter().map(Entry::read).collect::<Result<_, _>>()?;

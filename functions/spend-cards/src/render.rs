@@ -11,8 +11,8 @@ pub(crate) mod report;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::bill::reconciliation::Unreadable;
-use domain::money::Money;
+use domain::base::money::Money;
+use domain::spend::bill::reconciliation::Unreadable;
 
 /// A file before it is put anywhere.
 #[derive(Debug, Clone)]
@@ -54,11 +54,11 @@ where
 pub(crate) mod samples {
     //! One workload's spend, a gap and a credit, with hostile names.
 
-    use domain::bill::attribution::Verdict;
-    use domain::bill::reconciliation::Unreadable;
-    use domain::calendar::Month;
-    use domain::export::Span;
-    use domain::portfolio::Hierarchy;
+    use domain::base::calendar::Month;
+    use domain::spend::bill::attribution::Verdict;
+    use domain::spend::bill::reconciliation::Unreadable;
+    use domain::spend::export::Span;
+    use domain::spend::portfolio::Hierarchy;
     use serde_json::json;
 
     use super::allocation::{Allocations, Owners};
@@ -67,7 +67,7 @@ pub(crate) mod samples {
 
     fn fact(day: &str, line_item_type: &str, amount: &str, verdict: serde_json::Value) -> anyhow::Result<Attributed> {
         let role = "arn:aws:iam::111122223333:role/app";
-        let role = domain::aws::RoleRef::parse_arn(role).map(domain::bill::anchor::SpendAnchor::role);
+        let role = domain::base::aws::RoleRef::parse_arn(role).map(domain::spend::bill::anchor::SpendAnchor::role);
         let key = json!({
             "day": day, "anchor": role, "accountId": "111122223333", "region": "us-east-1", "platform": "bedrock",
             "model": {"known": "amazon.nova-lite-v1:0"}, "usageKind": "input", "detail": null, "unit": "tokens",
@@ -79,8 +79,7 @@ pub(crate) mod samples {
     }
 
     pub(crate) fn allocations() -> anyhow::Result<Allocations> {
-        let role =
-            json!({"type": "role", "role": domain::aws::RoleRef::parse_arn("arn:aws:iam::111122223333:role/app")});
+        let role = json!({"type": "role", "role": domain::base::aws::RoleRef::parse_arn("arn:aws:iam::111122223333:role/app")});
         let about = json!({"anchor": role, "platform": "bedrock", "model": null, "accountId": null, "region": null});
         let owned = || json!({"verdict": "workload", "workloadId": "wkl_1", "claimId": "clm_1"});
         let facts = vec![

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contract::events::Event as Happened;
-use domain::audit::AuditEvent;
-use domain::calendar::Month;
-use domain::card::{AdjustmentReason, SpendCard, Transfer};
-use domain::ids::WorkloadId;
+use domain::base::audit::AuditEvent;
+use domain::base::calendar::Month;
+use domain::base::ids::WorkloadId;
+use domain::spend::card::{AdjustmentReason, SpendCard, Transfer};
 use lambda::{Event, Failure, Tick};
 use store::Loaded;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::anchor::Anchor;
-use domain::approval::{Approval, ApprovalState};
-use domain::chain::Chain;
-use domain::ids::ApprovalId;
-use domain::parties::Beside;
+use domain::access::anchor::Anchor;
+use domain::access::decisions::approval::{Approval, ApprovalState};
+use domain::access::tasks::chain::Chain;
+use domain::access::tasks::chain::beside::Beside;
+use domain::base::ids::ApprovalId;
 use store::{Loaded, Store, StoreError, Transaction};
 
 /// The scopes beside one chain on its role, read consistently.

@@ -10,16 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use domain::anchor::{Anchor, AnchorKey};
-use domain::aws::{AccountId, Partition, RoleRef};
-use domain::chain::{Chain, ScopeState};
-use domain::drift::approved::diff_of_scopes;
-use domain::drift::live::LiveRole;
-use domain::drift::{DriftFinding, DriftState, Seen, finding_id};
-use domain::ids::{DriftId, ScopeId};
-use domain::instructions::Trust;
-use domain::map::{self, MapFound, TagHolder};
-use domain::space::Workload;
+use domain::access::anchor::{Anchor, AnchorKey};
+use domain::access::drift::approved::diff_of_scopes;
+use domain::access::drift::{DriftFinding, DriftState, Seen, finding_id};
+use domain::access::policy::live::LiveRole;
+use domain::access::tasks::chain::{Chain, ScopeState};
+use domain::access::tasks::instructions::Trust;
+use domain::access::tasks::migration;
+use domain::access::tasks::migration::tag::{MapFound, TagHolder};
+use domain::access::workloads::space::Workload;
+use domain::base::aws::{AccountId, Partition, RoleRef};
+use domain::base::ids::{DriftId, ScopeId};
 use lambda::{Answer, Call, Failure, Page, Problem, Tick, Tried, list_page};
 use reader::NoEntry;
 use schemars::JsonSchema;
@@ -173,7 +174,7 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
     let Some(workload) = workload else { return Ok(None) };
     let fields = &workload.value.fields;
     let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };
-    let profiles: Vec<TagHolder> = chains.iter().filter_map(map::profile).collect();
+    let profiles: Vec<TagHolder> = chains.iter().filter_map(migration::profile).collect();
     let looked = match readers.get(&(role.partition, role.account_id.clone())) {
         Some(Ok(reader)) => {
             let diff = |live: Option<&LiveRole>| {
@@ -199,7 +200,7 @@ async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> R
 fn map_found(chains: &[Chain], live: &LiveRole) -> Vec<(ScopeId, MapFound)> {
     let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented);
     let news = implemented.filter_map(|chain| {
-        let found = map::found(chain, chains, live)?;
+        let found = migration::found(chain, chains, live)?;
         let known = chain.map_found.clone().unwrap_or_default();
         (found != known).then(|| (chain.id.clone(), found))
     });

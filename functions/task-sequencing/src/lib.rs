@@ -14,8 +14,8 @@ mod verify;
 
 use std::sync::Arc;
 
-use domain::audit::AuditEvent;
-use domain::authorization::Action;
+use domain::base::audit::AuditEvent;
+use domain::base::authorization::Action;
 use lambda::{Function, Platform};
 use store::Store;
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::ProvideErrorMetadata;
-use domain::aws::{AccountId, Partition, RoleName};
-use domain::drift::UnreadableCause;
-use domain::drift::live::{Boundary, LiveRole};
-use domain::instructions::Drift;
-use domain::map::{self, TagHolder};
+use domain::access::policy::live::UnreadableCause;
+use domain::access::policy::live::{Boundary, LiveRole};
+use domain::access::tasks::instructions::Drift;
+use domain::access::tasks::migration::tag::{self, TagHolder};
+use domain::base::aws::{AccountId, Partition, RoleName};
 use lambda::Platform;
 use percent_encoding::percent_decode_str;
 use reader::{NoEntry, cause_of, reason};
@@ -164,7 +164,7 @@ impl Reader {
             let answer = aws_sdk_bedrock::Client::new(&config).list_tags_for_resource().resource_arn(arn).send().await;
             match answer {
                 Ok(answer) => {
-                    let tag = answer.tags().iter().find(|tag| tag.key() == map::KEY);
+                    let tag = answer.tags().iter().find(|tag| tag.key() == tag::KEY);
                     found.insert(arn.clone(), tag.map(|tag| tag.value().to_owned()));
                 }
                 Err(error) if error.code() == Some("ResourceNotFoundException") => _ = found.insert(arn.clone(), None),

@@ -3,15 +3,15 @@
 use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
-use domain::approval::{Approval, Priority};
-use domain::authorization::{Action, authorize};
-use domain::aws::{AccountId, Region};
-use domain::chain::Chain;
-use domain::digest::Digest;
-use domain::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
-use domain::instructions::source::files_beside;
-use domain::space::Space;
-use domain::task::{Task, TaskState};
+use domain::access::decisions::approval::{Approval, Priority};
+use domain::access::tasks::chain::Chain;
+use domain::access::tasks::instructions::source::files_beside;
+use domain::access::tasks::task::{Task, TaskState};
+use domain::access::workloads::space::Space;
+use domain::base::authorization::{Action, authorize};
+use domain::base::aws::{AccountId, Region};
+use domain::base::digest::Digest;
+use domain::base::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
 use lambda::{Answer, Call, File, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,17 +1,20 @@
 //! Everything that a step on a chain depends on and moves: the chain, its approval, its anchors, and how its tasks read.
 
 use contract::events::{Place, TaskRef};
-use domain::anchor::{Anchor, AnchorKey, AnchorRef};
-use domain::approval::Approval;
-use domain::aws::WorkspaceArn;
-use domain::chain::issue::{Rendered, RoleTurn};
-use domain::chain::work::Standing;
-use domain::chain::{Chain, Progress, Stepped};
-use domain::ids::{ScopeId, TaskId};
-use domain::instructions::{Drift, RoleState, Surroundings, Trust, WorkspaceState, WorkspaceUse, render};
-use domain::outcome::Refusal;
-use domain::space::Workload;
-use domain::task::{Task, TaskKind};
+use domain::access::anchor::{Anchor, AnchorKey, AnchorRef};
+use domain::access::decisions::approval::Approval;
+use domain::access::tasks::chain::issue::RoleTurn;
+use domain::access::tasks::chain::work::Standing;
+use domain::access::tasks::chain::{Chain, Progress, Stepped};
+use domain::access::tasks::instructions::{
+    Drift, RoleState, Surroundings, Trust, WorkspaceState, WorkspaceUse, render,
+};
+use domain::access::tasks::task::content::Rendered;
+use domain::access::tasks::task::{Task, TaskKind};
+use domain::access::workloads::space::Workload;
+use domain::base::aws::WorkspaceArn;
+use domain::base::ids::{ScopeId, TaskId};
+use domain::base::outcome::Refusal;
 use store::{Loaded, Store, StoreError, Transaction};
 
 use crate::beside::{Neighbours, latest_of};
@@ -94,7 +97,7 @@ impl Scene {
             (false, false) => RoleState::ToCreate(trust),
         };
         let registered: Option<WorkspaceArn> =
-            self.workspace.as_ref().and_then(|w| domain::anchor::workspace_arn(&w.value));
+            self.workspace.as_ref().and_then(|w| domain::access::anchor::workspace_arn(&w.value));
         let shared = self.workspace.as_ref().is_some_and(|w| w.value.scopes.iter().any(|s| *s != chain.id));
         let around = Surroundings {
             others_on_role: &others,
@@ -104,7 +107,7 @@ impl Scene {
             workspace_use: if shared { WorkspaceUse::Shared } else { WorkspaceUse::Last },
             drift: drift.or(self.found.as_ref()),
         };
-        Ok(Rendered::new(render(kind, chain, &around)?, chain, kind, &others))
+        Ok(Rendered::new(render(kind, chain, &around)?, &chain.id, kind, &others))
     }
 
     /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::chain::work::{Completion, decide_complete, decide_reissue, decide_release, decide_return, decide_start};
-use domain::chain::{Chain, Progress, Stepped};
-use domain::digest::Digest;
-use domain::ids::TaskId;
-use domain::outcome::Outcome;
-use domain::task::{Evidence, Task};
-use domain::text::Note;
+use domain::access::tasks::chain::work::{
+    Completion, decide_complete, decide_reissue, decide_release, decide_return, decide_start,
+};
+use domain::access::tasks::chain::{Chain, Progress, Stepped};
+use domain::access::tasks::task::{Evidence, Task};
+use domain::base::digest::Digest;
+use domain::base::ids::TaskId;
+use domain::base::outcome::Outcome;
+use domain::base::text::Note;
 use lambda::{Answer, Call, Nothing, Problem, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;

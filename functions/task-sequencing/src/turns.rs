@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use contract::events::Event;
-use domain::audit::AuditEvent;
-use domain::chain::Chain;
-use domain::chain::issue::decide_take_role;
-use domain::ids::ScopeId;
-use domain::outcome::Outcome;
+use domain::access::tasks::chain::Chain;
+use domain::access::tasks::chain::issue::decide_take_role;
+use domain::base::audit::AuditEvent;
+use domain::base::ids::ScopeId;
+use domain::base::outcome::Outcome;
 use lambda::{Event as Delivery, Failure};
 use store::{Step, Transaction};
 
@@ -39,7 +39,7 @@ async fn take(
     app: &App,
     delivery: &Delivery<AuditEvent>,
     scope: &ScopeId,
-    waiting: &domain::ids::TaskId,
+    waiting: &domain::base::ids::TaskId,
 ) -> Result<Step<()>, Failure> {
     let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
     // The role may have been given away since the turn was seen; only what this scene says is guarded by the commit.

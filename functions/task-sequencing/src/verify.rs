@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use domain::aws::RoleRef;
-use domain::chain::Chain;
-use domain::drift::live::ApprovedRole;
-use domain::drift::shown;
-use domain::ids::TaskId;
-use domain::map::{self, MapFound, TagHolder};
-use domain::task::{TaskState, Verification};
+use domain::access::drift::live::ApprovedRole;
+use domain::access::drift::shown;
+use domain::access::tasks::chain::Chain;
+use domain::access::tasks::migration;
+use domain::access::tasks::migration::tag::{MapFound, TagHolder};
+use domain::access::tasks::task::{TaskState, Verification};
+use domain::base::aws::RoleRef;
+use domain::base::ids::TaskId;
 use jiff::Timestamp;
 
 use crate::App;
@@ -31,12 +32,12 @@ pub(crate) async fn verify(
     let task = chain.task(task).filter(|t| t.state == TaskState::InProgress)?;
     let approved = ApprovedRole::of_task(chain, task)?;
     let role = chain.role();
-    let profiles: Vec<TagHolder> = map::profile(chain).into_iter().collect();
+    let profiles: Vec<TagHolder> = migration::profile(chain).into_iter().collect();
     let looked = tokio::time::timeout(LOOK_MAX, look(app, &role, &profiles, &approved)).await;
     let looked = looked.unwrap_or(Err(ReadError::TooSlow));
     // A tag that this scope did not ask for may be another scope's; the nightly check sees them all.
     let live = looked.as_ref().ok().and_then(|looked| looked.live.as_ref()).filter(|_| chain.map.is_some());
-    let found = live.and_then(|live| map::found(chain, std::slice::from_ref(chain), live));
+    let found = live.and_then(|live| migration::found(chain, std::slice::from_ref(chain), live));
     let verification = match looked.map(|looked| looked.drift) {
         Ok(drift) if drift.is_none() => Verification::Verified { at: now },
         Ok(drift) if drift.missing => {

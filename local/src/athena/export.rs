@@ -10,7 +10,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use domain::calendar::Month;
+use domain::base::calendar::Month;
 
 use super::columns;
 use super::files::{DataFile, Partition};

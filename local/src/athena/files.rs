@@ -16,16 +16,13 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, T
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelector};
-use domain::calendar::Month;
+use domain::base::calendar::Month;
 use jiff::Timestamp;
 
 use super::filter::{Conditioned, Filter};
-use super::row_group::{RowGroups, is_kept_text};
+use super::row_group::{FileError, RowGroups, is_kept_text};
 use super::rows::{joined, wanted_rows};
 use super::{columns, convert};
-
-/// What goes wrong in a file; the caller knows which file it was.
-pub(super) type FileError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The columns that say a row's month where no folder does, the better one first.
 const MONTH_COLUMNS: [&str; 2] = ["bill_billing_period_start_date", "line_item_usage_start_date"];
@@ -330,7 +327,7 @@ impl Pending {
 
 fn month_of(milliseconds: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(milliseconds).ok()?;
-    Some(Month::of(domain::calendar::utc_day(at)).to_string())
+    Some(Month::of(domain::base::calendar::utc_day(at)).to_string())
 }
 
 fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, FileError> {

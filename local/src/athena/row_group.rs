@@ -14,7 +14,9 @@ use datafusion::parquet::basic::Encoding;
 use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 
 use super::columns::dictionary_of_texts;
-use super::files::FileError;
+
+/// What goes wrong in a file; the caller knows which file it was.
+pub(super) type FileError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A Parquet file of which row groups are read.
 pub(super) struct RowGroups {

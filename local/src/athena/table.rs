@@ -18,8 +18,9 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::streaming::PartitionStream;
 
 use super::columns;
-use super::files::{Chunk, DataFile, FileError, Partition};
+use super::files::{Chunk, DataFile, Partition};
 use super::filter::Filter;
+use super::row_group::FileError;
 
 /// Batches that wait between a file and the query: enough to keep both busy.
 const BATCHES_WAITING: usize = 2;

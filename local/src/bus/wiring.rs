@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::policy::document::Document;
+use domain::access::policy::document::Document;
 use serde_json::Value;
 
 use super::template::{Deployment, Template, TemplateError};

@@ -326,7 +326,7 @@ async fn apply_role(player: &Player<'_>, account: &str, role: &str, task: &Value
         }
     }
     if let Some(policy) = artifact("policy.json") {
-        let name = domain::policy::POLICY_NAME;
+        let name = domain::access::policy::POLICY_NAME;
         iam.put_role_policy()
             .role_name(role)
             .policy_name(name)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::models_table::{Row, render_table};
-use domain::platform::Platform;
+use domain::access::models::models_table::{Row, render_table};
+use domain::base::platform::Platform;
 use rust_decimal::Decimal;
 use serde_json::Value;
 

@@ -150,7 +150,7 @@ fn body_of(headers: &HeaderMap, body: &Bytes) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::authorization::Action;
+    use domain::base::authorization::Action;
     use lambda::{AnswerSpec, Method, find_route};
 
     fn route() -> RouteSpec {

@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use domain::aws::{Partition, RoleRef};
-use domain::calendar::Month;
-use domain::text::MalformedText;
+use domain::base::aws::{Partition, RoleRef};
+use domain::base::calendar::Month;
+use domain::base::text::MalformedText;
 use rust_decimal::Decimal;
 
 use super::line::Line;
@@ -296,7 +296,7 @@ impl Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::digest::Digest;
+    use domain::base::digest::Digest;
     use std::collections::BTreeSet;
 
     fn small() -> Large {

@@ -7,8 +7,8 @@ mod bedrock;
 mod elsewhere;
 mod marketplace;
 
-use domain::calendar::Month;
-use domain::digest::Digest;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
 use jiff::civil::{Date, Weekday};
 use rust_decimal::Decimal;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use cur_ingestion::query::CONTROL_COLUMNS;
 use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
-use domain::bill::line::COLUMNS;
+use domain::spend::bill::line::COLUMNS;
 use rust_decimal::Decimal;
 
 use super::harness::{Bench, write_parquet};

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use anyhow::{Context as _, Result};
 use cur_ingestion::query::{COLUMNS_READ, Portion, control_sql, facts_parameters, facts_sql};
 use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray};
-use domain::bill::matching::BillSettings;
+use domain::spend::bill::settings::BillSettings;
 use local::athena::columns;
 use local::sample::{self, Large, write_large};
 use rust_decimal::Decimal;

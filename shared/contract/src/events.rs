@@ -1,4 +1,4 @@
-//! Governance events: what each says, beyond the envelope ([`domain::audit::AuditEvent`]) that carries it.
+//! Governance events: what each says, beyond the envelope ([`domain::base::audit::AuditEvent`]) that carries it.
 //!
 //! An event tells that something happened, with what a consumer needs to find it; consumers read current state themselves,
 //! since order ends at the topic. A shape never changes under one schema version: fields are added, never removed or moved.
@@ -10,21 +10,21 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use domain::anchor::AnchorRef;
-use domain::aws::AccountId;
-use domain::calendar::{Month, Period};
-use domain::digest::Digest;
-use domain::gap::NamedGap;
-use domain::ids::{
+use domain::access::anchor::AnchorRef;
+use domain::access::models::model::ModelDecision;
+use domain::access::tasks::migration::MapState;
+use domain::access::tasks::task::TaskKind;
+use domain::base::aws::AccountId;
+use domain::base::calendar::{Month, Period};
+use domain::base::digest::Digest;
+use domain::base::ids::{
     ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
     VerificationId, WorkloadId,
 };
-use domain::map::MapState;
-use domain::model::ModelDecision;
-use domain::money::Money;
-use domain::platform::{ModelId, ModelKey, Platform};
-use domain::task::TaskKind;
-use domain::text::Sub;
+use domain::base::money::Money;
+use domain::base::platform::{ModelId, ModelKey, Platform};
+use domain::base::text::Sub;
+use domain::spend::gap::NamedGap;
 
 /// Where an event about a workload belongs: whom it is told to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -302,7 +302,7 @@ impl Event {
     ///
     /// # Errors
     /// When the type or the schema version is unknown, or the payload is not of the type's shape: set it aside, visibly.
-    pub fn of(envelope: &domain::audit::AuditEvent) -> Result<Self, UnknownEvent> {
+    pub fn of(envelope: &domain::base::audit::AuditEvent) -> Result<Self, UnknownEvent> {
         let unknown = |why: String| UnknownEvent { id: envelope.id.to_string(), why };
         if envelope.schema != "v1" {
             return Err(unknown(format!("schema `{}` is not known here", envelope.schema)));

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::EventId;
-use crate::text::Sub;
+use crate::base::ids::EventId;
+use crate::base::text::Sub;
 
 pub use announcement::{Announced, Announcement, MODELS_PER_ANNOUNCEMENT, decide_announcement};
 pub use channel::{Channel, channels_of, decide_channels};
@@ -114,7 +114,7 @@ pub fn decide_delivery(notice: &Notice) -> Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::MalformedText;
+    use crate::base::text::MalformedText;
 
     fn planned() -> Result<Option<Notice>, MalformedText> {
         let people = ["ana".parse()?, "bob".parse()?];

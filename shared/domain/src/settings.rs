@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::{Action, Relations, authorize};
-use crate::bill::matching::{BillSettings, WholeBillSettings};
-use crate::chain::work::VerificationMode;
-use crate::outcome::{Outcome, Refusal, RefusalKind};
-use crate::people::Actor;
+use crate::access::tasks::chain::work::VerificationMode;
+use crate::base::authorization::{Action, Relations, authorize};
+use crate::base::outcome::{Outcome, Refusal, RefusalKind};
+use crate::base::people::Actor;
+use crate::spend::bill::settings::{BillSettings, WholeBillSettings};
 
 /// Days before an approval's end on which its owner and the Leads are told.
 const EXPIRY_NOTICE_DAYS: [u16; 3] = [14, 3, 0];

@@ -21,7 +21,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use crate::platform::{Environment, EnvironmentError};
+use crate::environment::{Environment, EnvironmentError};
 
 /// The certificate authorities of every AWS endpoint (Amazon Trust Services repository). Reading these instead of the
 /// operating system's whole trust store saves milliseconds of every cold start.

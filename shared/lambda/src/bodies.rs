@@ -1,6 +1,6 @@
 //! The bodies of steps that many things have in common.
 
-use domain::text::Note;
+use domain::base::text::Note;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! On whose behalf something is written that no call asked for.
 
-use domain::people::Actor;
+use domain::base::people::Actor;
 use jiff::Timestamp;
 use store::Transaction;
 

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::page::{Page, PageRequest};
 use crate::problem::Problem;
-use domain::outcome::{Refusal, RefusalKind};
+use domain::base::outcome::{Refusal, RefusalKind};
 
 /// Entries read at once while a filtered list fills its page.
 const ENTRIES_PER_READ: usize = 200;

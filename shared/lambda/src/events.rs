@@ -3,13 +3,13 @@
 //! A handler has three outcomes: done, which includes refusals and repetitions; retry; poison. All but done go back to
 //! the sender by the record's id, so that one bad record neither loses nor repeats the others.
 
-use domain::people::Actor;
+use domain::base::people::Actor;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use store::StoreError;
 
-use crate::call::shown;
+use crate::parameters::shown;
 
 /// Why an event is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

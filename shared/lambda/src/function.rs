@@ -17,9 +17,10 @@ pub use builder::{Builder, Handler};
 
 use crate::answer::Outgoing;
 use crate::call::Call;
+use crate::environment::EnvironmentError;
 use crate::events::{AwsEvent, Event, Failure, Inbound, StreamBatch, StreamFailure, Tick, poison};
 use crate::identity::RoleGroups;
-use crate::platform::{EnvironmentError, Platform};
+use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::RouteSpec;
 

@@ -153,7 +153,7 @@ mod tests {
         for (content_type, body, encoded, expected) in rows {
             let event = event(content_type, body, *encoded);
             let read = Request::of(&event).map(|r| r.json_body().map_err(|p| p.status));
-            assert_eq!(read.as_ref(), Some(expected), "{content_type} {}", crate::call::shown(body));
+            assert_eq!(read.as_ref(), Some(expected), "{content_type} {}", crate::parameters::shown(body));
         }
     }
 

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::people::{Actor, Role};
-use domain::text::Sub;
+use domain::base::people::{Actor, Role};
+use domain::base::text::Sub;
 use serde_json::{Map, Value};
 
 use crate::call::Person;
+use crate::environment::{Environment, EnvironmentError};
 use crate::gateway::Request;
-use crate::platform::{Environment, EnvironmentError};
 use crate::problem::Problem;
 
 /// The variable that maps roles to groups: `{"finops-lead":["finops-lead"],…}`.

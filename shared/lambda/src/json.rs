@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::call::shown;
+use crate::parameters::shown;
 
 /// Reads a whole document, in one pass.
 ///

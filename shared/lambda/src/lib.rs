@@ -1,7 +1,7 @@
 //! The runtime edge of every function: start-up, the kinds of events, identity, answers, problems, OpenAPI.
 //!
 //! A function crate declares its handlers on a [`Function`]; everything that must not differ between functions happens
-//! here, once. This crate decides nothing about the product: who may do what is `domain::authorization`'s table.
+//! here, once. This crate decides nothing about the product: who may do what is `domain::base::authorization`'s table.
 
 mod answer;
 mod aws;
@@ -10,6 +10,7 @@ mod call;
 mod cause;
 mod clock;
 mod command;
+mod environment;
 mod events;
 mod function;
 mod gateway;
@@ -18,6 +19,7 @@ mod ids;
 mod json;
 pub mod openapi;
 mod page;
+mod parameters;
 mod people;
 mod platform;
 mod problem;
@@ -29,15 +31,17 @@ mod sight;
 pub use answer::{Answer, File};
 pub use aws::{Aws, AwsStartError};
 pub use bodies::{Nothing, Reason};
-pub use call::{Call, Path, Person, Query};
+pub use call::{Call, Person};
 pub use cause::Cause;
 pub use clock::{Clock, SetClock};
 pub use command::{list_page, stale_version};
+pub use environment::{Environment, EnvironmentError};
 pub use events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};
 pub use ids::Ids;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};
-pub use platform::{Environment, EnvironmentError, Platform};
+pub use parameters::{Path, Query};
+pub use platform::Platform;
 pub use problem::Problem;
 pub use routes::{AnswerSpec, Method, RouteMatch, RouteSpec, SchemaOf, find_route};
 pub use run::run;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::call::Query;
+use crate::parameters::Query;
 use crate::problem::Problem;
 
 /// Items in one answer when the caller does not say.

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use contract::events::Event;
-use domain::digest::Digest;
-use domain::outcome::Outcome;
-use domain::people::Actor;
-use domain::person::{Details, Person as Known, decide_noted};
-use domain::text::Sub;
+use domain::base::digest::Digest;
+use domain::base::outcome::Outcome;
+use domain::base::people::Actor;
+use domain::base::person::{Details, Person as Known, decide_noted};
+use domain::base::text::Sub;
 use jiff::{SignedDuration, Timestamp};
 use store::{Step, Store, StoreError, Transaction};
 

@@ -1,6 +1,6 @@
 //! Problem details (RFC 9457): every "no" that the API says, with a stable `type` and what to do next.
 
-use domain::outcome::{Refusal, RefusalKind};
+use domain::base::outcome::{Refusal, RefusalKind};
 use serde_json::{Value, json};
 use store::StoreError;
 
@@ -41,7 +41,7 @@ impl Problem {
     /// There is no such thing, or the caller may not know that there is: 404, always in the same words.
     #[must_use]
     pub fn not_found() -> Self {
-        domain::authorization::not_found().into()
+        domain::base::authorization::not_found().into()
     }
 
     /// The caller is nobody the product knows: 401.

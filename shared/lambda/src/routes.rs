@@ -1,9 +1,9 @@
 //! The route table: one list that says method, path, action, body and answer, and is dispatch and OpenAPI document alike.
 
-use domain::authorization::Action;
+use domain::base::authorization::Action;
 use schemars::{Schema, SchemaGenerator};
 
-use crate::call::Path;
+use crate::parameters::Path;
 
 /// Longest path parameter that is looked at: longer than every id.
 const PARAMETER_BYTES_MAX: usize = 160;

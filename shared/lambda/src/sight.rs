@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::authorization::is_cut_to_own;
-use domain::ids::{SpaceId, WorkloadId};
-use domain::space::Space;
+use domain::access::workloads::space::Space;
+use domain::base::authorization::is_cut_to_own;
+use domain::base::ids::{SpaceId, WorkloadId};
 use store::{Index, Store, StoreError};
 
 use crate::call::Call;

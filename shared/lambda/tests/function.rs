@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use base64::Engine as _;
-use domain::authorization::Action;
-use domain::outcome::{Refusal, RefusalKind};
+use domain::base::authorization::Action;
+use domain::base::outcome::{Refusal, RefusalKind};
 use lambda::{
     Answer, Aws, AwsEvent, Call, Clock, Environment, Event, Failure, File, Function, Ids, Page, Platform, Problem,
     SetClock, StreamBatch, StreamFailure, Tick, openapi,
@@ -41,7 +41,7 @@ fn aws_that_answers(status: u16, body: &Value) -> SharedHttpClient {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewThing {
-    display_name: domain::text::Name,
+    display_name: domain::base::text::Name,
     #[serde(default)]
     parts: Vec<Part>,
 }
@@ -75,7 +75,7 @@ async fn list(_: Arc<State>, call: Call<()>) -> Result<Answer<Page<Thing>>, Prob
 }
 
 async fn show(_: Arc<State>, call: Call<()>) -> Result<Answer<Thing>, Problem> {
-    let id: domain::ids::SpaceId = call.path.parse("id")?;
+    let id: domain::base::ids::SpaceId = call.path.parse("id")?;
     let thing = Thing {
         id: id.to_string(),
         by: call.actor.sub.to_string(),
@@ -277,7 +277,7 @@ async fn versions_are_told_and_stale_ones_refused() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_same_key_gets_the_first_answer_again_and_another_body_is_refused() -> anyhow::Result<()> {
     let body = r#"{"displayName":"a"}"#;
-    let digest = domain::digest::Digest::of(&json!({"displayName": "a"}));
+    let digest = domain::base::digest::Digest::of(&json!({"displayName": "a"}));
     let record = json!({"Item": {
         "PK": {"S": "IDEM#x"}, "SK": {"S": "META"}, "body": {"S": digest.as_str()}, "status": {"N": "201"},
         "answer": {"S": "{\"id\":\"spc_first\",\"version\":1}"}, "location": {"S": "/v1/spaces/spc_first"},

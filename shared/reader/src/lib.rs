@@ -3,8 +3,8 @@
 
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::ProvideErrorMetadata;
-use domain::aws::{AccountId, Partition};
-use domain::drift::UnreadableCause;
+use domain::access::policy::live::UnreadableCause;
+use domain::base::aws::{AccountId, Partition};
 use lambda::Platform;
 
 /// Names the reader role, the same in every account.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::digest::Digest;
+use domain::base::digest::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

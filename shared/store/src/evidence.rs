@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::audit::evidence::{CREATED_BY_OTHERS, Held, Telling, Walk, kind_of};
-use domain::audit::seal::Heads;
-use domain::digest::{Digest, canonical_json};
-use domain::ids::EventId;
+use domain::base::audit::evidence::{CREATED_BY_OTHERS, Held, Telling, Walk, kind_of};
+use domain::base::audit::seal::Heads;
+use domain::base::digest::{Digest, canonical_json};
+use domain::base::ids::EventId;
 use jiff::civil::Date;
 use serde_json::Value;
 

@@ -4,13 +4,13 @@
 //! Approvals of every state count, each for the days on which it was in force: late spend is judged by the day of its
 //! usage, never by today.
 
-use domain::anchor::{Anchor, AnchorKey, workspace_arn};
-use domain::approval::{Approval, ApprovedScope, MapMethod};
-use domain::aws::{Partition, RoleRef, WorkspaceArn};
-use domain::bill::attribution::{Governance, LiveScope};
-use domain::calendar::{next_day, utc_day};
-use domain::chain::Chain;
-use domain::platform::Platform;
+use domain::access::anchor::{Anchor, AnchorKey, workspace_arn};
+use domain::access::decisions::approval::{Approval, ApprovedScope, MapMethod};
+use domain::access::tasks::chain::Chain;
+use domain::base::aws::{Partition, RoleRef, WorkspaceArn};
+use domain::base::calendar::{next_day, utc_day};
+use domain::base::platform::Platform;
+use domain::spend::bill::attribution::{Governance, LiveScope};
 
 use crate::aggregates::approval::approvals_in;
 use crate::{Index, Store, StoreError};

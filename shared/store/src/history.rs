@@ -4,7 +4,7 @@
 //! A page is full for good: it follows from the entries that it holds and those before, so that an entry which comes later
 //! moves none. The last full page stays with the thing, whose lists show at least that much of its history.
 
-use domain::digest::canonical_json;
+use domain::base::digest::canonical_json;
 use serde::Serialize;
 
 /// Bytes of entries that fill a page; the entry that reaches them is its last. The longest entry is one note of 8,000

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::digest::Digest;
-use domain::text::Sub;
+use domain::base::digest::Digest;
+use domain::base::text::Sub;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -141,12 +141,12 @@ fn number(item: &HashMap<String, AttributeValue>, name: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn key(sub: &str, route: &str, chosen: &str) -> Result<IdempotencyKey, domain::text::MalformedText> {
+    fn key(sub: &str, route: &str, chosen: &str) -> Result<IdempotencyKey, domain::base::text::MalformedText> {
         Ok(IdempotencyKey::new(&sub.parse()?, route, chosen, Digest::of_bytes(b"{}"), Timestamp::UNIX_EPOCH))
     }
 
     #[test]
-    fn a_key_belongs_to_one_caller_and_one_route() -> Result<(), domain::text::MalformedText> {
+    fn a_key_belongs_to_one_caller_and_one_route() -> Result<(), domain::base::text::MalformedText> {
         let mine = key("ana", "POST /v1/requests", "k1")?;
         assert_eq!(mine, key("ana", "POST /v1/requests", "k1")?);
         for other in [
@@ -161,7 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written_and_a_mangled_one_is_named() -> Result<(), domain::text::MalformedText> {
+    fn a_record_is_read_as_it_was_written_and_a_mangled_one_is_named() -> Result<(), domain::base::text::MalformedText>
+    {
         let key = key("ana", "POST /v1/requests", "k1")?;
         let answer = serde_json::json!({"id": "req_1"});
         let mut item = key.record(201, Some(&answer), Some("/v1/requests/req_1"));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::digest::{Digest, canonical_json};
+use domain::base::digest::{Digest, canonical_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -3,9 +3,9 @@
 //! A sort key orders `COUNTS` < `EVENT#…` < `META` < `ROW#…`, so that one query from `META` on reads an aggregate with its
 //! rows and without its history. Numbers in keys are zero-padded, so that text order is their order.
 
-use domain::digest::Digest;
-use domain::ids::{EventId, SpaceId};
-use domain::platform::ModelKey;
+use domain::base::digest::Digest;
+use domain::base::ids::{EventId, SpaceId};
+use domain::base::platform::ModelKey;
 use jiff::civil::Date;
 
 /// Partition key attribute.

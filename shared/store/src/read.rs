@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::audit::AuditEvent;
+use domain::base::audit::AuditEvent;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -15,11 +15,11 @@ mod items;
 mod month;
 
 use aws_sdk_dynamodb::Client;
-use domain::bill::facts::AnchorDay;
-use domain::bill::reconciliation::Control;
-use domain::calendar::Month;
-use domain::digest::Digest;
-use domain::ids::RunId;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
+use domain::base::ids::RunId;
+use domain::spend::bill::facts::AnchorDay;
+use domain::spend::bill::reconciliation::Control;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::events::Event;
-use domain::audit::{AuditEvent, Bound, By, EVENT_BYTES_MAX, Statement};
-use domain::calendar::utc_day;
-use domain::chain::{Presence, ScopeState};
-use domain::digest::canonical_json;
-use domain::ids::{EventId, SpaceId};
-use domain::people::Actor;
-use domain::platform::ModelKey;
+use domain::access::tasks::chain::{Presence, ScopeState};
+use domain::base::audit::{AuditEvent, Bound, By, EVENT_BYTES_MAX, Statement};
+use domain::base::calendar::utc_day;
+use domain::base::digest::canonical_json;
+use domain::base::ids::{EventId, SpaceId};
+use domain::base::people::Actor;
+use domain::base::platform::ModelKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

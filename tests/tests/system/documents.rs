@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use contract::events::Event;
-use domain::audit::AuditEvent;
+use domain::base::audit::AuditEvent;
 use serde_json::Value;
 
 const BEGIN: &str = "<!-- authorisation table -->\n";

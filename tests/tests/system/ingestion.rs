@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use domain::calendar::Month;
+use domain::base::calendar::Month;
 use local::bus::Deliveries;
 use local::sample;
 use local::stack::{Local, Options};

@@ -92,7 +92,7 @@ async fn all_in_one_item(world: &World, task: &Value) -> anyhow::Result<()> {
         let mut row = item["doc"].clone();
         row["task"]["history"] = task["history"].clone();
         row.as_object_mut().map(|row| row.remove("past"));
-        let row = domain::digest::canonical_json(&row);
+        let row = domain::base::digest::canonical_json(&row);
         let update = world.tables().update_item().table_name(GOVERNANCE_TABLE).key("PK", partition).key("SK", sort);
         let update = update.update_expression("SET #d = :d").expression_attribute_names("#d", "doc");
         update.expression_attribute_values(":d", attribute(row)).send().await?;

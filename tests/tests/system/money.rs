@@ -16,7 +16,7 @@ fn amount(value: &Value, pointer: &str) -> anyhow::Result<Decimal> {
     Ok(text(value, &format!("{pointer}/amount"))?.parse()?)
 }
 
-async fn check_month(world: &World, month: domain::calendar::Month) -> anyhow::Result<Value> {
+async fn check_month(world: &World, month: domain::base::calendar::Month) -> anyhow::Result<Value> {
     let path = format!("/v1/spend?billingPeriod={month}");
     let spend = world.get(LENA, &path).await?.ok()?;
     let sum = local::sample::totals(month);

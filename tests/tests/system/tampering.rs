@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::audit::AuditEvent;
-use domain::audit::seal::Seal;
-use domain::digest::canonical_json;
+use domain::base::audit::AuditEvent;
+use domain::base::audit::seal::Seal;
+use domain::base::digest::canonical_json;
 use serde_json::{Value, json};
 use system_tests::{ADA, CHECKOUT, CHEN, GOVERNANCE_TABLE, Granted, LENA, PETRA, World, text};
 
@@ -164,7 +164,7 @@ impl Tamper {
             Self::RewriteStateAndEvent => {
                 tables.change(thing, "META", |item| edit(item, "doc", |doc| doc["decidedBy"] = json!("chen"))).await?;
                 let doc = text_in(&tables.one(thing, "META").await?, "doc").to_owned();
-                let after = domain::digest::Digest::of_bytes(format!("[{doc},{{}}]").as_bytes());
+                let after = domain::base::digest::Digest::of_bytes(format!("[{doc},{{}}]").as_bytes());
                 tables.change(thing, &event(1), |item| _ = rehash(item, |record| record.after = after)).await
             }
         }
@@ -295,7 +295,7 @@ async fn a_past_day_without_its_seal_is_broken_and_a_missed_run_is_made_up_for()
 async fn forge_seal(tables: &Tables<'_>, day: &str, forged: &Seal) -> anyhow::Result<()> {
     let name = format!("SEAL#{day}");
     let doc = canonical_json(forged);
-    let after = domain::digest::Digest::of_bytes(format!("[{doc},{{}}]").as_bytes());
+    let after = domain::base::digest::Digest::of_bytes(format!("[{doc},{{}}]").as_bytes());
     let mut head = String::new();
     tables.change(&name, &event(1), |item| head = rehash(item, |record| record.after = after)).await?;
     let change = |item: &mut Item| {
@@ -334,7 +334,7 @@ async fn a_history_that_was_rewritten_seamlessly_does_not_fit_the_seals_nor_what
     let whole = tables.of(&name).await?;
     let heads = {
         let record: AuditEvent = serde_json::from_str(text_in(&tables.one(&thing, &event(1)).await?, "event"))?;
-        let mut heads = domain::audit::seal::Heads::new();
+        let mut heads = domain::base::audit::seal::Heads::new();
         for (key, item) in world.items(GOVERNANCE_TABLE).await? {
             let of_day = item["event"]["at"].as_str().is_some_and(|at| at.starts_with(MONDAY));
             if let (true, Ok(last)) = (of_day, serde_json::from_value::<AuditEvent>(item["event"].clone())) {
@@ -371,7 +371,7 @@ async fn a_seal_that_is_changed_or_removed_is_broken() -> anyhow::Result<()> {
     let (tables, name, day) = (Tables(&world), format!("SEAL#{MONDAY}"), json!({ "day": MONDAY }));
     is_verified(&world, &day).await?;
     let whole = tables.of(&name).await?;
-    let other = json!(domain::digest::Digest::of_bytes(b"other"));
+    let other = json!(domain::base::digest::Digest::of_bytes(b"other"));
     tables.change(&name, "META", |item| edit(item, "doc", |doc| doc["seal"] = other.clone())).await?;
     is_broken(&world, &day, &name, "the seal was altered").await?;
     is_broken(&world, &day, &name, "changed without an event").await?;

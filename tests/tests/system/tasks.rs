@@ -85,7 +85,7 @@ async fn what_the_engineer_gets_is_byte_for_byte_what_was_approved() -> anyhow::
         let (name, content) = (text(artifact, "/name")?, text(artifact, "/content")?);
         assert_eq!(
             text(artifact, "/sha256")?,
-            domain::digest::Digest::of_bytes(content.as_bytes()).to_string(),
+            domain::base::digest::Digest::of_bytes(content.as_bytes()).to_string(),
             "{name}"
         );
         let file = world.get(CHEN, &format!("{path}/artifacts/{name}")).await?;

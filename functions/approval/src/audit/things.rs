@@ -1,8 +1,8 @@
 //! Verifying things: their chains, their states, what their events left of others, and what their states name.
 
-use domain::audit::evidence::{Broken, Compared, compare};
-use domain::audit::references::references_of;
-use domain::audit::verification::Found;
+use domain::base::audit::evidence::{Broken, Compared, compare};
+use domain::base::audit::references::references_of;
+use domain::base::audit::verification::Found;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use store::{Store, StoreError};
 

@@ -7,8 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use domain::model::{Discovery, Model, merge_discovery};
-use domain::outcome::Outcome;
+use domain::access::models::model::{Discovery, Model, merge_discovery};
+use domain::base::outcome::Outcome;
 use serde_json::{Value, json};
 
 use super::*;
@@ -77,7 +77,7 @@ async fn the_shipped_catalogs_are_read_into_models_with_their_profiles_and_lifec
     let east = lite.regions.get(&"us-east-1".parse()?).ok_or_else(|| anyhow::anyhow!("in us-east-1"))?;
     assert!(east.inference_types.contains("ON_DEMAND"));
     assert!(east.profiles.iter().all(|p| p.kind == "SYSTEM_DEFINED" && !p.destinations.is_empty()));
-    assert!(models.values().any(|m| m.regions.values().any(domain::model::RegionOffer::needs_profile)));
+    assert!(models.values().any(|m| m.regions.values().any(domain::access::models::model::RegionOffer::needs_profile)));
     let statuses: BTreeSet<_> = models.values().map(|m| m.lifecycle.status).collect();
     assert_eq!(statuses, BTreeSet::from([LifecycleStatus::Active, LifecycleStatus::Legacy]));
     assert!(

@@ -1,9 +1,9 @@
 //! Letters about what is asked for: models to review, requests, proposals.
 
 use contract::events::{Event, Place};
-use domain::ids::{ProposalId, RequestId};
-use domain::model::Model;
-use domain::platform::ModelKey;
+use domain::access::models::model::Model;
+use domain::base::ids::{ProposalId, RequestId};
+use domain::base::platform::ModelKey;
 
 use super::{Addressed, Audience, Draft, model_name, workload_name};
 use crate::known::Known;

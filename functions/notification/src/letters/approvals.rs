@@ -1,8 +1,8 @@
 //! Letters about approvals: broken glass, and everything that ends one.
 
 use contract::events::{Event, Place};
-use domain::ids::ApprovalId;
-use domain::platform::ModelKey;
+use domain::base::ids::ApprovalId;
+use domain::base::platform::ModelKey;
 
 use super::{Addressed, Audience, Draft, model_name, workload_name};
 use crate::known::Known;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use contract::events::Event;
+use domain::base::person::Person;
+use domain::base::text::Sub;
 use domain::notice::Letter;
-use domain::person::Person;
-use domain::text::Sub;
 
 use super::{Addressed, Audience, Draft};
 use crate::known::Known;

@@ -1,11 +1,11 @@
 //! Letters about the bill: cards, gaps, failed ingestions.
 
 use contract::events::{CardRef, Event, GapRef};
-use domain::calendar::Month;
-use domain::gap::{GapAction, NamedGap};
-use domain::ids::RunId;
-use domain::money::Money;
+use domain::base::calendar::Month;
+use domain::base::ids::RunId;
+use domain::base::money::Money;
 use domain::notice::shown_money;
+use domain::spend::gap::{GapAction, NamedGap};
 
 use super::{Addressed, Audience, Draft, workload_name};
 use crate::known::Known;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::audit::AuditEvent;
+use domain::base::audit::AuditEvent;
 use domain::notice::{SUBJECT_CHARS_MAX, render_subject};
 use serde_json::{Value, json};
 

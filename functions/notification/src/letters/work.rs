@@ -1,9 +1,9 @@
 //! Letters about what is set up and taken away: tasks, chains, drift.
 
 use contract::events::{Event, Place, TaskRef};
-use domain::anchor::AnchorRef;
-use domain::ids::DriftId;
-use domain::task::Task;
+use domain::access::anchor::AnchorRef;
+use domain::access::tasks::task::Task;
+use domain::base::ids::DriftId;
 
 use super::{Addressed, Audience, Draft, workload_name};
 use crate::known::Known;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::bill::attribution::Verdict;
-use domain::bill::reconciliation::Unreadable;
-use domain::export::Span;
-use domain::ids::{SpaceId, WorkloadId};
-use domain::money::{Currency, Money};
-use domain::platform::Platform;
-use domain::space::Workload;
+use domain::access::workloads::space::Workload;
+use domain::base::ids::{SpaceId, WorkloadId};
+use domain::base::money::{Currency, Money};
+use domain::base::platform::Platform;
+use domain::spend::bill::attribution::Verdict;
+use domain::spend::bill::reconciliation::Unreadable;
+use domain::spend::export::Span;
 use rust_decimal::Decimal;
 
 use super::{Document, cell, csv_of};
@@ -205,8 +205,8 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
 
 #[cfg(test)]
 mod tests {
-    use domain::calendar::Month;
-    use domain::portfolio::Week;
+    use domain::base::calendar::Month;
+    use domain::spend::portfolio::Week;
 
     use super::*;
     use crate::render::samples;

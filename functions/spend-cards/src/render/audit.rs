@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::bill::reconciliation::Unreadable;
+use domain::spend::bill::reconciliation::Unreadable;
 
 use super::Document;
 
@@ -27,10 +27,10 @@ pub(crate) fn render(records: &[String]) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::audit::evidence::Walk;
-    use domain::audit::{AuditEvent, By, Statement};
-    use domain::digest::{Digest, canonical_json};
-    use domain::people::Actor;
+    use domain::base::audit::evidence::Walk;
+    use domain::base::audit::{AuditEvent, By, Statement};
+    use domain::base::digest::{Digest, canonical_json};
+    use domain::base::people::Actor;
     use jiff::Timestamp;
 
     #[test]

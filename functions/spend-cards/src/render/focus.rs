@@ -2,9 +2,9 @@
 //! reads other clouds' bills. Columns that the facts do not hold are left out rather than guessed; what FOCUS has no
 //! column for is in `x_` columns, as it asks.
 
-use domain::bill::LineItemType;
-use domain::calendar::next_day;
-use domain::platform::Platform;
+use domain::base::calendar::next_day;
+use domain::base::platform::Platform;
+use domain::spend::bill::LineItemType;
 use jiff::civil::Date;
 
 use super::allocation::{Allocations, Owner, allocation_of};

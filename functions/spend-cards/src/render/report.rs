@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use domain::bill::reconciliation::Unreadable;
-use domain::card::{Band, Variance};
-use domain::money::Money;
-use domain::portfolio::{Hierarchy, Portfolio, Slice};
+use domain::base::money::Money;
+use domain::spend::bill::reconciliation::Unreadable;
+use domain::spend::card::{Band, Variance};
+use domain::spend::portfolio::{Hierarchy, Portfolio, Slice};
 use jiff::Timestamp;
 
 use super::Document;
@@ -206,7 +206,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::portfolio::{HierarchySlice, ReviewInputs, Week, summarise};
+    use domain::spend::portfolio::{HierarchySlice, ReviewInputs, Week, summarise};
 
     #[test]
     fn a_report_says_what_its_variance_leaves_out() -> anyhow::Result<()> {

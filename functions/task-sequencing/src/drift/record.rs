@@ -1,16 +1,17 @@
 //! Writes what the check saw: the finding, and with it the task that repairs the role, in one transaction.
 
 use contract::events::{Event, Place};
-use domain::approval::ApprovalState;
-use domain::chain::end::{decide_fix_drift, decide_refresh_repair, decide_withdraw_repair};
-use domain::chain::issue::RoleTurn;
-use domain::chain::{Chain, Progress, Stepped};
-use domain::drift::{DriftFinding, DriftState, Seen, decide_check, decide_close, is_noted};
-use domain::ids::{DriftId, ScopeId, TaskId};
-use domain::instructions::Drift;
-use domain::map::{MapFound, decide_note, standing};
-use domain::outcome::{Outcome, Refusal};
-use domain::text::Note;
+use domain::access::decisions::approval::ApprovalState;
+use domain::access::drift::{DriftFinding, DriftState, Seen, decide_check, decide_close, is_noted};
+use domain::access::tasks::chain::end::{decide_fix_drift, decide_refresh_repair, decide_withdraw_repair};
+use domain::access::tasks::chain::issue::RoleTurn;
+use domain::access::tasks::chain::{Chain, Progress, Stepped};
+use domain::access::tasks::instructions::Drift;
+use domain::access::tasks::migration::tag::MapFound;
+use domain::access::tasks::migration::{decide_note, standing};
+use domain::base::ids::{DriftId, ScopeId, TaskId};
+use domain::base::outcome::{Outcome, Refusal};
+use domain::base::text::Note;
 use lambda::{Failure, Tick};
 use store::{Step, Transaction};
 

@@ -102,7 +102,7 @@ async fn every_page_of_policies_is_read_and_the_external_id_is_given() -> anyhow
     let (platform, asked) = platform(three_pages);
     let live = read_at(&platform).await?.unwrap_or_default();
     assert_eq!(live.inline.keys().collect::<Vec<_>>(), ["one", "three", "two"]);
-    assert_eq!(live.tags.get(map::KEY).map(String::as_str), Some("mig12345"));
+    assert_eq!(live.tags.get(tag::KEY).map(String::as_str), Some("mig12345"));
     let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(asked.first().is_some_and(|form| form.contains("ExternalId=x-1")), "{asked:?}");
     Ok(())

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
-use domain::calendar::Month;
-use domain::digest::Digest;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
 use serde_json::{Value, json};
 
 use super::super::files::DataFile;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use domain::calendar::Month;
+use domain::base::calendar::Month;
 
 use super::ExportError;
 

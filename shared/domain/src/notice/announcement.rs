@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Outcome;
-use crate::platform::ModelKey;
+use crate::base::outcome::Outcome;
+use crate::base::platform::ModelKey;
 
 /// Models in one announcement: their keys have to fit an event's 24 KB, at up to 160 characters each.
 pub const MODELS_PER_ANNOUNCEMENT: usize = 120;
@@ -48,7 +48,7 @@ pub fn decide_announcement<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::MalformedText;
+    use crate::base::text::MalformedText;
 
     #[test]
     fn every_model_is_announced_once_and_no_announcement_is_too_large() -> Result<(), MalformedText> {

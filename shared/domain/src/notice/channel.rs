@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::{Action, Relations, authorize};
-use crate::outcome::{Outcome, Refusal, RefusalKind};
-use crate::people::Actor;
-use crate::person::Person;
+use crate::base::authorization::{Action, Relations, authorize};
+use crate::base::outcome::{Outcome, Refusal, RefusalKind};
+use crate::base::people::Actor;
+use crate::base::person::Person;
 
 /// A channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -62,9 +62,9 @@ pub fn decide_channels(person: &Person, channels: &BTreeSet<Channel>, actor: &Ac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::people::Role;
-    use crate::person::Details;
-    use crate::text::MalformedText;
+    use crate::base::people::Role;
+    use crate::base::person::Details;
+    use crate::base::text::MalformedText;
 
     #[test]
     fn everything_is_on_until_one_chooses_and_nobody_chooses_nothing() -> Result<(), MalformedText> {

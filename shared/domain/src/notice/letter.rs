@@ -9,8 +9,8 @@ mod inert;
 use rust_decimal::RoundingStrategy;
 use serde_json::{Map, Value, json};
 
-use crate::ids::EventId;
-use crate::money::Money;
+use crate::base::ids::EventId;
+use crate::base::money::Money;
 use inert::{ascii_line, chat_line, line};
 
 /// Characters of a subject: SNS takes fewer than 100, ASCII, on one line (API reference, `Publish`, `Subject`).

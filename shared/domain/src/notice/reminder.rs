@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::card::{CardState, SpendCard};
-use crate::ids::CardId;
+use crate::base::ids::CardId;
+use crate::spend::card::{CardState, SpendCard};
 
 /// Days for which a card waits before its owner is reminded: a long weekend passes in silence.
 pub const REMINDED_AFTER_DAYS: u16 = 3;

@@ -3,7 +3,7 @@
 //! Each action is asked on every resource that AWS could ask it about, the approved ones and their neighbours: another
 //! model, region, account, partition, profile, workspace.
 
-use domain::policy::evaluate::Request;
+use domain::access::policy::evaluate::Request;
 
 use crate::pool::{ECS, EKS, GLOBAL_PROFILE, OWN_PROFILE, US_PROFILE};
 

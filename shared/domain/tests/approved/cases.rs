@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::aws::RoleRef;
-use domain::platform::Platform;
-use domain::policy::compile;
-use domain::policy::document::Document;
-use domain::policy::grant::Grant;
-use domain::policy::organisation::organisation_deny;
+use domain::access::policy::compile;
+use domain::access::policy::document::Document;
+use domain::access::policy::grant::Grant;
+use domain::access::policy::organisation::organisation_deny;
+use domain::base::aws::RoleRef;
+use domain::base::platform::Platform;
 
 use crate::calls::calls;
 use crate::meaning::{is_blocked, permits_any};

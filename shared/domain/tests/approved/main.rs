@@ -7,8 +7,8 @@ mod cases;
 mod meaning;
 mod pool;
 
-use domain::policy::document::Document;
-use domain::policy::evaluate;
+use domain::access::policy::document::Document;
+use domain::access::policy::evaluate;
 
 /// Calls that the enumeration holds at least.
 const ASKED_MIN: usize = 100_000;

@@ -1,8 +1,8 @@
 //! What an approval permits, in its own words: a second reading of a grant that knows nothing of statements.
 
-use domain::platform::ModelAction::{self, Agents, Batch, CountTokens, Files, Inference, Invoke, Stream};
-use domain::platform::Platform;
-use domain::policy::grant::Grant;
+use domain::access::policy::grant::Grant;
+use domain::base::platform::ModelAction::{self, Agents, Batch, CountTokens, Files, Inference, Invoke, Stream};
+use domain::base::platform::Platform;
 
 use crate::calls::Call;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::aws::{Partition, Region, RoleRef, WorkspaceArn};
-use domain::ids::ScopeId;
-use domain::platform::ModelAction::{Batch, CountTokens, Files, Inference, Invoke, Stream};
-use domain::platform::{Agentic, ModelAction, Platform, Tier};
-use domain::policy::grant::{Grant, Profile, ProfileKind};
+use domain::access::policy::grant::{Grant, Profile, ProfileKind};
+use domain::base::aws::{Partition, Region, RoleRef, WorkspaceArn};
+use domain::base::ids::ScopeId;
+use domain::base::platform::ModelAction::{Batch, CountTokens, Files, Inference, Invoke, Stream};
+use domain::base::platform::{Agentic, ModelAction, Platform, Tier};
 
 pub(crate) const NOVA: &str = "amazon.nova-lite-v1:0";
 pub(crate) const SONNET: &str = "anthropic.claude-sonnet-4-6";

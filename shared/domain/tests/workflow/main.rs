@@ -9,11 +9,13 @@
 mod reference;
 mod stage;
 
-use domain::approval::{Approval, ApprovalState};
-use domain::chain::ScopeState;
-use domain::ids::{ScopeId, TaskId};
-use domain::task::TaskState;
-use domain::text::Sub;
+use std::collections::BTreeMap;
+
+use domain::access::decisions::approval::{Approval, ApprovalState};
+use domain::access::tasks::chain::ScopeState;
+use domain::access::tasks::task::TaskState;
+use domain::base::ids::{ScopeId, TaskId};
+use domain::base::text::Sub;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use reference::{Executors, behind_approval, behind_scope, is_reviewer, maybe_behind_scope};
@@ -69,6 +71,8 @@ fn command() -> impl Strategy<Value = Command> {
 struct Run {
     stage: Stage,
     executors: Executors,
+    /// The documents of all open tasks, as they were after the last command.
+    documents: BTreeMap<TaskId, Vec<ScopeId>>,
 }
 
 /// What the reference says of a step on a task.
@@ -241,8 +245,31 @@ impl Run {
         }
     }
 
+    /// A document that was written by the last command holds what is to live on the role: no grant of a scope that was given
+    /// back or has ended, until it is issued again.
+    fn check_documents(&mut self) -> anyhow::Result<()> {
+        let mut documents = BTreeMap::new();
+        for (scope, task) in self.stage.open_tasks() {
+            let document = self.stage.document_of(&scope, &task);
+            if self.documents.get(&task) != Some(&document) {
+                for held in document.iter().filter(|held| **held != scope) {
+                    let state = self.stage.chains[held].state;
+                    let is_to_live = matches!(
+                        state,
+                        ScopeState::PendingTask | ScopeState::Implemented | ScopeState::PendingRevocation
+                    );
+                    anyhow::ensure!(is_to_live, "{task} was written and holds {held}, which is {state:?}");
+                }
+            }
+            documents.insert(task, document);
+        }
+        self.documents = documents;
+        Ok(())
+    }
+
     /// What holds after every command.
-    fn check(&self) -> anyhow::Result<()> {
+    fn check(&mut self) -> anyhow::Result<()> {
+        self.check_documents()?;
         if let Some(live) = &self.stage.live {
             for scope in &live.scopes {
                 let behind = behind_scope(&self.stage, scope);
@@ -285,7 +312,7 @@ proptest! {
     #[test]
     fn three_people_stand_behind_every_document_in_every_history(commands in vec(command(), 1..60)) {
         let stage = Stage::new().map_err(|error| failed(&error))?;
-        let mut run = Run { stage, executors: Executors::default() };
+        let mut run = Run { stage, executors: Executors::default(), documents: BTreeMap::new() };
         for command in &commands {
             run.play(command).map_err(|error| failed(&error))?;
         }

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::approval::Approval;
-use domain::chain::Chain;
-use domain::ids::{ApprovalId, ScopeId};
-use domain::text::Sub;
+use domain::access::decisions::approval::Approval;
+use domain::access::tasks::chain::Chain;
+use domain::base::ids::{ApprovalId, ScopeId};
+use domain::base::text::Sub;
 
 use crate::stage::Stage;
 

@@ -3,32 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::account::Account;
-use domain::anchor::{Anchor, AnchorKey, RoleGrant};
-use domain::approval::decide::{DecideContext, Ground, decide_approve};
-use domain::approval::{
+use domain::access::anchor::{Anchor, AnchorKey, RoleGrant};
+use domain::access::decisions::approval::decide::{DecideContext, Ground, decide_approve};
+use domain::access::decisions::approval::{
     Approval, ApprovalFields, ApprovalState, BreakGlass, ReviewOutcome, decide_review, decide_revoke,
 };
-use domain::chain::issue::{Rendered, RoleTurn};
-use domain::chain::work::{
+use domain::access::decisions::request::{Request, RequestFields, RequestState, SubmitContext, decide_submit};
+use domain::access::models::model::Model;
+use domain::access::policy::compile::compile;
+use domain::access::tasks::chain::beside::Beside;
+use domain::access::tasks::chain::issue::RoleTurn;
+use domain::access::tasks::chain::work::{
     Completion, Standing, VerificationMode, decide_complete, decide_reissue, decide_release, decide_return,
     decide_start,
 };
-use domain::chain::{Chain, Stepped};
-use domain::ids::{ApprovalId, RequestId, ScopeId, TaskId};
-use domain::instructions::{Artifact, TaskContent};
-use domain::model::Model;
-use domain::outcome::{Outcome, Refusal, RefusalKind};
-use domain::parties::Beside;
-use domain::people::{Actor, Role};
-use domain::platform::{ModelKey, Platform, Tier};
-use domain::policy::compile::compile;
-use domain::policy::grant::Grant;
-use domain::request::{Request, RequestFields, RequestState, SubmitContext, decide_submit};
+use domain::access::tasks::chain::{Chain, Stepped};
+use domain::access::tasks::task::content::Rendered;
+use domain::access::tasks::task::content::{Artifact, TaskContent};
+use domain::access::tasks::task::{Evidence, Task, TaskKind, TaskState};
+use domain::access::workloads::account::Account;
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::ids::{ApprovalId, RequestId, ScopeId, TaskId};
+use domain::base::outcome::{Outcome, Refusal, RefusalKind};
+use domain::base::people::{Actor, Role};
+use domain::base::platform::{ModelKey, Platform, Tier};
+use domain::base::text::{Note, Sub};
 use domain::settings::Settings;
-use domain::space::{Space, Workload};
-use domain::task::{Evidence, Task, TaskKind, TaskState};
-use domain::text::{Note, Sub};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -232,7 +232,7 @@ impl Stage {
             space: &self.space,
             workload: &self.workload,
             model: about,
-            settings: &self.settings.bill,
+            broad_roles: self.settings.bill.broad_roles(),
             accounts: std::slice::from_ref(&self.account),
             profiles: &[],
             replaced,
@@ -331,7 +331,7 @@ impl Stage {
         let Some(task) = self.chains.get(scope).and_then(|chain| chain.task(task)) else { return Ok(Came::Nothing) };
         let (Some(by), TaskState::InProgress) = (task.assignee.clone(), task.state) else { return Ok(Came::Nothing) };
         let scopes = scopes_in(task);
-        let grants = scopes.iter().map(|id| Grant::of_chain(&self.chains[id])).collect::<Result<Vec<_>, _>>()?;
+        let grants = scopes.iter().map(|id| self.chains[id].grant()).collect::<Result<Vec<_>, _>>()?;
         let role = self.chains[scope].role();
         self.live = match grants.as_slice() {
             [] => None,
@@ -369,7 +369,7 @@ impl Stage {
         let fresh = || Anchor::new(key, chain.platform, chain.workload_id.clone(), chain.space_id.clone());
         let mut role = self.role.take().unwrap_or_else(fresh);
         role.reserve(&chain.id, &chain.workload_id, &chain.space_id)?;
-        let grant = RoleGrant { approval_id: chain.approval_id.clone(), issued: false, grant: Grant::of_chain(chain)? };
+        let grant = RoleGrant { approval_id: chain.approval_id.clone(), issued: false, grant: chain.grant()? };
         role.grants.insert(chain.id.clone(), grant);
         self.role = Some(role);
         Ok(())
@@ -414,7 +414,7 @@ impl Stage {
             artifacts: (!held.is_empty()).then(|| Artifact::new(POLICY, json!(held).to_string())).into_iter().collect(),
             evidence_required: Vec::new(),
         };
-        Ok(Rendered::new(content, chain, kind, &others))
+        Ok(Rendered::new(content, &chain.id, kind, &others))
     }
 
     fn chains_of(&self, approval: Option<&Approval>) -> Vec<Chain> {

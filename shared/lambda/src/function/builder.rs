@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 
-use domain::authorization::Action;
+use domain::base::authorization::Action;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

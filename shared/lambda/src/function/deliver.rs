@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::people::Actor;
+use domain::base::people::Actor;
 use serde_json::Value;
 
 use super::{Erased, Function};
-use crate::call::shown;
 use crate::events::{
     AwsEvent, Event, Failure, StreamBatch, Tick, due_time, partial_batch_response, poison, queued_event, required,
     stream_record,
 };
+use crate::parameters::shown;
 
 impl Function {
     /// Each message by itself: the others neither wait for one that fails nor are repeated with it.

@@ -4,16 +4,17 @@
 use std::time::Instant;
 
 use aws_sdk_dynamodb::Client;
-use domain::authorization::may_ever;
-use domain::digest::Digest;
+use domain::base::authorization::may_ever;
+use domain::base::digest::Digest;
 use serde_json::Value;
 use store::idempotency::{self, IdempotencyKey};
 
 use super::{Function, Responder};
 use crate::answer::Outgoing;
-use crate::call::{Call, Query};
+use crate::call::Call;
 use crate::gateway::Request;
 use crate::identity::identify;
+use crate::parameters::Query;
 use crate::problem::Problem;
 use crate::routes::{Method, RouteSpec, find_route};
 

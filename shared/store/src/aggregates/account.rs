@@ -1,7 +1,7 @@
 //! Accounts: few, listed whole.
 
-use domain::account::{Account, AccountState};
-use domain::aws::AccountId;
+use domain::access::workloads::account::{Account, AccountState};
+use domain::base::aws::AccountId;
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::read::{Entry, Index};

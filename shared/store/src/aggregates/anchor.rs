@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::anchor::{Anchor, AnchorKey, AnchorRef, Claim};
-use domain::ids::{ClaimId, WorkloadId};
+use domain::access::anchor::{Anchor, AnchorKey, AnchorRef, Claim};
+use domain::base::ids::{ClaimId, WorkloadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Approvals: by id, by state, by workload; and the one active approval under a key.
 
-use domain::approval::{Approval, ApprovalState};
-use domain::chain::Chain;
-use domain::ids::{ApprovalId, WorkloadId};
+use domain::access::decisions::approval::{Approval, ApprovalState};
+use domain::access::tasks::chain::Chain;
+use domain::base::ids::{ApprovalId, WorkloadId};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::{Entry, Index, Store, StoreError, keys};

@@ -1,8 +1,8 @@
 //! Spend cards: by state, by workload, and what their settled disputes moved. Ids begin with the period, so every list is
 //! in the order of periods and a span of periods is a range.
 
-use domain::card::{CardState, SpendCard, Transfer};
-use domain::ids::{CardId, WorkloadId};
+use domain::base::ids::{CardId, WorkloadId};
+use domain::spend::card::{CardState, SpendCard, Transfer};
 use jiff::civil::Date;
 use serde_json::Value;
 

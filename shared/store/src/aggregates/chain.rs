@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::approval::Priority;
-use domain::aws::{AccountId, Region};
-use domain::chain::{Chain, ScopeState};
-use domain::digest::Digest;
-use domain::ids::{ApprovalId, ScopeId, SpaceId, WorkloadId};
-use domain::platform::ModelKey;
-use domain::task::{Task, TaskState, TaskStep};
+use domain::access::decisions::approval::Priority;
+use domain::access::tasks::chain::{Chain, ScopeState};
+use domain::access::tasks::task::{Task, TaskState, TaskStep};
+use domain::base::aws::{AccountId, Region};
+use domain::base::digest::Digest;
+use domain::base::ids::{ApprovalId, ScopeId, SpaceId, WorkloadId};
+use domain::base::platform::ModelKey;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Drift findings: one per role, listed by state.
 
-use domain::aws::RoleRef;
-use domain::drift::{DriftFinding, DriftState, finding_id};
+use domain::access::drift::{DriftFinding, DriftState, finding_id};
+use domain::base::aws::RoleRef;
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::read::{Entry, Index};

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use contract::events::{Event, Place};
-use domain::estimate::Estimate;
-use domain::ids::{SpaceId, WorkloadId};
+use domain::access::workloads::estimate::Estimate;
+use domain::base::ids::{SpaceId, WorkloadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub struct Estimates {
     pub workload_id: WorkloadId,
     /// The workload's Space.
     pub space_id: SpaceId,
-    /// Every version ever set, as `domain::estimate` takes them.
+    /// Every version ever set, as `domain::access::workloads::estimate` takes them.
     #[serde(skip)]
     pub versions: Vec<Estimate>,
 }
@@ -89,7 +89,7 @@ impl Store {
 }
 
 impl Transaction {
-    /// Adds the version that `domain::estimate::decide_set` decided on what was loaded.
+    /// Adds the version that `domain::access::workloads::estimate::decide_set` decided on what was loaded.
     pub fn set_estimate(&mut self, before: Option<&Loaded<Estimates>>, space_id: &SpaceId, estimate: &Estimate) {
         let place = Place { space_id: space_id.clone(), workload_id: estimate.workload_id.clone() };
         let event = Event::EstimateSet {
@@ -106,8 +106,8 @@ impl Transaction {
 
 #[cfg(test)]
 mod tests {
-    use domain::estimate::VERSIONS_MAX;
-    use domain::platform::Platform;
+    use domain::access::workloads::estimate::VERSIONS_MAX;
+    use domain::base::platform::Platform;
     use serde_json::json;
 
     use super::*;
@@ -124,7 +124,7 @@ mod tests {
         let versions = (0..).take(VERSIONS_MAX).map(|version| Estimate { version, ..estimate.clone() }).collect();
         let (workload_id, space_id) = (estimate.workload_id.clone(), "spc_1".parse()?);
         let all = Estimates { workload_id, space_id, versions };
-        let carried = domain::digest::canonical_json(&all.carried()).len();
+        let carried = domain::base::digest::canonical_json(&all.carried()).len();
         assert!(carried < ITEM_BYTES_MAX * 9 / 10, "{carried}");
         assert_eq!(all.carried().len(), VERSIONS_MAX);
         Ok(())

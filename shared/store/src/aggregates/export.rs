@@ -1,6 +1,6 @@
 //! Exports: each is read by its id and listed nowhere.
 
-use domain::export::Export;
+use domain::spend::export::Export;
 
 use crate::aggregate::{Aggregate, Listing};
 

@@ -1,7 +1,7 @@
 //! Gaps: by state, and by the month of the bill that they were found in.
 
-use domain::calendar::Month;
-use domain::gap::{Gap, GapNews, GapState};
+use domain::base::calendar::Month;
+use domain::spend::gap::{Gap, GapNews, GapState};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::{Store, StoreError, keys};

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::chain::{Presence, ScopeState};
-use domain::model::Model;
-use domain::platform::ModelKey;
-use domain::space::Space;
+use domain::access::models::model::Model;
+use domain::access::tasks::chain::{Presence, ScopeState};
+use domain::access::workloads::space::Space;
+use domain::base::platform::ModelKey;
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::item::{self, Item};

@@ -1,6 +1,6 @@
 //! Closed months: the month is the natural key, so each is closed once.
 
-use domain::month::MonthClose;
+use domain::spend::month::MonthClose;
 
 use crate::aggregate::{Aggregate, Listing};
 

@@ -1,7 +1,7 @@
 //! People, listed whole: notices to a role go to everybody whose last token carried it.
 
-use domain::people::Role;
-use domain::person::Person;
+use domain::base::people::Role;
+use domain::base::person::Person;
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::read::{Entry, Index};

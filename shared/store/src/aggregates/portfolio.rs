@@ -1,6 +1,6 @@
 //! Portfolio reviews: the week is the natural key, so each is held once.
 
-use domain::portfolio::Review;
+use domain::spend::portfolio::Review;
 
 use crate::aggregate::{Aggregate, Listing};
 

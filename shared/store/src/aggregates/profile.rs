@@ -1,7 +1,7 @@
 //! Application inference profiles, each a thing of its own: an account may have a thousand in a region.
 
-use domain::aws::{AccountId, Region};
-use domain::model::application::ApplicationProfile;
+use domain::access::models::model::application::ApplicationProfile;
+use domain::base::aws::{AccountId, Region};
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::read::{Entry, Index};

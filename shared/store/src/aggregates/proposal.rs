@@ -1,7 +1,7 @@
 //! Proposals: by state, and by the workload that they are put to.
 
-use domain::ids::WorkloadId;
-use domain::proposal::{Proposal, ProposalState};
+use domain::base::ids::WorkloadId;
+use domain::spend::proposal::{Proposal, ProposalState};
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::keys;

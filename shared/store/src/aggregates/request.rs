@@ -1,13 +1,13 @@
 //! Requests: by state and by workload; an open one's rows are listed with its model's scopes, under review.
 
 use contract::events::{Event, Place};
-use domain::approval::{Approval, ApprovalState};
-use domain::chain::{Chain, Presence, ScopeState};
-use domain::ids::WorkloadId;
-use domain::model::Model;
-use domain::platform::{ModelKey, Platform};
-use domain::request::{Request, RequestFields, RequestState, SubmitContext};
-use domain::space::{Space, Workload};
+use domain::access::decisions::approval::{Approval, ApprovalState};
+use domain::access::decisions::request::{Request, RequestFields, RequestState, SubmitContext};
+use domain::access::models::model::Model;
+use domain::access::tasks::chain::{Chain, Presence, ScopeState};
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::ids::WorkloadId;
+use domain::base::platform::{ModelKey, Platform};
 use serde_json::json;
 
 use crate::aggregate::{Aggregate, Listing, Loaded, Row};
@@ -31,7 +31,7 @@ impl Aggregate for Request {
         let Some(model) = self.model_key.as_ref().filter(|_| self.state == RequestState::Submitted) else {
             return Vec::new();
         };
-        let row = |(number, scope): (usize, &domain::request::RequestedScope)| {
+        let row = |(number, scope): (usize, &domain::access::decisions::request::RequestedScope)| {
             let id = format!("{}-{number}", self.id);
             let doc = json!({
                 "id": id, "state": ScopeState::UnderReview, "requestId": self.id, "workloadId": self.fields.workload_id,
@@ -55,7 +55,7 @@ pub fn presences(request: &Request) -> Vec<Presence> {
         return Vec::new();
     }
     let claude = request.fields.platform == Some(Platform::ClaudePlatform);
-    let presence = |(number, scope): (usize, &domain::request::RequestedScope)| Presence {
+    let presence = |(number, scope): (usize, &domain::access::decisions::request::RequestedScope)| Presence {
         space: request.space_id.clone(),
         state: ScopeState::UnderReview,
         account: scope.account_id.to_string(),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::bill::reconciliation::SpendTotals;
-use domain::bill::slice::SliceMismatch;
-use domain::calendar::Month;
-use domain::digest::Digest;
-use domain::ids::RunId;
-use domain::money::Currency;
+use domain::base::calendar::Month;
+use domain::base::digest::Digest;
+use domain::base::ids::RunId;
+use domain::base::money::Currency;
+use domain::spend::bill::reconciliation::SpendTotals;
+use domain::spend::bill::slice::SliceMismatch;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Seals: one per day, read by its day.
 
-use domain::audit::seal::Seal;
+use domain::base::audit::seal::Seal;
 
 use crate::aggregate::{Aggregate, Listing};
 

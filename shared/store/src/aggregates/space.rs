@@ -1,8 +1,8 @@
 //! Spaces and workloads. A Space is listed once for each of its owners, so that an owner's list is one query.
 
-use domain::ids::SpaceId;
-use domain::space::{Space, Workload};
-use domain::text::Sub;
+use domain::access::workloads::space::{Space, Workload};
+use domain::base::ids::SpaceId;
+use domain::base::text::Sub;
 use serde_json::Value;
 
 use crate::aggregate::{Aggregate, Listing, Row};

@@ -1,6 +1,6 @@
 //! Verifications of days by a worker: each is read by its id and listed nowhere.
 
-use domain::audit::verification::Verification;
+use domain::base::audit::verification::Verification;
 
 use crate::aggregate::{Aggregate, Listing};
 

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, PutRequest, TransactWriteItem, Update, WriteRequest};
-use domain::bill::facts::AnchorDay;
-use domain::calendar::Month;
-use domain::digest::{Digest, canonical_json};
+use domain::base::calendar::Month;
+use domain::base::digest::{Digest, canonical_json};
+use domain::spend::bill::facts::AnchorDay;
 use jiff::{SignedDuration, Timestamp};
 
 use super::month::{Index, Place, day_of, documents_of};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::bill::anchor::SpendAnchor;
-use domain::bill::facts::{AnchorDay, Fact};
-use domain::digest::{Digest, canonical_json};
+use domain::base::digest::{Digest, canonical_json};
+use domain::spend::bill::anchor::SpendAnchor;
+use domain::spend::bill::facts::{AnchorDay, Fact};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 

@@ -1,18 +1,18 @@
 //! What the product does by itself: the events that wait are delivered, and the role is checked by night.
 
-use domain::anchor::AnchorKey;
-use domain::approval::ApprovalState;
-use domain::chain::end::{decide_carry, decide_end, decide_fix_drift};
-use domain::chain::issue::{RoleTurn, decide_issue, decide_take_role};
-use domain::chain::{Chain, Progress, ScopeState, Stepped};
-use domain::drift::approved::diff_of_scopes;
-use domain::drift::live::LiveRole;
-use domain::ids::{ApprovalId, ScopeId};
-use domain::instructions::Trust;
-use domain::outcome::Outcome;
-use domain::people::Actor;
-use domain::policy::POLICY_NAME;
-use domain::policy::trust::Runtime;
+use domain::access::anchor::AnchorKey;
+use domain::access::decisions::approval::ApprovalState;
+use domain::access::drift::approved::diff_of_scopes;
+use domain::access::policy::POLICY_NAME;
+use domain::access::policy::live::LiveRole;
+use domain::access::policy::trust::Runtime;
+use domain::access::tasks::chain::end::{decide_carry, decide_end, decide_fix_drift};
+use domain::access::tasks::chain::issue::{RoleTurn, decide_issue, decide_take_role};
+use domain::access::tasks::chain::{Chain, Progress, ScopeState, Stepped};
+use domain::access::tasks::instructions::Trust;
+use domain::base::ids::{ApprovalId, ScopeId};
+use domain::base::outcome::Outcome;
+use domain::base::people::Actor;
 
 use super::{Came, Consequence, Night, Stage, note};
 
