@@ -17,8 +17,8 @@ const PROBLEMS: &[(u16, &str)] = &[
     (429, "too many calls; come back after a moment"),
     (503, "a service that this needs does not answer; nothing was written"),
 ];
-/// Statuses that a read without a body cannot answer.
-const OF_WRITES_ONLY: [u16; 3] = [409, 413, 415];
+/// Statuses that a read cannot answer, since it has no body.
+const OF_WRITES_ONLY: [u16; 2] = [413, 415];
 
 /// The document of these routes, in the order of their paths.
 #[must_use]
