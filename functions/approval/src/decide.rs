@@ -13,12 +13,13 @@ use domain::access::decisions::approval::decide::{DecideContext, Decided, Ground
 use domain::access::decisions::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass, ScopeSpec};
 use domain::access::decisions::request::{Request, RequestState};
 use domain::access::models::model::Model;
-use domain::access::models::model::application::{ApplicationProfile, is_application_profile};
+use domain::access::models::model::application::ApplicationProfile;
 use domain::access::policy::compile::compile;
 use domain::access::policy::grant::Grant;
 use domain::access::tasks::chain::Chain;
 use domain::access::workloads::account::Account;
 use domain::access::workloads::space::{Space, Workload};
+use domain::base::aws::profile::is_application_profile;
 use domain::base::ids::{ApprovalId, RequestId, ScopeId, WorkloadId};
 use domain::base::outcome::Outcome;
 use domain::base::platform::{ModelKey, Platform};

@@ -2,14 +2,15 @@
 
 use contract::events::Event;
 use domain::base::calendar::Month;
-use store::aggregates::run::{Run, query_pointer};
+use domain::spend::bill::run::{Run, Start, attempted, decide_start, is_unsettled, refused, run_id};
+use store::aggregates::run::query_pointer;
+use store::spend::Head;
 use store::{Loaded, StoreError};
 
 use crate::App;
 use crate::cause::{Asked, Cause};
 use crate::error::IngestError;
 use crate::finish::settle_shown;
-use crate::run::{Start, attempted, decide_start, is_unsettled, refused, run_id};
 use crate::run_view::{RunView, location};
 use crate::submit::{rules_in_force, submit};
 
@@ -32,7 +33,7 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause) -> Result<Star
     if let Some(head) = &head {
         // What is shown is settled first: if this reading fails, nothing else would.
         let shown: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
-        if let Some(run) = shown.filter(|run| is_unsettled(&run.value, head)) {
+        if let Some(run) = shown.filter(|run| is_unsettled(&run.value, &head.shown())) {
             settle_shown(app, &run.value, &cause.as_job()).await?;
         }
     }
@@ -40,7 +41,10 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause) -> Result<Star
     let (settings, rules) = rules_in_force(app).await?;
     let existing: Option<Loaded<Run>> = app.store.load(run_id(month, &delivery.manifest).as_str()).await?;
     let known = existing.as_ref().map(|run| &run.value);
-    let attempt = match (decide_start(known, head.as_ref(), &delivery, &rules, &cause.asked), existing.clone()) {
+    let shown = head.as_ref().map(Head::shown);
+    let delivered = (&delivery.manifest, &delivery.data_files);
+    let start = decide_start(known, shown.as_ref(), delivered, &rules, cause.asked.asker());
+    let attempt = match (start, existing.clone()) {
         (Start::Older, _) => return Ok(Started::Older),
         (Start::AlreadyDone, Some(run)) => return Ok(Started::AlreadyDone(run)),
         (Start::AlreadyDone, None) => 1,

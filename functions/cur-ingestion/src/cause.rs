@@ -1,6 +1,7 @@
 //! What a step is done on behalf of: a person's call, a tick, an AWS event or a governance event.
 
 use domain::base::people::Actor;
+use domain::spend::bill::run::Asker;
 use jiff::Timestamp;
 use lambda::{AwsEvent, Call, Event, Tick};
 use store::Transaction;
@@ -22,6 +23,15 @@ pub(crate) enum Asked {
     ByPerson(Option<IdempotencyKey>),
     /// One of the product's jobs.
     ByJob,
+}
+
+impl Asked {
+    pub(crate) const fn asker(&self) -> Asker {
+        match self {
+            Self::ByPerson(_) => Asker::Person,
+            Self::ByJob => Asker::Job,
+        }
+    }
 }
 
 impl Cause {

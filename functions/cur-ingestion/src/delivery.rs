@@ -13,11 +13,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
 use domain::base::calendar::Month;
 use domain::base::digest::Digest;
+use domain::spend::bill::run::Manifest;
 use jiff::Timestamp;
 use lambda::{Aws, Environment, EnvironmentError};
 use serde::Deserialize;
 use serde_json::Value;
-use store::aggregates::run::Manifest;
 
 use crate::columns::{CSV_HEAD_BYTES, PARQUET_TRAILER_BYTES, csv_columns, footer_names, parquet_footer_bytes};
 

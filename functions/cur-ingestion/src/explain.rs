@@ -14,6 +14,7 @@ use domain::spend::bill::anchor::SpendAnchor;
 use domain::spend::bill::attribution::{Attribution, AttributionLevel, Finding, Verdict};
 use domain::spend::bill::facts::Fact;
 use domain::spend::bill::rule::{Question, Rule};
+use domain::spend::bill::run::Run;
 use domain::spend::bill::usage::UsageKind;
 use domain::spend::gap::Gap;
 use jiff::Timestamp;
@@ -23,7 +24,6 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::aggregates::run::Run;
 use store::spend::Head;
 use store::{Loaded, StoreError};
 

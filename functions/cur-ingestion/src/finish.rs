@@ -9,8 +9,12 @@ use domain::base::digest::Digest;
 use domain::settings::Settings;
 use domain::spend::bill::facts::AnchorDay;
 use domain::spend::bill::reconciliation::{Control, reconcile};
+use domain::spend::bill::run::{
+    End, Failure as RunFailure, FailureKind, Queries, Run, RunResult, RunState, decide_ask_by_slice, decide_end,
+    is_overtaken, is_unsettled, located, not_reconciled,
+};
 use domain::spend::bill::slice::diff_slices;
-use store::aggregates::run::{Failure as RunFailure, Queries, Run, RunResult, RunState, query_pointer};
+use store::aggregates::run::query_pointer;
 use store::spend::{Head, Reading as ToShow};
 use store::{Loaded, Step, StoreError};
 
@@ -22,9 +26,6 @@ use crate::error::IngestError;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::row::Row;
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
-use crate::run::{
-    End, FailureKind, decide_ask_by_slice, decide_end, is_overtaken, is_unsettled, located, not_reconciled,
-};
 use crate::settle::{Attributed, Grounds, Shown, settle};
 use crate::submit::{rules_in_force, submit_slices};
 
@@ -50,7 +51,7 @@ pub(crate) async fn finish(app: &App, run: &Run, cause: &Cause) -> Result<Next, 
     if run.state != RunState::Submitted {
         return Ok(Next::Nothing);
     }
-    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(run, &head)) {
+    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(run, &head.shown())) {
         return settle_shown(app, run, cause).await.map(|()| Next::Nothing);
     }
     let Some(queries) = &run.queries else { return Ok(Next::Nothing) };
@@ -247,7 +248,7 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
         Some(head) if !head.is_of(&run.id, run.attempt) => {
             let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
-            let settled = before.map(|before| before.value).filter(|before| !is_unsettled(before, &head));
+            let settled = before.map(|before| before.value).filter(|before| !is_unsettled(before, &head.shown()));
             settled.and_then(|before| before.result).map(|result| result.attribution)
         }
         _ => None,
@@ -283,7 +284,7 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
     let mut attempts = 0;
     loop {
         let before = app.spend.head(run.billing_period).await?;
-        if before.as_ref().is_some_and(|head| is_overtaken(run, head)) {
+        if before.as_ref().is_some_and(|head| is_overtaken(run, &head.shown())) {
             return Ok(None);
         }
         let reading = ToShow {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use domain::base::calendar::Month;
 use domain::base::ids::RunId;
 use domain::base::outcome::{Refusal, RefusalKind};
+use domain::spend::bill::run::Run;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::aggregates::run::{Run, runs_in, runs_of};
+use store::aggregates::run::{runs_in, runs_of};
 use store::{Index, Loaded, Order};
 
 use crate::App;

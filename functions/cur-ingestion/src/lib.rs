@@ -24,7 +24,6 @@ mod reattribute;
 mod result_file;
 mod row;
 mod rows;
-mod run;
 mod run_view;
 mod settle;
 mod spend;

@@ -5,8 +5,8 @@
 
 use domain::base::calendar::Month;
 use domain::base::ids::RunId;
+use domain::spend::bill::run::Run;
 use store::Loaded;
-use store::aggregates::run::Run;
 
 use crate::App;
 use crate::begin::{Started, begin};

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use contract::events::Event as Happened;
 use domain::base::audit::AuditEvent;
 use domain::base::calendar::{Month, utc_day};
+use domain::spend::bill::run::{Run, RunResult, is_unsettled};
 use domain::spend::card::{SpendCard, Transfer};
 use jiff::civil::Date;
 use lambda::{Event, Failure};
-use store::aggregates::run::{Run, RunResult};
 use store::{Loaded, Step, StoreError};
 
 use crate::App;
 use crate::cause::Cause;
-use crate::run::is_unsettled;
 use crate::settle::{Settled, Shown, settle};
 
 /// Months before this one that a change may reach back to: claims reach back one, a release by a correction a few more.
@@ -76,7 +75,7 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
 async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
     let of_head = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
-    if of_head.is_none_or(|run| is_unsettled(&run, &head)) {
+    if of_head.is_none_or(|run| is_unsettled(&run, &head.shown())) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
     let grounds = app.load_grounds(assumed).await?;

@@ -4,11 +4,11 @@ use domain::base::calendar::Month;
 use domain::base::ids::RunId;
 use domain::base::money::{Currency, Money};
 use domain::spend::bill::reconciliation::{SpendTotals, Unreadable};
+use domain::spend::bill::run::{Failure, Manifest, Queries, Run, RunState};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::aggregates::run::{Failure, Manifest, Queries, Run, RunState};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

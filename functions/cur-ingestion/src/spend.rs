@@ -14,6 +14,7 @@ use domain::base::money::{Currency, Money};
 use domain::spend::bill::attribution::{Attribution, Verdict};
 use domain::spend::bill::facts::Fact;
 use domain::spend::bill::reconciliation::Unreadable;
+use domain::spend::bill::run::RunState;
 use domain::spend::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -22,7 +23,6 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Loaded;
-use store::aggregates::run::RunState;
 use store::spend::Head;
 
 use crate::App;

@@ -4,15 +4,14 @@ use domain::base::calendar::Month;
 use domain::base::digest::Digest;
 use domain::settings::Settings;
 use domain::spend::bill::doctor::{PRINCIPAL_COLUMN, VITAL_COLUMNS};
+use domain::spend::bill::run::{Failure, FailureKind, Manifest, Queries, Rules, Run};
 use store::StoreError;
-use store::aggregates::run::{Failure, Manifest, Queries, Rules, Run};
 
 use crate::App;
 use crate::athena::AthenaError;
 use crate::delivery::Delivery;
 use crate::error::IngestError;
 use crate::query::{Portion, control_parameters, control_sql, facts_parameters, facts_sql, slices_sql};
-use crate::run::FailureKind;
 
 /// Files that a failure names.
 const FILES_NAMED_MAX: usize = 5;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::calendar::{Month, utc_day};
+use domain::spend::bill::run::{Run, RunState};
 use lambda::{AwsEvent, Failure, Tick, Tried};
 use serde::{Deserialize, Serialize};
-use store::aggregates::run::{Run, RunState, runs_in};
+use store::aggregates::run::runs_in;
 use store::{Entry, Index, Loaded};
 
 use crate::App;

@@ -11,9 +11,10 @@ use aws_sdk_bedrock::Client;
 use aws_sdk_bedrock::types::{InferenceProfileSummary, InferenceProfileType};
 use contract::events::Event;
 use domain::access::models::model::application::{
-    ApplicationProfile, ListedApplicationProfile, is_application_profile, merge_application_profile,
+    ApplicationProfile, ListedApplicationProfile, merge_application_profile,
 };
 use domain::access::workloads::account::Account;
+use domain::base::aws::profile::is_application_profile;
 use domain::base::aws::{AccountId, Partition, Region};
 use domain::base::outcome::Outcome;
 use lambda::{Failure, Tick, Tried};

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use contract::events::Event;
 use domain::access::workloads::space::Space;
-use domain::base::calendar::{Month, utc_day};
+use domain::base::calendar::{Month, Week, utc_day};
 use domain::base::ids::{CardId, SpaceId};
 use domain::base::outcome::Outcome;
 use domain::base::text::{Name, Note, Sub};
 use domain::spend::card::{CardState, SpendCard};
 use domain::spend::gap::Gap;
-use domain::spend::portfolio::{
-    Hierarchy, PlacedCard, Portfolio, Review, ReviewInputs, Week, decide_review, summarise,
-};
+use domain::spend::portfolio::{Hierarchy, PlacedCard, Portfolio, Review, ReviewInputs, decide_review, summarise};
 use jiff::{Timestamp, ToSpan as _};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;

@@ -20,6 +20,7 @@ use domain::base::digest::Digest;
 use domain::base::ids::RunId;
 use domain::spend::bill::facts::AnchorDay;
 use domain::spend::bill::reconciliation::Control;
+use domain::spend::bill::run::ShownRun;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,17 @@ pub struct Reading {
 }
 
 impl Head {
+    /// Whose reading it shows.
+    #[must_use]
+    pub fn shown(&self) -> ShownRun {
+        ShownRun {
+            run_id: self.run_id.clone(),
+            attempt: self.attempt,
+            manifest_id: self.manifest_id.clone(),
+            as_of: self.as_of,
+        }
+    }
+
     /// The last day of usage in the delivery, of any service; none when the delivery holds no row.
     #[must_use]
     pub fn complete_to(&self) -> Option<Date> {

@@ -205,8 +205,7 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
 
 #[cfg(test)]
 mod tests {
-    use domain::base::calendar::Month;
-    use domain::spend::portfolio::Week;
+    use domain::base::calendar::{Month, Week};
 
     use super::*;
     use crate::render::samples;

@@ -206,7 +206,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::spend::portfolio::{HierarchySlice, ReviewInputs, Week, summarise};
+    use domain::base::calendar::Week;
+    use domain::spend::portfolio::{HierarchySlice, ReviewInputs, summarise};
 
     #[test]
     fn a_report_says_what_its_variance_leaves_out() -> anyhow::Result<()> {

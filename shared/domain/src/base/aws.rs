@@ -3,6 +3,8 @@
 //! A claim is matched on (partition, account, role name), never on an ARN string: an assumed-role ARN carries no IAM
 //! path, sessions differ from call to call, and one role name may exist in many accounts.
 
+pub mod profile;
+
 use serde::{Deserialize, Serialize};
 
 use crate::checked_text;

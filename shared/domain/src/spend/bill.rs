@@ -18,6 +18,7 @@ pub mod matching;
 pub mod number;
 pub mod reconciliation;
 pub mod rule;
+pub mod run;
 pub mod settings;
 pub mod slice;
 pub mod summary;

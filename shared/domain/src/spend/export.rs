@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::base::authorization::{Action, Relations, authorize};
-use crate::base::calendar::Month;
+use crate::base::calendar::{Month, Week};
 use crate::base::digest::Digest;
 use crate::base::ids::ExportId;
 use crate::base::money::Money;
@@ -18,7 +18,6 @@ use crate::base::outcome::{Outcome, Refusal, RefusalKind};
 use crate::base::people::Actor;
 use crate::base::text::Sub;
 use crate::spend::bill::reconciliation::Unreadable;
-use crate::spend::portfolio::Week;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

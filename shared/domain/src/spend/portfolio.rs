@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::base::authorization::{Action, Relations, authorize};
-use crate::base::calendar::Period;
+use crate::base::calendar::{Period, Week};
 use crate::base::ids::{CardId, WorkloadId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Outcome, Refusal, RefusalKind};
@@ -17,53 +16,6 @@ use crate::base::platform::{ModelKey, Platform};
 use crate::base::text::{Note, Sub};
 use crate::spend::card::{Adjustment, CardKind, CardState, SpendCard, Variance};
 use crate::spend::gap::{Gap, GapKind};
-
-/// A calendar week, Sunday to Saturday, named by its Sunday. At a month border it holds two periods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(transparent)]
-pub struct Week(Date);
-
-impl Week {
-    /// The week that holds a day.
-    #[must_use]
-    pub fn of(day: Date) -> Self {
-        let since_sunday = i32::from(day.weekday().since(jiff::civil::Weekday::Sunday));
-        Self(day.checked_sub(since_sunday.days()).unwrap_or(day))
-    }
-
-    /// Its Sunday.
-    #[must_use]
-    pub const fn first_day(self) -> Date {
-        self.0
-    }
-
-    /// Its Saturday.
-    #[must_use]
-    pub fn last_day(self) -> Date {
-        self.0.checked_add(6.days()).unwrap_or(self.0)
-    }
-
-    /// Its periods: one, or two at a month border.
-    #[must_use]
-    pub fn periods(self) -> Vec<Period> {
-        let (first, last) = (Period::of(self.0), Period::of(self.last_day()));
-        if first == last { vec![first] } else { vec![first, last] }
-    }
-}
-
-impl std::str::FromStr for Week {
-    type Err = jiff::Error;
-    /// Any day names its week.
-    fn from_str(given: &str) -> Result<Self, jiff::Error> {
-        given.parse().map(Self::of)
-    }
-}
-
-impl std::fmt::Display for Week {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, f)
-    }
-}
 
 /// A Space's place in the organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]

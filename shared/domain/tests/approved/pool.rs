@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use domain::access::policy::grant::{Grant, Profile, ProfileKind};
+use domain::access::policy::grant::{Grant, Profile};
+use domain::base::aws::profile::ProfileKind;
 use domain::base::aws::{Partition, Region, RoleRef, WorkspaceArn};
 use domain::base::ids::ScopeId;
 use domain::base::platform::ModelAction::{Batch, CountTokens, Files, Inference, Invoke, Stream};

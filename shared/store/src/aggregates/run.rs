@@ -1,16 +1,7 @@
 //! Ingestion runs: one per month and delivery, by state and by month, newest attempt last.
 
-use std::collections::BTreeMap;
-
 use domain::base::calendar::Month;
-use domain::base::digest::Digest;
-use domain::base::ids::RunId;
-use domain::base::money::Currency;
-use domain::spend::bill::reconciliation::SpendTotals;
-use domain::spend::bill::slice::SliceMismatch;
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use domain::spend::bill::run::{Run, RunState};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::read::{Index, Order};
@@ -18,129 +9,6 @@ use crate::{Store, StoreError, keys};
 
 /// Runs of a month that are looked at for the last one that ended: AWS replaces a month a few times a day.
 const NEWEST_LOOKED_AT: usize = 20;
-
-/// One reading of one delivery of a month. It may be attempted again, when it failed or when the settings moved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Run {
-    /// Derived from month and manifest, so that one delivery is one run.
-    pub id: RunId,
-    /// The month of the bill.
-    pub billing_period: Month,
-    /// The delivery that it is bound to.
-    pub manifest: Manifest,
-    /// What the month's data files were when this attempt began, in one digest: they are replaced before the manifest is.
-    #[serde(default)]
-    pub data_files: Option<Digest>,
-    /// Where it stands.
-    pub state: RunState,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// When this attempt began.
-    pub submitted_at: Timestamp,
-    /// When this attempt ended.
-    pub ended_at: Option<Timestamp>,
-    /// The queries of this attempt.
-    pub queries: Option<Queries>,
-    /// What the rows are read by.
-    pub rules: Rules,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// What it found.
-    pub result: Option<RunResult>,
-}
-
-/// A delivery, by what its export wrote last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    /// What tells this delivery from any other.
-    pub id: String,
-    /// The manifest's key in the bucket; none where people copied the data files alone.
-    pub key: Option<String>,
-    /// When it was delivered: the facts' as-of.
-    pub delivered_at: Timestamp,
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunState {
-    /// Its queries were submitted.
-    Submitted,
-    /// Its figures are what is shown, or were until a newer one's.
-    Completed,
-    /// Nothing of it is shown.
-    Failed,
-    /// A newer delivery arrived while it read.
-    Superseded,
-}
-
-impl RunState {
-    /// Every state, the open one first.
-    pub const ALL: [Self; 4] = [Self::Submitted, Self::Completed, Self::Failed, Self::Superseded];
-
-    /// The state's name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Submitted => "submitted",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// The two queries of an attempt, by Athena's ids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Queries {
-    /// The grouped query.
-    pub facts: String,
-    /// The ungrouped query that it is reconciled with.
-    pub control: String,
-    /// The query by day, account and line-item type, asked only when the other two do not agree.
-    #[serde(default)]
-    pub slices: Option<String>,
-}
-
-/// What rows are read by. When it moves, a delivery is read again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Rules {
-    /// The settings' version.
-    pub settings_version: u64,
-    /// The alias table's version.
-    pub aliases_version: String,
-}
-
-/// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Failure {
-    /// The stable reason, kebab-case.
-    pub kind: String,
-    /// For people: what is wrong and what to do next.
-    pub detail: String,
-    /// Where the facts are not what the bill holds, the first of them.
-    #[serde(default)]
-    pub slices: Vec<SliceMismatch>,
-}
-
-/// What a run found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunResult {
-    /// Whether any fact moved.
-    pub changed: bool,
-    /// How many groups of rows there were.
-    pub groups: u64,
-    /// Where every dollar went, as attributed last.
-    pub totals: BTreeMap<Currency, SpendTotals>,
-    /// Who answers for each fact, in one digest: it moves when a claim or an approval moves spend.
-    pub attribution: Digest,
-}
 
 impl Aggregate for Run {
     const KIND: &'static str = "RUN";

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::condition::{Comparison, Conditions, Operator};
 use super::document::Action;
-use super::grant::{Grant, Permission, Profile, ProfileKind};
+use super::grant::{Grant, Permission, Profile};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::aws::{Partition, Region, RoleRef};
 use crate::base::outcome::Refusal;
 use crate::base::platform::{ModelAction, ModelId};

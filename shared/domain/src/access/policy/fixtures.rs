@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::grant::{Grant, Profile, ProfileKind};
+use super::grant::{Grant, Profile};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::aws::{Partition, RoleRef, WorkspaceArn};
 use crate::base::ids::ScopeId;
 use crate::base::platform::{Agentic, ModelAction, Platform, Tier};

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::compile;
 use super::document::{Action, Document};
 use super::fixtures::{self, GLOBAL_PROFILE, OWN_PROFILE, SONNET, US_PROFILE, agentic, bedrock, claude, role, through};
-use super::grant::{Grant, ProfileKind};
+use super::grant::Grant;
 use super::linter::{DocumentKind, lint};
 use super::organisation::organisation_deny;
 use super::trust::{DOCUMENTED, Runtime, RuntimeDetail, Trusted, trust};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::platform::{ModelAction, Platform};
 use ModelAction::{Batch, CountTokens, Files, Inference, Invoke, Stream};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::agents::{agent_action, is_mcp_server};
 use super::condition::Conditions;
 use super::document::Action;
+use crate::base::aws::profile::ProfileKind;
 use crate::base::aws::{Partition, Region, RoleRef, WorkspaceArn};
 use crate::base::ids::ScopeId;
 use crate::base::outcome::{Refusal, RefusalKind};
@@ -38,31 +39,6 @@ pub struct Grant {
     pub agentic: Option<Agentic>,
     /// API keys are forbidden: only SigV4-signed calls.
     pub sigv4_only: bool,
-}
-
-/// Which kind of inference profile an ARN names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProfileKind {
-    /// AWS's own, routing within a geography: `us.…`, `eu.…`.
-    System,
-    /// The account's own, copied from a model or a system profile; carries tags.
-    Application,
-    /// AWS's own, routing anywhere: `global.…`.
-    Global,
-}
-
-impl ProfileKind {
-    /// The kind that an ARN shows; none if it is not an inference profile's.
-    #[must_use]
-    pub fn of_arn(arn: &str) -> Option<Self> {
-        match arn.splitn(6, ':').nth(5)?.split_once('/')? {
-            ("application-inference-profile", _) => Some(Self::Application),
-            ("inference-profile", id) if id.starts_with("global.") => Some(Self::Global),
-            ("inference-profile", _) => Some(Self::System),
-            _ => None,
-        }
-    }
 }
 
 /// An inference profile with the models behind it, from `ListInferenceProfiles`.

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use self::tag::{KEY, MapFound, TagHolder, WantedTag};
 use crate::access::decisions::approval::{ApprovalFields, MapMethod, MapTagging};
-use crate::access::policy::grant::ProfileKind;
 use crate::access::policy::live::LiveRole;
 use crate::access::tasks::chain::{Chain, ScopeState};
 use crate::base::authorization::{Action, Relations, authorize};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::outcome::Outcome;
 use crate::base::people::Actor;
 use crate::base::platform::Platform;

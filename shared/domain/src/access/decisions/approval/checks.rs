@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use crate::access::decisions::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec, last_day};
 use crate::access::decisions::request::{Request, SCOPES_MAX, check_actions, check_profile_names};
-use crate::access::models::model::application::{ApplicationProfile, is_application_profile};
+use crate::access::models::model::application::ApplicationProfile;
 use crate::access::models::model::{Model, ModelDecision, conforms};
 use crate::access::policy::trust::{Trusted, trust};
 use crate::access::workloads::account::{Account, AccountState};
 use crate::access::workloads::space::Workload;
+use crate::base::aws::profile::{ProfileKind, is_application_profile};
 use crate::base::aws::{BroadRoles, Partition, RoleRef};
 use crate::base::calendar::utc_day;
 use crate::base::ids::SpaceId;
@@ -77,10 +78,9 @@ fn check_map(fields: &ApprovalFields) -> Result<(), Refusal> {
         ));
     }
     if map.methods.contains(&MapMethod::InferenceProfile)
-        && fields
-            .scopes
-            .iter()
-            .any(|s| s.inference_profile.as_ref().is_some_and(|p| p.contains(":application-inference-profile/")))
+        && fields.scopes.iter().any(|s| {
+            s.inference_profile.as_ref().is_some_and(|p| ProfileKind::of_arn(p) == Some(ProfileKind::Application))
+        })
     {
         return Err(invalid(
             "`inferenceProfile` already names an application profile; MAP would create another: choose one",

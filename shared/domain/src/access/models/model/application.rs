@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::discovery::destination;
-use crate::base::aws::{AccountId, Partition, Region};
+use crate::base::aws::{AccountId, Region};
 use crate::base::outcome::Outcome;
 use crate::base::platform::ModelId;
 
@@ -50,15 +50,6 @@ impl ApplicationProfile {
         let first = models.next()??;
         models.all(|model| model.as_ref() == Some(&first)).then_some(first)
     }
-}
-
-/// Whether this is the ARN of an application profile in a place.
-#[must_use]
-pub fn is_application_profile(arn: &str, account: &AccountId, region: &Region) -> bool {
-    let partition = Partition::of_region(region);
-    let prefix = format!("arn:{}:bedrock:{region}:{account}:application-inference-profile/", partition.as_str());
-    arn.strip_prefix(&prefix)
-        .is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// What a complete listing of a place changes about one profile of it; `listed` is none where the listing leaves it out.

@@ -2,7 +2,8 @@
 
 use super::Chain;
 use crate::access::policy::bedrock::model_arn;
-use crate::access::policy::grant::{Grant, Profile, ProfileKind};
+use crate::access::policy::grant::{Grant, Profile};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::outcome::Refusal;
 
 impl Chain {

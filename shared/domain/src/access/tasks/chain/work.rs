@@ -13,6 +13,7 @@ use crate::access::tasks::handoff::{FUNCTION_URL_EVIDENCE, is_function_url};
 use crate::access::tasks::migration::tag::MapFound;
 use crate::access::tasks::task::{Evidence, Task, TaskKind, TaskState, Verification};
 use crate::base::authorization::{Action, Relation, authorize};
+use crate::base::aws::profile::is_application_profile;
 use crate::base::aws::{RoleRef, WorkspaceArn};
 use crate::base::digest::Digest;
 use crate::base::ids::TaskId;
@@ -355,7 +356,7 @@ fn check_named_evidence(chain: &Chain, name: &str, given: &str) -> Result<(), Re
             chain.spec.region,
             chain.spec.account_id
         ),
-        "inferenceProfileArn" if !is_application_profile(chain, given) => format!(
+        "inferenceProfileArn" if !is_application_profile(given, &chain.spec.account_id, &chain.spec.region) => format!(
             "arn:{}:bedrock:{}:{}:application-inference-profile/…",
             chain.role().partition.as_str(),
             chain.spec.region,
@@ -376,17 +377,6 @@ fn is_in_scope(chain: &Chain, workspace: &WorkspaceArn) -> bool {
     workspace.account_id == chain.spec.account_id
         && workspace.region == chain.spec.region
         && workspace.partition == chain.role().partition
-}
-
-fn is_application_profile(chain: &Chain, arn: &str) -> bool {
-    let prefix = format!(
-        "arn:{}:bedrock:{}:{}:application-inference-profile/",
-        chain.role().partition.as_str(),
-        chain.spec.region,
-        chain.spec.account_id
-    );
-    arn.strip_prefix(&prefix)
-        .is_some_and(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 fn check_verification(mode: VerificationMode, found: Option<&Verification>) -> Result<(), Refusal> {

@@ -4,11 +4,11 @@ use super::command::{Command, account, literal};
 use super::{Steps, Surroundings, role, title};
 use crate::access::policy::APPROVAL_TAG;
 use crate::access::policy::bedrock::model_arn;
-use crate::access::policy::grant::ProfileKind;
 use crate::access::tasks::chain::Chain;
 use crate::access::tasks::migration;
 use crate::access::tasks::task::TaskKind;
 use crate::access::tasks::task::content::TaskContent;
+use crate::base::aws::profile::ProfileKind;
 use crate::base::digest::Digest;
 use crate::base::outcome::Refusal;
 

@@ -6,10 +6,10 @@ use super::template::{self, function_name};
 use super::{Steps, Surroundings, WorkspaceUse, bedrock, role, title};
 use crate::access::decisions::approval::MapMethod;
 use crate::access::policy::document::Document;
-use crate::access::policy::grant::ProfileKind;
 use crate::access::tasks::chain::Chain;
 use crate::access::tasks::task::TaskKind;
 use crate::access::tasks::task::content::{Artifact, Step, TaskContent};
+use crate::base::aws::profile::ProfileKind;
 use crate::base::outcome::Refusal;
 
 /// Takes a Bedrock scope off its role. The role stays: late spend still follows its claim.

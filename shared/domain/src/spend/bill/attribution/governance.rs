@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use crate::access::anchor::{Anchor, AnchorKey, workspace_arn};
-use crate::base::aws::{AccountId, Region, RoleRef, WorkspaceArn};
+use crate::access::decisions::approval::{Approval, ApprovedScope};
+use crate::base::aws::profile::ProfileKind;
+use crate::base::aws::{AccountId, Partition, Region, RoleRef, WorkspaceArn};
+use crate::base::calendar::{next_day, utc_day};
 use crate::base::ids::{ApprovalId, CardId, ClaimId, WorkloadId};
 use crate::base::platform::{ModelId, Platform};
 use crate::spend::bill::alias::ModelName;
@@ -95,6 +98,27 @@ impl Governance {
         }
         if anchor.ready_to_claim.is_some() {
             self.add_created(spend_anchor);
+        }
+    }
+
+    /// What an approval allows, each scope for the days on which the approval was in force, whatever its state is now.
+    pub fn add_approval(&mut self, approval: &Approval, anchors: &[Anchor]) {
+        let decision = &approval.decision;
+        for scope in &approval.scopes {
+            self.add_role_scope(&role_of(scope), live_scope(approval, scope));
+            if decision.platform == Platform::ClaudePlatform {
+                for arn in workspaces_of(approval, scope, anchors) {
+                    self.add_workspace_scope(arn, live_scope(approval, scope));
+                }
+            }
+            if let Some(arn) = scope
+                .spec
+                .inference_profile
+                .as_ref()
+                .filter(|arn| ProfileKind::of_arn(arn) == Some(ProfileKind::Application))
+            {
+                self.add_profile(arn.clone(), decision.model_id.clone());
+            }
         }
     }
 
@@ -200,5 +224,42 @@ fn fold_case(anchor: SpendAnchor) -> SpendAnchor {
             SpendAnchor::Role { role }
         }
         other => other,
+    }
+}
+
+fn role_of(scope: &ApprovedScope) -> RoleRef {
+    RoleRef {
+        partition: Partition::of_region(&scope.spec.region),
+        account_id: scope.spec.account_id.clone(),
+        name: scope.spec.iam_role.clone(),
+    }
+}
+
+/// The registered workspace that a scope names; none before its ARN was confirmed.
+fn workspaces_of(approval: &Approval, scope: &ApprovedScope, anchors: &[Anchor]) -> Vec<WorkspaceArn> {
+    let is_named = |anchor: &&Anchor| match &anchor.key {
+        AnchorKey::Workspace { account_id, region, name, .. } => {
+            *account_id == scope.spec.account_id
+                && *region == scope.spec.region
+                && approval.decision.workspace_name.as_ref() == Some(name)
+        }
+        AnchorKey::Role(_) => false,
+    };
+    anchors.iter().filter(is_named).filter_map(workspace_arn).collect()
+}
+
+/// A scope with the days on which its approval was in force; the day on which it ended is the last of them.
+fn live_scope(approval: &Approval, scope: &ApprovedScope) -> LiveScope {
+    let decision = &approval.decision;
+    let ended = approval.end.as_ref().map(|end| utc_day(end.at));
+    LiveScope {
+        approval_id: approval.id.clone(),
+        workload_id: approval.workload_id.clone(),
+        platform: decision.platform,
+        model_id: decision.model_id.clone(),
+        account_id: scope.spec.account_id.clone(),
+        region: scope.spec.region.clone(),
+        from: decision.effective_from.unwrap_or_else(|| utc_day(approval.decided_at)),
+        to: ended.into_iter().chain(decision.expires_on).min().map(next_day),
     }
 }
