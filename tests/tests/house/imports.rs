@@ -45,7 +45,9 @@ impl Imports {
         }
         let tests: Vec<Module> = files
             .iter()
-            .flat_map(|(module, file)| file.tests.iter().map(|name| [module.as_slice(), &[name.clone()]].concat()))
+            .flat_map(|(module, file)| {
+                file.tests.iter().map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
+            })
             .collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let is_one_room = |one: &Module, other: &Module| one.starts_with(other) || other.starts_with(one);
@@ -169,7 +171,8 @@ impl File {
             syn::UseTree::Name(name) => {
                 let name = name.ident.to_string();
                 let is_itself = name == "self";
-                let path = if is_itself { before.clone() } else { [before.as_slice(), &[name.clone()]].concat() };
+                let path =
+                    if is_itself { before.clone() } else { [before.as_slice(), std::slice::from_ref(&name)].concat() };
                 found.push((if is_itself { before.last().cloned().unwrap_or_default() } else { name }, path));
             }
             syn::UseTree::Rename(rename) => {
