@@ -58,11 +58,10 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause) -> Result<Star
     let data_files = Some(delivery.data_files.clone());
     let run = Run { result: known.and_then(|known| known.result.clone()), data_files, ..run };
     write(app, existing.as_ref(), &run, cause).await?;
-    if run.queries.is_none() {
-        tracing::error!(run.id = %run.id, why = ?run.failure, "the bill cannot be read");
-        return Ok(Started::Begun(run));
+    match &run.failure {
+        None => tracing::info!(run.id = %run.id, run.attempt = run.attempt, "a delivery of the bill is being read"),
+        Some(failure) => tracing::error!(run.id = %run.id, why = ?failure, "the bill cannot be read"),
     }
-    tracing::info!(run.id = %run.id, run.attempt = run.attempt, "a delivery of the bill is being read");
     Ok(Started::Begun(run))
 }
 

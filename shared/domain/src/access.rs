@@ -4,8 +4,8 @@
 //! what was approved becomes `tasks` for an engineer, whose documents `policy` compiles. `drift` compares what lives in the
 //! account with what is approved. An `anchor` is what a workload's use is known by on the bill, and who claims it.
 //!
-//! Inside, arrows run anchor, drift → tasks → decisions → models, workloads, and `policy` knows plain values only. It must
-//! never know what was spent: what a rule needs of the bill or of the settings is handed in as a value.
+//! `policy` knows plain values only: whoever has the chain makes the grant. The wing must never know what was spent: what a
+//! rule needs of the bill or of the settings is handed in as a value.
 
 pub mod anchor;
 pub mod decisions;

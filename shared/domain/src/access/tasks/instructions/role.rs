@@ -3,7 +3,6 @@
 //! The document is always compiled from every grant on the role. A role that is already there is verified and tagged;
 //! its trust policy is its owner's and stays as it is.
 
-use crate::access::tasks::task::content::Artifact;
 use std::collections::BTreeSet;
 
 use super::command::Command;
@@ -14,6 +13,8 @@ use crate::access::policy::grant::Grant;
 use crate::access::policy::trust::{Runtime, Trusted, trust};
 use crate::access::policy::{APPROVAL_TAG, POLICY_NAME, compile};
 use crate::access::tasks::chain::Chain;
+use crate::access::tasks::migration::tag;
+use crate::access::tasks::task::content::Artifact;
 use crate::base::aws::{Region, RoleRef};
 use crate::base::outcome::Refusal;
 use crate::base::platform::{ModelAction, Platform};
@@ -86,7 +87,7 @@ impl RoleWork<'_> {
     pub(super) fn apply(&self, steps: Steps, map_value: Option<&str>) -> Steps {
         let name = self.role.name.as_str();
         let mut tags = vec![format!("Key={APPROVAL_TAG},Value={}", self.chain.approval_id)];
-        tags.extend(map_value.map(|value| format!("Key={},Value={value}", crate::access::tasks::migration::tag::KEY)));
+        tags.extend(map_value.map(|value| format!("Key={},Value={value}", tag::KEY)));
         let steps = match self.state {
             RoleState::ToCreate(trust) => self.create(steps, &tags, trust),
             RoleState::Created(_) => put_trust(self.verify(steps, &tags), name, "trust-policy.json"),
@@ -227,7 +228,7 @@ pub(super) fn read_back(steps: Steps, role_name: &str, document: &Document) -> S
 /// Takes the product's tags off a role on which nothing is approved any more.
 pub(super) fn untag(steps: Steps, chain: &Chain) -> Steps {
     let mut keys = vec![APPROVAL_TAG.to_owned()];
-    keys.extend(map_role_tag(chain).map(|_| crate::access::tasks::migration::tag::KEY.to_owned()));
+    keys.extend(map_role_tag(chain).map(|_| tag::KEY.to_owned()));
     let untag = Command::aws("iam untag-role").option("--role-name", chain.spec.iam_role.as_str());
     steps.run("Take the approval's tags off the role", untag.values("--tag-keys", &keys), "no output")
 }
