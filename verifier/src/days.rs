@@ -1,7 +1,7 @@
 //! Days: the heads of each, and whether they give the seals that are known of it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use domain::base::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
 use domain::base::calendar::{next_day, previous_day};
@@ -10,16 +10,17 @@ use domain::base::ids::EventId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use sha2::{Digest as _, Sha256};
 
 use crate::line::{Hash, digest_text};
 use crate::seals::{DaySeal, Seals};
 
-/// Bytes of a head, to make room at once for those of a day.
-const HEAD_BYTES: usize = 192;
+/// Bytes of heads that are digested at once: few enough for a core's own cache.
+const TEXT_BYTES: usize = 32 * 1024;
 
 /// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be in it more than once; the highest
 /// counts.
-pub(crate) type Heads = Vec<(usize, u64, Hash)>;
+pub(crate) type Heads<'a> = Vec<(usize, u64, &'a Hash)>;
 
 /// The days that an export was to hold, where that is more than it does.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,31 +51,33 @@ pub(crate) struct Checked {
 
 /// Compares every day from the first to the last, the empty ones included, with the seals that the records tell and
 /// with those that were kept outside.
-pub(crate) fn check_days(
+pub(crate) fn check_days<'a>(
     names: &[&str],
-    mut found: BTreeMap<u32, Heads>,
+    mut found: BTreeSet<u32>,
+    heads_of: impl Fn(u32) -> Heads<'a> + Sync,
     recorded: &Seals,
     told: &Seals,
     range: Range,
 ) -> Checked {
     let mut checked = Checked::default();
     let read = |day: &u32| date_of(*day);
-    let first = range.from.into_iter().chain(found.keys().next().and_then(read)).min();
-    let last = range.to.into_iter().chain(found.keys().next_back().and_then(read)).max();
+    let first = range.from.into_iter().chain(found.first().and_then(read)).min();
+    let last = range.to.into_iter().chain(found.last().and_then(read)).max();
     let (Some(first), Some(last)) = (first, last) else { return checked };
-    let mut days: Vec<(Date, Heads)> = Vec::new();
+    let mut days: Vec<Date> = Vec::new();
     let mut day = first;
     while day <= last && checked.days < 100_000 {
-        days.push((day, found.remove(&number_of(day)).unwrap_or_default()));
+        found.remove(&number_of(day));
+        days.push(day);
         checked.days += 1;
         day = next_day(day);
     }
-    for unreal in found.into_keys() {
+    for unreal in found {
         let what = format!("records are dated {unreal}, which is no day");
         checked.findings.push(DayFinding { day: first, what });
     }
     let digests: Vec<(Date, Digest)> =
-        days.into_par_iter().map(|(day, heads)| (day, digest_of(names, heads))).collect();
+        days.into_par_iter().map(|day| (day, digest_of(names, heads_of(number_of(day))))).collect();
     for (day, heads) in digests {
         match judge(day, &heads, recorded, told) {
             None => checked.unsealed.push(day),
@@ -130,23 +133,32 @@ fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Ve
     }))
 }
 
-/// The digest over heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that it is of.
-fn digest_of(names: &[&str], mut heads: Heads) -> Digest {
-    heads.sort_unstable_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));
+/// The digest over a day's heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that it is
+/// of.
+fn digest_of(names: &[&str], mut heads: Heads<'_>) -> Digest {
+    // Stable, since they come in few runs that are in order already.
+    heads.sort_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));
     heads.dedup_by_key(|(thing, ..)| *thing);
-    let mut text: Vec<u8> = Vec::with_capacity(heads.len() * HEAD_BYTES);
-    for (thing, sequence, hash) in &heads {
+    let (mut digest, mut text) = (Sha256::new(), Vec::new());
+    text.push(b'{');
+    for (number, (thing, sequence, hash)) in heads.iter().enumerate() {
+        if text.len() > TEXT_BYTES {
+            digest.update(&text);
+            text.clear();
+        }
         let name = names.get(*thing).copied().unwrap_or_default();
         let id = EventId::derived(&format!("{name}.{sequence}"));
-        text.push(if text.is_empty() { b'{' } else { b',' });
+        if number > 0 {
+            text.push(b',');
+        }
         // Writing a text to a Vec cannot fail.
         let _ = serde_json::to_writer(&mut text, name);
         for part in [b":[\"", id.as_str().as_bytes(), b"\",\"", &digest_text(hash), b"\"]"] {
             text.extend_from_slice(part);
         }
     }
-    text.extend_from_slice(if text.is_empty() { b"{}" } else { b"}" });
-    Digest::of_bytes(&text)
+    text.push(b'}');
+    Digest::from(Hash::from(digest.chain_update(&text).finalize()))
 }
 
 fn number_of(day: Date) -> u32 {
@@ -169,8 +181,8 @@ mod tests {
         let names = ["A#\"quoted\"", "A#1", "B#ü"];
         let hashes = [Digest::of_bytes(b"1"), Digest::of_bytes(b"2"), Digest::of_bytes(b"3")];
         let bytes: Vec<Hash> = hashes.iter().filter_map(crate::line::bytes_of).collect();
-        let earlier = (1, 1, bytes[0]);
-        let heads: Heads = vec![earlier, (2, 7, bytes[0]), (0, 1, bytes[1]), (1, 3, bytes[2])];
+        let earlier = (1, 1, &bytes[0]);
+        let heads: Heads<'_> = vec![earlier, (2, 7, &bytes[0]), (0, 1, &bytes[1]), (1, 3, &bytes[2])];
         let expected: seal::Heads = [("B#ü", 7, 0), ("A#\"quoted\"", 1, 1), ("A#1", 3, 2)]
             .map(|(name, sequence, n)| {
                 (name.to_owned(), (EventId::derived(&format!("{name}.{sequence}")), hashes[n].clone()))

@@ -68,7 +68,9 @@ pub(crate) fn report(parts: &mut [Part], told: &Seals, range: Range) -> Report {
     };
     compare_chains(parts, &numbers, &names, &mut report);
     let seals: Vec<&String> = parts.iter().flat_map(|part| &part.seals).collect();
-    let checked = check_days(&names, days_of(parts, &numbers), &Seals::recorded(&seals), told, range);
+    let days = parts.iter().flat_map(|part| part.days.keys().copied()).collect();
+    let heads_of = |day: u32| heads_of(parts, &numbers, day);
+    let checked = check_days(&names, days, heads_of, &Seals::recorded(&seals), told, range);
     (report.days, report.sealed, report.unsealed) = (checked.days, checked.sealed, checked.unsealed);
     report.seals = checked.findings;
     report.lines = bad_lines(parts);
@@ -83,7 +85,7 @@ fn compare_chains(parts: &[Part], numbers: &[Vec<usize>], names: &[&str], report
         let of_part = part.segments.iter().filter_map(|(thing, segment)| Some((*numbers.get(*thing)?, segment)));
         segments.extend(of_part.map(|(number, segment)| (number, segment.first, segment)));
     }
-    segments.par_sort_unstable_by_key(|(number, first, _)| (*number, *first));
+    segments.par_sort_by_key(|(number, first, _)| (*number, *first));
     for chain in segments.chunk_by(|(number, ..), (next, ..)| number == next) {
         report.begun_before += u64::from(chain.first().is_some_and(|(_, first, _)| *first > 1));
         let Some(what) = broken(chain.iter().map(|(.., segment)| *segment)) else { continue };
@@ -95,25 +97,29 @@ fn compare_chains(parts: &[Part], numbers: &[Vec<usize>], names: &[&str], report
     }
 }
 
-/// The heads of every day, as far as each thread has them.
-fn days_of(parts: &[Part], numbers: &[Vec<usize>]) -> BTreeMap<u32, Heads> {
-    let mut days: BTreeMap<u32, Heads> = BTreeMap::new();
-    for (part, numbers) in parts.iter().zip(numbers) {
-        for (day, heads) in &part.days {
-            let numbered = heads.iter().filter_map(|head| Some((*numbers.get(head.thing)?, head.sequence, head.hash)));
-            days.entry(*day).or_default().extend(numbered);
-        }
-    }
-    days
+/// The heads of a day, as far as each thread has them.
+fn heads_of<'a>(parts: &'a [Part], numbers: &[Vec<usize>], day: u32) -> Heads<'a> {
+    let of_part = |(part, numbers): (&'a Part, &Vec<usize>)| {
+        let heads = part.days.get(&day).into_iter().flatten();
+        heads.filter_map(|head| Some((*numbers.get(head.thing)?, head.sequence, &head.hash))).collect::<Heads<'a>>()
+    };
+    parts.iter().zip(numbers).flat_map(of_part).collect()
 }
 
 /// The names of all things, in their order; and for each part, the place of each of its things among them.
 fn numbered(parts: &[Part]) -> (Vec<&str>, Vec<Vec<usize>>) {
     let mut things: Vec<(&str, usize, usize)> = Vec::new();
     for (number, part) in parts.iter().enumerate() {
-        things.extend(part.things.iter().map(|(name, met)| (name.as_ref(), number, met.thing)));
+        let mut of_part = vec![("", number, 0); part.things.len()];
+        for (name, met) in &part.things {
+            if let Some(place) = of_part.get_mut(met.thing) {
+                *place = (name.as_ref(), number, met.thing);
+            }
+        }
+        things.append(&mut of_part);
     }
-    things.par_sort_unstable();
+    // As they were met, they are in order over long stretches: ids begin with the time.
+    things.par_sort();
     let mut names: Vec<&str> = Vec::with_capacity(things.len());
     let mut numbers: Vec<Vec<usize>> = parts.iter().map(|part| vec![0; part.things.len()]).collect();
     for (name, part, thing) in things {
@@ -129,16 +135,16 @@ fn numbered(parts: &[Part]) -> (Vec<&str>, Vec<Vec<usize>>) {
 
 /// The lines that are wrong by themselves, by their number over all files.
 fn bad_lines(parts: &mut [Part]) -> Vec<(u64, String)> {
-    let starts = starts_of(&parts.iter().flat_map(|part| part.blocks.iter().copied()).collect());
+    let starts = starts_of(&parts.iter().flat_map(|part| part.stretches.iter().copied()).collect());
     let bad = parts.iter_mut().flat_map(|part| std::mem::take(&mut part.bad));
     let mut lines: Vec<(u64, String)> =
-        bad.map(|bad| (starts.get(&bad.block).unwrap_or(&0) + bad.line + 1, bad.what)).collect();
+        bad.map(|bad| (starts.get(&bad.stretch).unwrap_or(&0) + bad.line + 1, bad.what)).collect();
     lines.sort();
     lines.truncate(NAMED_MAX);
     lines
 }
 
-/// The first line of each block, over all files.
+/// The first line of each stretch, over all files.
 fn starts_of(lines: &BTreeMap<usize, u64>) -> BTreeMap<usize, u64> {
     let mut next = 0;
     let start = |(number, lines): (&usize, &u64)| {

@@ -10,7 +10,7 @@ use domain::base::audit::AuditEvent;
 use domain::base::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::scan::Dividers;
+use crate::scan::FieldEnds;
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -41,40 +41,44 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Reads a line whose fields are those of `AuditEvent` in their canonical order; none where it is any other.
     fn canonical(line: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::of(line)?;
-        let (mut aggregate, mut sequence, mut previous, mut at) = (None, None, None, None);
-        let (mut hash, mut payload, mut kind) = (None, None, None);
-        while let Some(field) = fields.next_field()? {
-            match field.name {
-                b"aggregate" => aggregate = Some(field.value),
-                b"at" => at = Some(field.value),
-                b"hash" => hash = Some(field),
-                b"payload" => payload = Some(field.value),
-                b"previous" => previous = Some(field.value),
-                b"sequence" => sequence = Some(field.value),
-                b"type" => kind = Some(field.value),
-                _ => {}
-            }
-        }
-        let field = hash?;
-        let stated = hash_of(field.value)?;
-        // The field with the comma after it: keys are in order, so it is never the last.
-        let rest = line.get(field.end..)?.strip_prefix(b",")?;
-        let computed: Hash = Sha256::new().chain_update(line.get(..field.start)?).chain_update(rest).finalize().into();
+        fields.take(b"\"after\":")?;
+        let aggregate = fields.take(b"\"aggregate\":")?;
+        let at = fields.take(b"\"at\":")?;
+        fields.take(b"\"before\":")?;
+        fields.take(b"\"by\":")?;
+        let before_hash = fields.at;
+        let hash = fields.take(b"\"hash\":")?;
+        let after_hash = fields.at;
+        fields.take(b"\"id\":")?;
+        let payload = fields.take(b"\"payload\":")?;
+        let previous = fields.take(b"\"previous\":")?;
+        fields.take(b"\"requestId\":")?;
+        fields.take(b"\"schema\":")?;
+        let sequence = fields.take(b"\"sequence\":")?;
+        // Events that were recorded before events said what else changed have none.
+        fields.take(b"\"states\":");
+        let event_type = fields.take(b"\"type\":")?;
+        fields.take(b"\"why\":")?;
+        fields.end()?;
+        let stated = hash_of(hash)?;
+        let unhashed = [line.get(..before_hash)?, line.get(after_hash..)?];
+        let computed: Hash = Sha256::new().chain_update(unhashed[0]).chain_update(unhashed[1]).finalize().into();
         Some(Self {
-            aggregate: text_of(aggregate?)?,
-            sequence: std::str::from_utf8(sequence?).ok()?.parse().ok()?,
-            previous: match previous? {
+            aggregate: text_of(aggregate)?,
+            sequence: std::str::from_utf8(sequence).ok()?.parse().ok()?,
+            previous: match previous {
                 b"null" => None,
                 hash => Some(hash_of(hash)?),
             },
-            day: day_of(at?)?,
+            day: day_of(at)?,
             hash: stated,
             is_intact: computed == stated,
-            seal: match text_of(kind?)?.as_ref() {
-                SEALED => Some(Cow::Borrowed(std::str::from_utf8(payload?).ok()?)),
-                _ => None,
+            seal: match event_type.strip_prefix(b"\"")?.strip_suffix(b"\"")? == SEALED.as_bytes() {
+                true => Some(Cow::Borrowed(std::str::from_utf8(payload).ok()?)),
+                false => None,
             },
         })
     }
@@ -158,62 +162,31 @@ fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
-/// A field of the outermost object, and where in the line it is.
-struct Field<'a> {
-    name: &'a [u8],
-    value: &'a [u8],
-    start: usize,
-    end: usize,
-}
-
-/// The fields of the outermost object, in order. A name that does not sort after the one before ends it: then the
-/// line is not canonical, and a name that comes twice would be read otherwise by somebody else.
+/// The fields of the outermost object, in order.
 struct Fields<'a> {
     line: &'a [u8],
-    dividers: Dividers<'a>,
+    ends: FieldEnds<'a>,
+    /// Where the next field begins.
     at: usize,
-    last: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
-        let mut dividers = Dividers::of(line);
-        let begins = dividers.next() == Some(0) && line.first() == Some(&b'{');
-        begins.then_some(Self { line, dividers, at: 1, last: b"" })
+        (line.first() == Some(&b'{')).then(|| Self { line, ends: FieldEnds::of(line), at: 1 })
     }
 
-    /// The next field, or none at the end; the outer none where the line is not canonical.
-    fn next_field(&mut self) -> Option<Option<Field<'a>>> {
-        if self.at == self.line.len() {
-            return Some(None);
-        }
-        let start = self.at;
-        let end = self.end_of_field()?;
-        let rest = self.line.get(start..end)?.strip_prefix(b"\"")?;
-        let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?)?;
-        let value = rest.strip_prefix(b"\":")?;
-        // Byte by byte, since they mostly differ in the first.
-        if name.iter().le(self.last) || value.is_empty() {
-            return None;
-        }
-        self.last = name;
+    /// The value of the next field, if its name is this one, which is given as the line has it, colon included; none,
+    /// and nothing taken, if it is not.
+    fn take<const N: usize>(&mut self, name: &[u8; N]) -> Option<&'a [u8]> {
+        let begins = (self.line.get(self.at..)?.first_chunk() == Some(name)).then_some(self.at + N)?;
+        let end = self.ends.next()?;
         self.at = end + 1;
-        Some(Some(Field { name, value, start, end }))
+        self.line.get(begins..end)
     }
 
-    /// The place of the comma after the field, or of the brace that ends the line.
-    fn end_of_field(&mut self) -> Option<usize> {
-        let mut depth = 1usize;
-        loop {
-            let place = self.dividers.next()?;
-            match self.line.get(place)? {
-                b',' if depth == 1 => return Some(place),
-                b',' => {}
-                b'{' | b'[' => depth += 1,
-                _ if depth > 1 => depth -= 1,
-                _ => return (place + 1 == self.line.len()).then_some(place),
-            }
-        }
+    /// Whether the last field that was taken was the last of the line.
+    fn end(&self) -> Option<()> {
+        (self.at == self.line.len() && self.line.last() == Some(&b'}')).then_some(())
     }
 }
 

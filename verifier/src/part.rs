@@ -41,8 +41,8 @@ pub(crate) struct Head {
 /// A line that is wrong by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct BadLine {
-    pub(crate) block: usize,
-    /// Within the block, from 0.
+    pub(crate) stretch: usize,
+    /// Within the stretch, from 0.
     pub(crate) line: u64,
     pub(crate) what: String,
 }
@@ -68,14 +68,17 @@ pub(crate) struct Part {
     pub(crate) seals: Vec<String>,
     pub(crate) bad: Vec<BadLine>,
     pub(crate) bad_lines: u64,
-    /// The blocks and how many lines each has.
-    pub(crate) blocks: Vec<(usize, u64)>,
+    /// The stretches and how many lines each has.
+    pub(crate) stretches: Vec<(usize, u64)>,
 }
 
 impl Part {
-    /// Verifies the block of whole lines that has this number.
-    pub(crate) fn take(&mut self, block: usize, mut rest: &[u8]) {
-        let mut number = 0;
+    /// Verifies whole lines, the next ones of the stretch that has this number.
+    pub(crate) fn take(&mut self, stretch: usize, mut rest: &[u8]) {
+        let mut number = match self.stretches.pop_if(|(last, _)| *last == stretch) {
+            Some((_, lines)) => lines,
+            None => 0,
+        };
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let (line, after) = rest.split_at(end);
@@ -87,11 +90,11 @@ impl Part {
                 None => Some("this is no record of the audit log".to_owned()),
             };
             if let Some(what) = what {
-                self.note(BadLine { block, line: number, what });
+                self.note(BadLine { stretch, line: number, what });
             }
             number += 1;
         }
-        self.blocks.push((block, number));
+        self.stretches.push((stretch, number));
     }
 
     /// Adds a record; answers what is wrong with it by itself.

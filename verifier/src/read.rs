@@ -1,11 +1,10 @@
-//! Reading: files in blocks of whole lines, by as many threads as there are cores. Each reads the next block and verifies
-//! it while its core still has it at hand.
+//! Reading: files in long stretches of whole lines, by as many threads as there are cores. A thing's records are mostly
+//! near one another, so that one thread has most of what belongs together.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::num::NonZero;
-use std::path::PathBuf;
-use std::slice;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -16,17 +15,20 @@ use crate::ledger::{Report, report};
 use crate::part::Part;
 use crate::seals::Seals;
 
-/// Bytes of a block: hundreds of lines, and small enough for a core's own cache.
-const BLOCK_BYTES: usize = 256 * 1024;
+/// Bytes that are read and verified at once: hundreds of lines, and small enough for a core's own cache.
+const BLOCK_BYTES: u64 = 256 * 1024;
+/// Bytes of a stretch that are worth a thread's turn.
+const STRETCH_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// Verifies files as one export.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn verify(files: &[PathBuf], told: &Seals, range: Range) -> anyhow::Result<Report> {
-    let source = Mutex::new(Source { files: files.iter(), open: None, rest: Vec::new(), blocks: 0 });
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let stretches = Mutex::new(Stretches::of(files, cores)?);
     let parts: anyhow::Result<Vec<Part>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(|| verify_blocks(&source))).collect();
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(|| verify_stretches(&stretches))).collect();
         let ended_early = |_| Err(anyhow::anyhow!("a verifying thread ended early"));
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(ended_early)).collect()
     });
@@ -37,59 +39,137 @@ pub fn verify(files: &[PathBuf], told: &Seals, range: Range) -> anyhow::Result<R
     Ok(report)
 }
 
-/// How many threads are worth having.
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-fn verify_blocks(source: &Mutex<Source<'_>>) -> anyhow::Result<Part> {
+fn verify_stretches(stretches: &Mutex<Stretches<'_>>) -> anyhow::Result<Part> {
     let mut part = Part::default();
-    let mut block = Vec::new();
     loop {
-        // By itself, so that the lock ends with it: the others read on while this block is verified.
-        let next = source.lock().unwrap_or_else(PoisonError::into_inner).next_block(&mut block)?;
-        let Some(number) = next else { return Ok(part) };
-        part.take(number, &block);
+        // By itself, so that the lock ends with it: the others go on while this stretch is verified.
+        let next = stretches.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some(stretch) = next else { return Ok(part) };
+        let path = stretch.path.display();
+        let file = File::open(stretch.path).with_context(|| format!("`{path}` cannot be opened"))?;
+        verify_stretch(&stretch, file, &mut part).with_context(|| format!("`{path}` cannot be read"))?;
     }
 }
 
-/// What is still to be read.
-struct Source<'a> {
-    files: slice::Iter<'a, PathBuf>,
-    open: Option<(&'a PathBuf, File)>,
-    /// The beginning of a line whose end was not read yet.
-    rest: Vec<u8>,
-    blocks: usize,
+fn verify_stretch(stretch: &Stretch<'_>, mut file: File, part: &mut Part) -> anyhow::Result<()> {
+    let mut at = stretch.from;
+    if at > 0 {
+        at = file.seek(SeekFrom::Start(at - 1))?;
+    }
+    let mut file = BufReader::new(file);
+    if stretch.from > 0 {
+        // Unless a line begins exactly here, the one that is under way is of the stretch before.
+        at += u64::try_from(file.skip_until(b'\n')?)?;
+    }
+    let mut block = Vec::new();
+    while at < stretch.to {
+        block.clear();
+        file.by_ref().take(BLOCK_BYTES.min(stretch.to - at)).read_to_end(&mut block)?;
+        if block.is_empty() {
+            break;
+        }
+        if block.last() != Some(&b'\n') {
+            file.read_until(b'\n', &mut block)?;
+        }
+        at += u64::try_from(block.len())?;
+        part.take(stretch.number, &block);
+    }
+    Ok(())
 }
 
-impl Source<'_> {
-    /// Reads the next block of whole lines into `block` and answers its number; none at the end of the last file.
-    fn next_block(&mut self, block: &mut Vec<u8>) -> anyhow::Result<Option<usize>> {
-        block.clear();
-        while block.is_empty() {
-            if self.open.is_none() {
-                let Some(path) = self.files.next() else { return Ok(None) };
-                let file = File::open(path).with_context(|| format!("`{}` cannot be opened", path.display()))?;
-                self.open = Some((path, file));
-            }
-            let Some((path, file)) = &mut self.open else { continue };
-            block.append(&mut self.rest);
-            let is_end = fill(file, block).with_context(|| format!("`{}` cannot be read", path.display()))?;
-            if is_end {
-                self.open = None;
-            } else {
-                let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
-                self.rest.extend(block.drain(whole..));
+/// The lines of a file that begin from one byte on, and before another.
+struct Stretch<'a> {
+    /// Its place among all stretches.
+    number: usize,
+    path: &'a Path,
+    from: u64,
+    to: u64,
+}
+
+/// What is still to be handed out of the files, in their order.
+struct Stretches<'a> {
+    files: Vec<(&'a Path, Option<u64>)>,
+    /// Where in the first of the files the next begins.
+    at: u64,
+    given: usize,
+    cores: u64,
+}
+
+impl<'a> Stretches<'a> {
+    fn of(files: &'a [PathBuf], cores: usize) -> anyhow::Result<Self> {
+        let mut lengths = Vec::with_capacity(files.len());
+        for path in files {
+            let about = std::fs::metadata(path).with_context(|| format!("`{}` cannot be opened", path.display()))?;
+            // What is no file, such as a pipe, has no length that is known, and is read from its beginning to its end.
+            lengths.push((path.as_path(), about.is_file().then_some(about.len())));
+        }
+        lengths.reverse();
+        Ok(Self { files: lengths, at: 0, given: 0, cores: u64::try_from(cores)? })
+    }
+}
+
+impl<'a> Iterator for Stretches<'a> {
+    type Item = Stretch<'a>;
+
+    fn next(&mut self) -> Option<Stretch<'a>> {
+        let (path, length) = *self.files.last()?;
+        let rest: u64 = self.files.iter().filter_map(|(_, length)| *length).sum::<u64>() - self.at;
+        // Ever shorter ones, so that all threads end at about the same time.
+        let fair = (rest / (2 * self.cores)).max(STRETCH_BYTES_MIN);
+        let (from, end) = (self.at, length.unwrap_or(u64::MAX));
+        let to = end.min(from.saturating_add(if length.is_some() { fair } else { u64::MAX }));
+        if to == end {
+            self.files.pop();
+            self.at = 0;
+        } else {
+            self.at = to;
+        }
+        self.given += 1;
+        Some(Stretch { number: self.given, path, from, to })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(path: &Path, from: u64, to: u64) -> anyhow::Result<u64> {
+        let mut part = Part::default();
+        verify_stretch(&Stretch { number: 1, path, from, to }, File::open(path)?, &mut part)?;
+        Ok(part.stretches.iter().map(|(_, lines)| lines).sum())
+    }
+
+    #[test]
+    fn every_line_is_of_one_stretch_wherever_they_meet() -> anyhow::Result<()> {
+        let path = std::env::temp_dir().join(format!("verifier-stretches-{}", std::process::id()));
+        for (text, lines) in [("a\nbcd\n\n\nefghij\nk\n", 6), ("a\n\nno line ends here", 3), ("\n", 1), ("x", 1)] {
+            std::fs::write(&path, text)?;
+            let end = u64::try_from(text.len())?;
+            for border in 0..=end {
+                let (before, after) = (lines_of(&path, 0, border)?, lines_of(&path, border, end)?);
+                assert_eq!(before + after, lines, "{text:?} at {border}");
             }
         }
-        self.blocks += 1;
-        Ok(Some(self.blocks))
+        Ok(std::fs::remove_file(path)?)
     }
-}
 
-/// Reads a block more, if there is so much; answers whether the file is at its end.
-fn fill(file: &mut File, block: &mut Vec<u8>) -> io::Result<bool> {
-    block.reserve(BLOCK_BYTES);
-    let wanted = u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX);
-    Ok(file.take(wanted).read_to_end(block)? < BLOCK_BYTES)
+    #[test]
+    fn stretches_cover_each_file_from_its_beginning_to_its_end() {
+        let [empty, small, large, pipe] = ["empty", "small", "large", "pipe"].map(Path::new);
+        let files = vec![(pipe, None), (large, Some(100_000_000)), (small, Some(1)), (empty, Some(0))];
+        let all: Vec<Stretch<'_>> = Stretches { files, at: 0, given: 0, cores: 2 }.collect();
+        let mut covered: Vec<(&Path, u64)> = Vec::new();
+        for (number, Stretch { path, from, to, .. }) in all.iter().enumerate() {
+            assert_eq!(all[number].number, number + 1);
+            match covered.last_mut().filter(|(last, _)| last == path) {
+                Some((_, end)) if *end == *from => *end = *to,
+                last => {
+                    assert_eq!((last, *from), (None, 0), "a file is begun once, at its beginning");
+                    covered.push((path, *to));
+                }
+            }
+        }
+        assert_eq!(covered, [(empty, 0), (small, 1), (large, 100_000_000), (pipe, u64::MAX)]);
+        assert!(all.len() > 8, "the last stretches are short, so that all threads end at about the same time");
+    }
 }

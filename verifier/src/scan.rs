@@ -1,41 +1,80 @@
-//! Where the values of a line are divided: looked for 64 bytes at a time, without a branch on any of them.
+//! Where the fields of a line end: looked for 64 bytes at a time, without a branch on any of them.
 //!
 //! A line is mostly short texts, and a loop that decides at each of their ends costs more than the SHA-256 of the line.
 
 use wide::u8x64;
 
-/// The commas, brackets and braces of a line that are outside of its texts, in order.
-pub(crate) struct Dividers<'a> {
+/// The places in a line where a field of its outermost object ends, in order: those of the commas between them, and
+/// that of the brace after the last.
+pub(crate) struct FieldEnds<'a> {
     rest: &'a [u8],
-    /// Where the bytes that were looked at last begin, and those of their dividers that were not given out.
+    /// Where the bytes that were looked at last begin, and what is still to be looked at of them.
     base: usize,
-    found: u64,
-    next_base: usize,
+    marks: Marks,
+    /// How many objects and lists the next byte is in.
+    depth: u32,
     /// All ones if the next byte is inside of a text.
     in_text: u64,
     /// Whether the next byte is escaped.
     is_escaped: bool,
 }
 
-impl<'a> Dividers<'a> {
-    pub(crate) const fn of(line: &'a [u8]) -> Self {
-        Self { rest: line, base: 0, found: 0, next_base: 0, in_text: 0, is_escaped: false }
+/// Which of 64 bytes divide, those in texts left out.
+#[derive(Default)]
+struct Marks {
+    commas: u64,
+    opening: u64,
+    closing: u64,
+}
+
+impl<'a> FieldEnds<'a> {
+    pub(crate) fn of(line: &'a [u8]) -> Self {
+        Self {
+            rest: line,
+            base: 0_usize.wrapping_sub(64),
+            marks: Marks::default(),
+            depth: 0,
+            in_text: 0,
+            is_escaped: false,
+        }
+    }
+
+    /// Looks at the next 64 bytes; answers whether there were any.
+    fn advance(&mut self) -> Option<()> {
+        let bytes = if let Some((bytes, rest)) = self.rest.split_first_chunk::<64>() {
+            self.rest = rest;
+            *bytes
+        } else {
+            let mut bytes = [b' '; 64];
+            bytes.get_mut(..self.rest.len())?.copy_from_slice(self.rest);
+            if self.rest.is_empty() {
+                return None;
+            }
+            self.rest = &[];
+            bytes
+        };
+        self.base = self.base.wrapping_add(64);
+        self.look(bytes);
+        Some(())
     }
 
     fn look(&mut self, bytes: [u8; 64]) {
         let bytes = u8x64::new(bytes);
         let same = |bytes: u8x64, byte: u8| bytes.simd_eq(u8x64::splat(byte));
         let quotes = same(bytes, b'"').to_bitmask();
-        // A bracket and its brace differ in one bit.
-        let folded = bytes | u8x64::splat(0x20);
-        let dividers = (same(bytes, b',') | same(folded, b'{') | same(folded, b'}')).to_bitmask();
         let escapes = same(bytes, b'\\');
         let quotes =
             if self.is_escaped || escapes.any() { quotes & !self.escaped_by(escapes.to_bitmask()) } else { quotes };
         let inside = parity_up_to(quotes) ^ self.in_text;
         // The last byte's bit, as far as the next byte goes: all ones or none.
         self.in_text = 0u64.wrapping_sub(inside >> 63);
-        self.found = dividers & !inside;
+        // A bracket and its brace differ in one bit.
+        let folded = bytes | u8x64::splat(0x20);
+        self.marks = Marks {
+            commas: same(bytes, b',').to_bitmask() & !inside,
+            opening: same(folded, b'{').to_bitmask() & !inside,
+            closing: same(folded, b'}').to_bitmask() & !inside,
+        };
     }
 
     /// Those among 64 bytes that a backslash stands before that is not escaped itself.
@@ -52,30 +91,39 @@ impl<'a> Dividers<'a> {
     }
 }
 
-impl Iterator for Dividers<'_> {
+impl Iterator for FieldEnds<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        while self.found == 0 {
-            let bytes = if let Some((bytes, rest)) = self.rest.split_first_chunk::<64>() {
-                self.rest = rest;
-                *bytes
-            } else {
-                let mut bytes = [b' '; 64];
-                bytes.get_mut(..self.rest.len())?.copy_from_slice(self.rest);
-                if self.rest.is_empty() {
-                    return None;
+        loop {
+            let Marks { commas, opening, closing } = &mut self.marks;
+            // Deeper in than all that closes here leads out of: no field of the outermost object ends here.
+            if self.depth > closing.count_ones() + 1 {
+                self.depth = self.depth + opening.count_ones() - closing.count_ones();
+                self.advance()?;
+                continue;
+            }
+            let marks = *opening | *closing | if self.depth == 1 { *commas } else { 0 };
+            if marks == 0 {
+                self.advance()?;
+                continue;
+            }
+            let mark = marks & marks.wrapping_neg();
+            let (opens, closes) = (*opening & mark != 0, *closing & mark != 0);
+            let after = !(mark | (mark - 1));
+            (*commas, *opening, *closing) = (*commas & after, *opening & after, *closing & after);
+            if opens {
+                self.depth += 1;
+                continue;
+            }
+            if closes {
+                self.depth = self.depth.checked_sub(1)?;
+                if self.depth > 0 {
+                    continue;
                 }
-                self.rest = &[];
-                bytes
-            };
-            self.base = self.next_base;
-            self.next_base += 64;
-            self.look(bytes);
+            }
+            return Some(self.base + usize::try_from(mark.trailing_zeros()).ok()?);
         }
-        let place = self.base + usize::try_from(self.found.trailing_zeros()).ok()?;
-        self.found &= self.found - 1;
-        Some(place)
     }
 }
 
@@ -96,14 +144,21 @@ mod tests {
 
     /// The same, a byte at a time.
     fn plainly(line: &[u8]) -> Vec<usize> {
-        let (mut in_text, mut is_escaped) = (false, false);
+        let (mut in_text, mut is_escaped, mut depth) = (false, false, 0);
         let mut found = Vec::new();
         for (place, byte) in line.iter().enumerate() {
             match byte {
                 _ if is_escaped => is_escaped = false,
                 b'\\' => is_escaped = true,
                 b'"' => in_text = !in_text,
-                b',' | b'{' | b'}' | b'[' | b']' if !in_text => found.push(place),
+                b'{' | b'[' if !in_text => depth += 1,
+                b',' if !in_text && depth == 1 => found.push(place),
+                b'}' | b']' if !in_text => {
+                    depth -= 1;
+                    if depth == 0 {
+                        found.push(place);
+                    }
+                }
                 _ => {}
             }
         }
@@ -111,14 +166,19 @@ mod tests {
     }
 
     #[test]
-    fn dividers_are_those_outside_of_texts_wherever_a_text_or_an_escape_falls() {
+    fn fields_end_outside_of_texts_and_of_what_is_nested_wherever_a_text_or_an_escape_falls() {
         for text in ["", "plain", ",{}[]", "\\\"", "\\\\", "\\\\\\\"", "\\\\\\\\", "ü,🦀"] {
             for length in 0..140 {
-                let line = format!("[\"{}{text}\",{{\"{text}\":[1,2]}},\"{text}\"]", "-".repeat(length));
-                let found: Vec<usize> = Dividers::of(line.as_bytes()).collect();
+                let dashes = "-".repeat(length);
+                let deep = format!("{}\"{text}\"{}", "[{\"a\":".repeat(length), ",1}]".repeat(length));
+                let line = format!("{{\"{dashes}{text}\":{{\"{text}\":[1,2]}},\"b\":{deep},\"{text}\":\"{dashes}\"}}");
+                let found: Vec<usize> = FieldEnds::of(line.as_bytes()).collect();
                 assert_eq!(found, plainly(line.as_bytes()), "{line}");
+                assert_eq!(found.len(), 3, "{line}");
             }
         }
-        assert_eq!(Dividers::of(b"").count(), 0);
+        for nothing in ["", ",", "}", "}{,", "{", "[[[", "\"{,}"] {
+            assert_eq!(FieldEnds::of(nothing.as_bytes()).count(), 0, "{nothing}");
+        }
     }
 }

@@ -23,13 +23,7 @@ impl Digest {
     /// The digest of these bytes.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        use fmt::Write as _;
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(bytes) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self::from(<[u8; 32]>::from(Sha256::digest(bytes)))
     }
 
     /// The digest of a value's canonical JSON.
@@ -57,6 +51,19 @@ impl Digest {
 pub fn canonical_json<T: Serialize>(value: &T) -> String {
     // `serde_json::Value` keeps objects in a BTreeMap (feature `preserve_order` is off), hence sorted by key bytes.
     serde_json::to_value(value).unwrap_or(Value::Null).to_string()
+}
+
+impl From<[u8; 32]> for Digest {
+    /// A SHA-256 that was computed elsewhere.
+    fn from(sha256: [u8; 32]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::from("sha256:");
+        for byte in sha256 {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
 }
 
 impl TryFrom<String> for Digest {

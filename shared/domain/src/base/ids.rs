@@ -44,7 +44,10 @@ macro_rules! ids {
                 let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
                 let mut id = String::with_capacity($prefix.len() + 1 + natural_key.len());
                 id.push_str(concat!($prefix, "_"));
-                id.extend(natural_key.chars().map(|c| if is_safe(c) { c } else { '-' }));
+                for (number, safe) in natural_key.split(|c| !is_safe(c)).enumerate() {
+                    id.push_str(if number > 0 { "-" } else { "" });
+                    id.push_str(safe);
+                }
                 Self(id)
             }
 
