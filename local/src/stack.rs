@@ -251,6 +251,7 @@ async fn start_functions(
         task_sequencing::function(platform("task-sequencing")).start()?,
         model_discovery::function(platform("model-discovery")).start()?,
         cur_ingestion::function(platform("cur-ingestion")).start()?,
+        spend::function(platform("spend")).start()?,
         spend_cards::function(platform("spend-cards")).start()?,
         notification::function(platform("notification")).start()?,
         event_relay::function(platform("event-relay")).start()?,

@@ -187,7 +187,7 @@ async fn the_deployed_template_reads() -> Result<()> {
     let cloud = Cloud::start(CloudConfig::default())?;
     let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))?;
     let wiring = Wiring::read(&template, &Deployment::local(&cloud))?;
-    assert_eq!(wiring.functions.len(), 8);
+    assert_eq!(wiring.functions.len(), 9);
     for source in &wiring.queue_sources {
         let queue = wiring.queues.iter().find(|queue| queue.name == source.queue).context(source.queue.clone())?;
         ensure!(queue.redrive.is_some(), "`{}` has no dead-letter queue", queue.name);

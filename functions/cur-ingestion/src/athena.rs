@@ -3,6 +3,7 @@
 use aws_sdk_athena::Client;
 use aws_sdk_athena::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, ResultConfiguration};
+use domain::spend::bill::step::QueryState;
 use lambda::{Aws, Environment, EnvironmentError};
 
 use crate::result_file::Records;
@@ -26,14 +27,6 @@ pub(crate) struct Athena {
     table: String,
     workgroup: String,
     output: String,
-}
-
-/// How a query stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum QueryState {
-    Running,
-    Succeeded,
-    Failed(String),
 }
 
 /// Why Athena was of no help.

@@ -1,5 +1,6 @@
 //! Beginning a run: the queries of a month's current delivery are submitted, and the run that waits for them is written.
 
+use contract::answers::run::{RunView, location};
 use contract::events::Event;
 use domain::base::calendar::Month;
 use domain::spend::bill::run::{Run, Start, attempted, decide_start, is_unsettled, refused, run_id};
@@ -11,8 +12,7 @@ use crate::App;
 use crate::cause::{Asked, Cause};
 use crate::error::IngestError;
 use crate::finish::settle_shown;
-use crate::run_view::{RunView, location};
-use crate::submit::{rules_in_force, submit};
+use crate::submit::{Submitted, rules_in_force, submit};
 
 /// What became of a month.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,8 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause) -> Result<Star
         (Start::Attempt(attempt), _) => attempt,
     };
     let run = match submit(app, month, &delivery, &settings, attempt).await? {
-        Ok(queries) => attempted(month, &delivery.manifest, rules, attempt, queries, cause.now),
-        Err(failure) => refused(month, &delivery.manifest, rules, attempt, failure, cause.now),
+        Submitted::Asked(queries) => attempted(month, &delivery.manifest, rules, attempt, queries, cause.now),
+        Submitted::Refused(failure) => refused(month, &delivery.manifest, rules, attempt, failure, cause.now),
     };
     // What it found last stays, for as long as that is shown.
     let data_files = Some(delivery.data_files.clone());

@@ -1,12 +1,12 @@
 //! Finishing a run: when both queries have ended, their rows become facts, are reconciled, and are shown whole.
 //!
 //! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds what is
-//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state. What is
-//! shown is settled before anything else is asked, the queries' results and newer deliveries included.
+//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state.
 
 use contract::events::Event;
 use domain::base::digest::Digest;
 use domain::settings::Settings;
+use domain::spend::bill::attributed::{AttributedMonth, Grounds};
 use domain::spend::bill::facts::AnchorDay;
 use domain::spend::bill::reconciliation::{Control, reconcile};
 use domain::spend::bill::run::{
@@ -14,20 +14,21 @@ use domain::spend::bill::run::{
     is_overtaken, is_unsettled, located, not_reconciled,
 };
 use domain::spend::bill::slice::diff_slices;
+use domain::spend::bill::step::QueryState;
 use store::aggregates::run::query_pointer;
 use store::spend::{Head, Reading as ToShow};
 use store::{Loaded, Step, StoreError};
 
 use crate::App;
-use crate::athena::{AthenaError, QueryState};
+use crate::athena::AthenaError;
 use crate::cause::Cause;
 use crate::delivery::Delivery;
 use crate::error::IngestError;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
 use crate::row::Row;
 use crate::rows::{FactsReader, UnreadableResult, read_control, read_slices};
-use crate::settle::{Attributed, Grounds, Shown, settle};
-use crate::submit::{rules_in_force, submit_slices};
+use crate::settle::{Shown, settle};
+use crate::submit::submit_slices;
 
 /// Letters of a failure's detail that are kept: Athena repeats whole queries, and an event holds 24 KB.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -35,52 +36,43 @@ const DETAIL_CHARS_MAX: usize = 2_000;
 /// How often the head is read again while another run flips it.
 const FLIPS_MAX: u32 = 5;
 
-/// What is to be done about the month once a run was looked at.
+/// What is to be done about the month once the answers of a run's queries were looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing, until a query ends or somebody asks again.
-    Nothing,
+pub(crate) enum Concluded {
+    /// Nothing: the run has ended.
+    Ended,
     /// The run has a further query; it may have ended before the run was written, and its event found none.
-    LookAgain,
+    AsksFurther,
     /// Its rows say nothing about what is to be read now: the month is to be read anew.
-    ReadAnew,
+    IsOutdated,
 }
 
-/// Brings a run to its end, if its queries have come to theirs.
-pub(crate) async fn finish(app: &App, run: &Run, cause: &Cause) -> Result<Next, IngestError> {
-    if run.state != RunState::Submitted {
-        return Ok(Next::Nothing);
-    }
-    if app.spend.head(run.billing_period).await?.is_some_and(|head| is_unsettled(run, &head.shown())) {
-        return settle_shown(app, run, cause).await.map(|()| Next::Nothing);
-    }
-    let Some(queries) = &run.queries else { return Ok(Next::Nothing) };
-    let state = all(app, queries).await?;
-    if state == QueryState::Running {
-        return Ok(Next::Nothing);
-    }
-    // Rows are read by the very rules that they were asked for by: when those moved, the delivery is read anew.
-    let (settings, rules) = rules_in_force(app).await?;
-    if rules != run.rules {
-        return end(app, run, End::Superseded, cause).await.map(|()| Next::ReadAnew);
-    }
-    let outcome = match state {
-        QueryState::Failed(why) => Err(FailureKind::QueryFailed.because(why)),
-        QueryState::Running | QueryState::Succeeded => read(app, run, queries, &settings).await?,
-    };
-    // AWS may have replaced the files while Athena read them: then these rows are of no delivery, whether they add up or
-    // not, and even a query that failed says nothing about the delivery that there is now.
-    let Some(delivery) = if_current(app, run).await? else {
-        return end(app, run, End::Superseded, cause).await.map(|()| Next::ReadAnew);
-    };
-    match outcome {
-        Ok(Reading::Whole(read)) => show(app, run, *read, cause).await?,
-        Ok(Reading::Disagrees) => {
-            return ask_by_slice(app, run, &delivery, &settings, cause).await.map(|()| Next::LookAgain);
+/// Reads the rows of a run and shows them, or ends it by why they cannot be shown.
+pub(crate) async fn conclude(
+    app: &App,
+    run: &Run,
+    queries: &Queries,
+    settings: &Settings,
+    cause: &Cause,
+) -> Result<Concluded, IngestError> {
+    let reading = read(app, run, queries, settings).await?;
+    let Some(delivery) = if_current(app, run).await? else { return Ok(Concluded::IsOutdated) };
+    match reading {
+        Reading::Whole(read) => show(app, run, *read, cause).await?,
+        Reading::Disagrees => {
+            return ask_by_slice(app, run, &delivery, settings, cause).await.map(|()| Concluded::AsksFurther);
         }
-        Err(failure) => end(app, run, End::Failed(failure), cause).await?,
+        Reading::Failed(failure) => end(app, run, End::Failed(failure), cause).await?,
     }
-    Ok(Next::Nothing)
+    Ok(Concluded::Ended)
+}
+
+/// Ends a run whose query failed.
+pub(crate) async fn fail(app: &App, run: &Run, failure: RunFailure, cause: &Cause) -> Result<Concluded, IngestError> {
+    match if_current(app, run).await? {
+        None => Ok(Concluded::IsOutdated),
+        Some(_) => end(app, run, End::Failed(failure), cause).await.map(|()| Concluded::Ended),
+    }
 }
 
 /// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
@@ -97,11 +89,13 @@ pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<
         Err(error) => return Err(error.into()),
     };
     app.spend.expire_superseded(&head, cause.now).await?;
-    let grounds = app.load_grounds(None).await?;
+    let grounds = app.store.load_grounds(None).await?;
     complete(app, run, Shown { head, days }, grounds, None, cause).await
 }
 
-/// The delivery that the run is bound to, if it is still the one in the bucket, data files included.
+/// The delivery that the run is bound to, if it is still the one in the bucket, data files included. AWS may have replaced
+/// the files while Athena read them: then the rows are of no delivery, whether they add up or not, and even a query that
+/// failed says nothing about the delivery that there is now.
 async fn if_current(app: &App, run: &Run) -> Result<Option<Delivery>, IngestError> {
     let is_the_runs = |current: &Delivery| {
         current.manifest.id == run.manifest.id
@@ -111,7 +105,7 @@ async fn if_current(app: &App, run: &Run) -> Result<Option<Delivery>, IngestErro
 }
 
 /// How the queries of a run stand together. The one by slices only adds to a failure, so its own failure is no other.
-async fn all(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
+pub(crate) async fn ask_for(app: &App, queries: &Queries) -> Result<QueryState, AthenaError> {
     let mut running = false;
     for query in [&queries.facts, &queries.control] {
         match app.athena.state_of(query).await? {
@@ -141,15 +135,12 @@ enum Reading {
     Whole(Box<Read>),
     /// They do not, and nobody has asked yet in which slices.
     Disagrees,
+    /// They cannot be shown.
+    Failed(RunFailure),
 }
 
 /// Reads both results and holds them against each other, or says why they cannot be shown.
-async fn read(
-    app: &App,
-    run: &Run,
-    queries: &Queries,
-    settings: &Settings,
-) -> Result<Result<Reading, RunFailure>, IngestError> {
+async fn read(app: &App, run: &Run, queries: &Queries, settings: &Settings) -> Result<Reading, IngestError> {
     let mut facts = FactsReader::new(run.billing_period, &settings.bill, &app.aliases);
     let mut control: Vec<Row> = Vec::new();
     let rows = async {
@@ -159,21 +150,23 @@ async fn read(
     match rows.await {
         Ok(()) => {}
         Err(error @ AthenaError::Columns { .. }) => {
-            return Ok(Err(FailureKind::UnreadableRows.because(error.to_string())));
+            return Ok(Reading::Failed(FailureKind::UnreadableRows.because(error.to_string())));
         }
-        Err(error @ AthenaError::Gone { .. }) => return Ok(Err(FailureKind::QueryFailed.because(error.to_string()))),
+        Err(error @ AthenaError::Gone { .. }) => {
+            return Ok(Reading::Failed(FailureKind::QueryFailed.because(error.to_string())));
+        }
         Err(error) => return Err(error.into()),
     }
     let found = facts.slices();
     let failure = match held_together(app, run, facts, &control).await? {
-        Ok(read) => return Ok(Ok(Reading::Whole(Box::new(read)))),
-        Err(failure) => failure,
+        Reading::Failed(failure) => failure,
+        whole => return Ok(whole),
     };
     let is_about_sums = failure.kind == FailureKind::NotReconciled.as_str() || read_control(&control).is_err();
     match &queries.slices {
-        _ if !is_about_sums => Ok(Err(failure)),
-        None => Ok(Ok(Reading::Disagrees)),
-        Some(slices) => Ok(Err(match app.athena.state_of(slices).await? {
+        _ if !is_about_sums => Ok(Reading::Failed(failure)),
+        None => Ok(Reading::Disagrees),
+        Some(slices) => Ok(Reading::Failed(match app.athena.state_of(slices).await? {
             QueryState::Succeeded => {
                 let mut rows: Vec<Row> = Vec::new();
                 match app.athena.rows(slices, &SLICES_COLUMNS, &mut |row| rows.push(row.clone())).await {
@@ -188,26 +181,24 @@ async fn read(
 }
 
 /// The facts, if they are whole and add up to what the control query counted.
-async fn held_together(
-    app: &App,
-    run: &Run,
-    facts: FactsReader<'_>,
-    control: &[Row],
-) -> Result<Result<Read, RunFailure>, IngestError> {
+async fn held_together(app: &App, run: &Run, facts: FactsReader<'_>, control: &[Row]) -> Result<Reading, IngestError> {
     let read = || -> Result<_, UnreadableResult> { Ok((read_control(control)?, facts.finish()?)) };
     let (control, (days, groups)) = match read() {
         Ok(read) => read,
-        Err(error) => return Ok(Err(FailureKind::UnreadableRows.because(error.to_string()))),
+        Err(error) => return Ok(Reading::Failed(FailureKind::UnreadableRows.because(error.to_string()))),
     };
     if control.values().all(|total| total.all_rows == 0) {
         let detail = format!("the delivery holds no row of {}; its files may be of another month", run.billing_period);
-        return Ok(Err(FailureKind::NoRows.because(detail)));
+        return Ok(Reading::Failed(FailureKind::NoRows.because(detail)));
     }
-    let grounds = app.load_grounds(None).await?;
-    let totals = Attributed::of(app, days.clone(), &grounds).totals(&control);
+    let grounds = app.store.load_grounds(None).await?;
+    let totals = AttributedMonth::of(days.clone(), &grounds, &app.aliases).totals(&control);
     Ok(match reconcile(&totals, &control) {
-        Ok(()) => Ok(Read { days, control, groups: u64::try_from(groups).unwrap_or(u64::MAX), grounds }),
-        Err(mismatches) => Err(not_reconciled(&mismatches)),
+        Ok(()) => {
+            let groups = u64::try_from(groups).unwrap_or(u64::MAX);
+            Reading::Whole(Box::new(Read { days, control, groups, grounds }))
+        }
+        Err(mismatches) => Reading::Failed(not_reconciled(&mismatches)),
     })
 }
 
@@ -307,7 +298,7 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
 }
 
 /// Ends the attempt, once.
-async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), IngestError> {
+pub(crate) async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), IngestError> {
     let end = match end {
         End::Failed(mut failure) => {
             failure.detail = failure.detail.chars().take(DETAIL_CHARS_MAX).collect();

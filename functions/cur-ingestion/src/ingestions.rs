@@ -1,46 +1,24 @@
-//! The routes of ingestion runs, and a Lead's order to read a month.
+//! A Lead's order to read a month.
 
 use std::sync::Arc;
 
+use contract::answers::run::{RunView, location};
 use domain::base::calendar::Month;
-use domain::base::ids::RunId;
 use domain::base::outcome::{Refusal, RefusalKind};
-use domain::spend::bill::run::Run;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::aggregates::run::{runs_in, runs_of};
-use store::{Index, Loaded, Order};
 
 use crate::App;
 use crate::begin::Started;
 use crate::cause::Cause;
 use crate::reading::read_month;
-use crate::run_view::{RunView, location};
 
 /// Which month is to be read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Wanted {
     billing_period: Month,
-}
-
-pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<RunView>>, Problem> {
-    let (index, partitions) = match call.query.maybe::<Month>("billingPeriod")? {
-        Some(month) => (Index::Parent, vec![runs_of(month)]),
-        None => (Index::List, runs_in(None)),
-    };
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Descending, &asked, |entry| {
-        Ok(Some(RunView::of(&entry.read()?, entry.version()?)))
-    });
-    Ok(Answer::ok(page.await?))
-}
-
-pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<RunView>, Problem> {
-    let id: RunId = call.path.parse("id")?;
-    let found: Loaded<Run> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    Ok(Answer::ok(RunView::of(&found.value, found.version)).versioned(found.version))
 }
 
 /// Begins a run, or answers with the one that is there: its state says which.

@@ -5,18 +5,17 @@
 //! not at all. A repetition finds its own work done; an older manifest after a newer one changes nothing.
 //!
 //! Facts follow from the bill alone. Who answers for them follows from claims and approvals and is said anew at every
-//! reading; only gaps are kept, because people act on them.
+//! reading; only gaps are kept, because people act on them. Spend, its explanation and the gaps are read in `functions/spend`;
+//! this is the one function that may start a query.
 
 mod athena;
 mod begin;
 mod cause;
 mod columns;
 mod delivery;
-mod doctor;
 mod error;
-mod explain;
+mod findings;
 mod finish;
-mod gaps;
 mod ingestions;
 pub mod query;
 mod reading;
@@ -24,9 +23,7 @@ mod reattribute;
 mod result_file;
 mod row;
 mod rows;
-mod run_view;
 mod settle;
-mod spend;
 mod submit;
 mod triggers;
 
@@ -66,36 +63,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         aliases: Aliases::shipped()?,
     });
     let builder = Function::builder("cur-ingestion", app, platform)
-        .get("/v1/spend", Action::ReadSpend, spend::read)
-        .query(&["billingPeriod", "workloadId", "groupBy"])
-        .summary("A month's spend: attributed, gap and excluded, which add up to the bill")
-        .get("/v1/spend/explain", Action::ReadSpend, explain::read)
-        .paged()
-        .query(&["billingPeriod", "workloadId", "gapId", "day"])
-        .summary("Which facts, which rules, which run")
-        .get("/v1/ingestions", Action::ReadIngestions, ingestions::list)
-        .paged()
-        .query(&["billingPeriod"])
-        .summary("Ingestion runs, newest first")
-        .get("/v1/ingestions/{id}", Action::ReadIngestions, ingestions::read)
-        .summary("An ingestion run")
         .post("/v1/ingestions", Action::StartIngestion, ingestions::start)
         .answers(202)
         .summary("Read a month's delivery")
-        .get("/v1/bill/findings", Action::ReadIngestions, doctor::read)
-        .summary("What is wrong with the bill as it is delivered, and what to do next")
-        .get("/v1/gaps", Action::ReadGaps, gaps::list)
-        .paged()
-        .query(&["state", "kind", "billingPeriod"])
-        .summary("Spend nobody answers for")
-        .get("/v1/gaps/{id}", Action::ReadGaps, gaps::read)
-        .summary("A gap")
-        .post("/v1/gaps/{id}/act", Action::ActOnGap, gaps::act)
-        .summary("Start something about a gap")
-        .post("/v1/gaps/{id}/resolve", Action::ActOnGap, gaps::resolve)
-        .summary("Declare a gap answered for")
-        .post("/v1/gaps/{id}/recall", Action::ActOnGap, gaps::recall)
-        .summary("Withdraw a gap that is none");
+        .get("/v1/bill/findings", Action::ReadIngestions, findings::read)
+        .summary("What is wrong with the bill as it is delivered, and what to do next");
     Ok(builder
         .on_schedule("cur-ingestion", triggers::on_schedule)
         .on_schedule("ingestion-sweep", triggers::sweep)

@@ -1,22 +1,25 @@
 //! Reading a month: one loop over beginning a run and finishing it, until there is nothing to do before a query ends.
 //!
-//! A query may end before its run is written, and its event find no run: so whoever wrote the run asks once how the
-//! queries stand. After that the event finds it.
+//! `domain::spend::bill::step` says what a run needs next; here it is done. A query may end before its run is written, and
+//! its event find no run: so whoever wrote the run asks once how the queries stand. After that the event finds it.
 
 use domain::base::calendar::Month;
 use domain::base::ids::RunId;
-use domain::spend::bill::run::Run;
+use domain::spend::bill::run::{End, Run};
+use domain::spend::bill::step::{NextStep, decide_next};
 use store::Loaded;
+use store::spend::Head;
 
 use crate::App;
 use crate::begin::{Started, begin};
 use crate::cause::Cause;
 use crate::error::IngestError;
-use crate::finish::{Next, finish};
+use crate::finish::{Concluded, ask_for, conclude, end, fail, settle_shown};
+use crate::submit::rules_in_force;
 
 /// Reads a month's current delivery, if there is anything to do; answers how the run stands that was begun.
 pub(crate) async fn read_month(app: &App, month: Month, cause: &Cause) -> Result<Started, IngestError> {
-    let started = begin(app, month, cause).await?;
+    let started = Box::pin(begin(app, month, cause)).await?;
     let Started::Begun(run) = started else { return Ok(started) };
     finish_run(app, &run.id, &cause.as_job()).await?;
     let current: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
@@ -25,16 +28,32 @@ pub(crate) async fn read_month(app: &App, month: Month, cause: &Cause) -> Result
 
 /// Finishes a run, if it can be, and reads the month anew for as long as what was read is not what is to be read.
 pub(crate) async fn finish_run(app: &App, id: &RunId, cause: &Cause) -> Result<(), IngestError> {
-    let mut id = id.clone();
+    let (mut id, mut answered) = (id.clone(), None);
     loop {
-        let Some(run) = app.store.load::<Run>(id.as_str()).await? else { return Ok(()) };
-        match finish(app, &run.value, cause).await? {
-            Next::Nothing => return Ok(()),
-            Next::LookAgain => {}
-            Next::ReadAnew => match begin(app, run.value.billing_period, &cause.as_job()).await? {
-                Started::Begun(begun) => id = begun.id,
-                Started::NoDelivery | Started::Older | Started::AlreadyDone(_) => return Ok(()),
-            },
+        let Some(run) = app.store.load::<Run>(id.as_str()).await?.map(|loaded| loaded.value) else { return Ok(()) };
+        let shown = app.spend.head(run.billing_period).await?.as_ref().map(Head::shown);
+        let (settings, rules) = rules_in_force(app).await?;
+        let concluded = match decide_next(&run, shown.as_ref(), &rules, answered.take().as_ref()) {
+            NextStep::Wait => return Ok(()),
+            NextStep::Settle => return settle_shown(app, &run, cause).await,
+            NextStep::AskFor(queries) => {
+                answered = Some(ask_for(app, &queries).await?);
+                continue;
+            }
+            NextStep::ReadAnew => Concluded::IsOutdated,
+            NextStep::ReadRows(queries) => Box::pin(conclude(app, &run, &queries, &settings, cause)).await?,
+            NextStep::Fail(failure) => fail(app, &run, failure, cause).await?,
+        };
+        match concluded {
+            Concluded::Ended => return Ok(()),
+            Concluded::AsksFurther => {}
+            Concluded::IsOutdated => {
+                end(app, &run, End::Superseded, cause).await?;
+                match Box::pin(begin(app, run.billing_period, &cause.as_job())).await? {
+                    Started::Begun(begun) => id = begun.id,
+                    Started::NoDelivery | Started::Older | Started::AlreadyDone(_) => return Ok(()),
+                }
+            }
         }
     }
 }

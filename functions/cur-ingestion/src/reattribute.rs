@@ -78,7 +78,7 @@ async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: 
     if of_head.is_none_or(|run| is_unsettled(&run, &head.shown())) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
-    let grounds = app.load_grounds(assumed).await?;
+    let grounds = app.store.load_grounds(assumed).await?;
     let settled = settle(app, Shown { head, days }, grounds, cause).await?;
     let run_id = &settled.head.run_id;
     let told: Result<(), StoreError> = app

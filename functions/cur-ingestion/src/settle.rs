@@ -12,14 +12,11 @@ use contract::events::{Event, GapRef};
 use domain::base::calendar::Month;
 use domain::base::digest::Digest;
 use domain::base::money::{Currency, Money};
-use domain::spend::bill::attribution::{Attribution, Context, Governance, Verdict, attribute_fact};
-use domain::spend::bill::facts::{AnchorDay, Fact};
-use domain::spend::bill::reconciliation::{Control, SpendTotals, total};
-use domain::spend::bill::settings::BillSettings;
-use domain::spend::card::Transfer;
+use domain::spend::bill::attributed::{AttributedMonth, Grounds};
+use domain::spend::bill::facts::AnchorDay;
+use domain::spend::bill::reconciliation::SpendTotals;
 use domain::spend::gap::{Gap, GapChange, GapNews, GapState, detect};
 use store::aggregates::gap::gaps_of;
-use store::governance::load_governance;
 use store::spend::Head;
 use store::{Index, Loaded, StoreError, Transaction};
 
@@ -39,21 +36,6 @@ pub(crate) struct Shown {
     pub(crate) days: Vec<AnchorDay>,
 }
 
-/// What says who answers for a fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grounds {
-    settings: BillSettings,
-    governance: Governance,
-    /// Applied as if its dispute were listed as settled already.
-    assumed: Option<Transfer>,
-}
-
-/// Facts with who answers for each.
-#[derive(Debug, Clone)]
-pub(crate) struct Attributed {
-    pub(crate) rows: Vec<(Fact, Attribution)>,
-}
-
 /// What a settled month adds up to.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
@@ -63,44 +45,9 @@ pub(crate) struct Settled {
     pub(crate) attribution: Digest,
 }
 
-impl Attributed {
-    pub(crate) fn of(app: &App, days: Vec<AnchorDay>, grounds: &Grounds) -> Self {
-        let Grounds { settings, governance, .. } = grounds;
-        let context = Context { settings, aliases: &app.aliases, governance };
-        let facts = days.into_iter().flat_map(|day| day.facts);
-        let attribute = |fact: Fact| {
-            let attribution = attribute_fact(&fact, &context);
-            (fact, attribution)
-        };
-        Self { rows: facts.map(attribute).collect() }
-    }
-
-    pub(crate) fn totals(&self, control: &Control) -> BTreeMap<Currency, SpendTotals> {
-        total(self.rows.iter().map(|(fact, attribution)| (fact, &attribution.verdict)), control)
-    }
-
-    /// Who answers for each fact, in one digest.
-    pub(crate) fn digest(&self) -> Digest {
-        let verdicts: Vec<&Verdict> = self.rows.iter().map(|(_, attribution)| &attribution.verdict).collect();
-        Digest::of(&verdicts)
-    }
-
-    fn settled(&self, head: Head) -> Settled {
-        Settled { totals: self.totals(&head.control), attribution: self.digest(), head }
-    }
-}
-
-impl App {
-    /// Facts with who answers for each by what is claimed and approved now.
-    pub(crate) async fn attribute(&self, days: Vec<AnchorDay>) -> Result<Attributed, StoreError> {
-        Ok(Attributed::of(self, days, &self.load_grounds(None).await?))
-    }
-
-    pub(crate) async fn load_grounds(&self, assumed: Option<Transfer>) -> Result<Grounds, StoreError> {
-        let (settings, _) = self.store.settings_in_force().await?;
-        let mut governance = load_governance(&self.store).await?;
-        assumed.iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
-        Ok(Grounds { settings: settings.bill, governance, assumed })
+impl Settled {
+    fn of(head: Head, month: &AttributedMonth) -> Self {
+        Self { totals: month.totals(&head.control), attribution: month.digest(), head }
     }
 }
 
@@ -115,19 +62,19 @@ pub(crate) async fn settle(
     let month = shown.head.billing_period;
     let mut attempts = 0;
     loop {
-        let attributed = Attributed::of(app, shown.days.clone(), &grounds);
+        let attributed = AttributedMonth::of(shown.days.clone(), &grounds, &app.aliases);
         let overtaken = match write_gaps(app, month, &attributed, cause).await {
             Ok(()) => None,
             Err(error) if error.is_lost_race() => Some(error),
             Err(error) => return Err(error),
         };
-        let now = app.load_grounds(grounds.assumed.clone()).await?;
+        let now = app.store.load_grounds(grounds.assumed.clone()).await?;
         let lost = match overtaken {
             Some(error) => error,
             None if now != grounds => StoreError::Conflict,
             None => match app.spend.head(month).await? {
                 Some(head) if head.facts != shown.head.facts => StoreError::Conflict,
-                _ => return Ok(attributed.settled(shown.head)),
+                _ => return Ok(Settled::of(shown.head, &attributed)),
             },
         };
         grounds = now;
@@ -144,10 +91,10 @@ pub(crate) async fn settle(
     }
 }
 
-async fn write_gaps(app: &App, month: Month, attributed: &Attributed, cause: &Cause) -> Result<(), StoreError> {
+async fn write_gaps(app: &App, month: Month, attributed: &AttributedMonth, cause: &Cause) -> Result<(), StoreError> {
     let known = load_gaps(app, month).await?;
     let gaps: Vec<Gap> = known.values().map(|loaded| loaded.value.clone()).collect();
-    let rows = attributed.rows.iter().map(|(fact, attribution)| (fact, attribution));
+    let rows = attributed.facts.iter().map(|row| (&row.fact, &row.attribution));
     let changes = detect(month, rows, &gaps, &cause.actor, cause.now);
     for chunk in changes.chunks(GAPS_PER_TRANSACTION_MAX) {
         let mut tx = cause.transaction();
@@ -195,7 +142,7 @@ async fn load_gaps(app: &App, month: Month) -> Result<BTreeMap<String, Loaded<Ga
 /// Dollars that moved with the bill are told by the other events of the transaction, or by one of all of them.
 fn write_gap(tx: &mut Transaction, before: Option<&Loaded<Gap>>, change: &GapChange) {
     let gap = change.gap();
-    let named = gap_ref(gap, None);
+    let named = GapRef::of(gap, None);
     match change {
         GapChange::Opened(_) => tx.save(before, gap, &Event::GapOpened { gap: named }),
         GapChange::Moved(_) => tx.save_under(before, gap),
@@ -203,17 +150,5 @@ fn write_gap(tx: &mut Transaction, before: Option<&Loaded<Gap>>, change: &GapCha
             tx.save(before, gap, &Event::GapRecalled { gap: named })
         }
         GapChange::Closed(_) => tx.save(before, gap, &Event::GapResolved { gap: named }),
-    }
-}
-
-/// A gap, as events name it, with what was done about it.
-pub(crate) fn gap_ref(gap: &Gap, action: Option<String>) -> GapRef {
-    GapRef {
-        gap_id: gap.id.clone(),
-        kind: gap.kind.as_str().to_owned(),
-        billing_period: gap.billing_period,
-        about: gap.about.anchor.label(),
-        amount: gap.amount.clone(),
-        action,
     }
 }

@@ -31,6 +31,14 @@ pub(crate) async fn rules_in_force(app: &App) -> Result<(Settings, Rules), Store
     Ok((settings, Rules { settings_version, aliases_version: app.aliases.version().to_owned() }))
 }
 
+/// What became of submitting.
+pub(crate) enum Submitted {
+    /// Athena reads.
+    Asked(Queries),
+    /// It makes no sense to ask: nothing that could be read would be right.
+    Refused(Failure),
+}
+
 /// Submits both queries, or says why that makes no sense.
 pub(crate) async fn submit(
     app: &App,
@@ -38,24 +46,24 @@ pub(crate) async fn submit(
     delivery: &Delivery,
     settings: &Settings,
     attempt: u32,
-) -> Result<Result<Queries, Failure>, IngestError> {
+) -> Result<Submitted, IngestError> {
     if !delivery.unfit_files.is_empty() {
-        return Ok(Err(FailureKind::FilesMissing.because(files_missing(month, delivery))));
+        return Ok(Submitted::Refused(FailureKind::FilesMissing.because(files_missing(month, delivery))));
     }
     let lacking = app.bucket.lacks(delivery, &COLUMNS_NEEDED).await?;
     if !lacking.is_empty() {
-        return Ok(Err(FailureKind::ExportMisconfigured.because(columns_missing(month, &lacking))));
+        return Ok(Submitted::Refused(FailureKind::ExportMisconfigured.because(columns_missing(month, &lacking))));
     }
     let portion = Portion { month, execution: delivery.execution.clone() };
     let bill = &settings.bill;
     let sql = match facts_sql(&portion, &bill.workspace_tag_key) {
         Ok(sql) => sql,
-        Err(error) => return Ok(Err(FailureKind::SettingsUnusable.because(error.to_string()))),
+        Err(error) => return Ok(Submitted::Refused(FailureKind::SettingsUnusable.because(error.to_string()))),
     };
     let of = (&delivery.manifest, month, attempt);
     let facts = submit_query(app, &sql, facts_parameters(&portion, bill), of).await?;
     let control = submit_query(app, &control_sql(&portion), control_parameters(&portion, bill), of).await?;
-    Ok(Ok(Queries { facts, control, slices: None }))
+    Ok(Submitted::Asked(Queries { facts, control, slices: None }))
 }
 
 fn files_missing(month: Month, delivery: &Delivery) -> String {

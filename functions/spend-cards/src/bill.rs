@@ -10,34 +10,16 @@ use domain::access::workloads::estimate::Estimate;
 use domain::access::workloads::space::Workload;
 use domain::base::calendar::{Month, Period, utc_day};
 use domain::base::ids::WorkloadId;
-use domain::spend::bill::alias::ModelName;
-use domain::spend::bill::attribution::{AttributionLevel, Context, Verdict, attribute_fact};
-use domain::spend::bill::facts::Fact;
+use domain::spend::bill::attributed::{AttributedFact, AttributedMonth};
+use domain::spend::bill::attribution::{AttributionLevel, Verdict};
 use domain::spend::bill::reconciliation::Unreadable;
 use domain::spend::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::StoreError;
-use store::governance::load_governance_with;
 use store::spend::Head;
 
 use crate::App;
-
-/// A fact and who answers for it.
-#[derive(Debug, Clone)]
-pub(crate) struct Attributed {
-    pub(crate) fact: Fact,
-    pub(crate) model: ModelName,
-    pub(crate) verdict: Verdict,
-    level: AttributionLevel,
-}
-
-#[cfg(test)]
-impl Attributed {
-    pub(crate) fn new(fact: Fact, verdict: Verdict) -> Self {
-        Self { model: fact.key.model.clone(), fact, verdict, level: AttributionLevel::Workload }
-    }
-}
 
 /// The bill of some months.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +27,7 @@ pub(crate) struct Bill {
     /// The months that were ingested, of those that were asked for.
     pub(crate) deliveries: BTreeMap<Month, Delivery>,
     /// Their facts, in the order of month, anchor and day.
-    pub(crate) facts: Vec<Attributed>,
+    pub(crate) facts: Vec<AttributedFact>,
     /// What of them could not be read.
     pub(crate) unreadable: Unreadable,
     of_workload: BTreeMap<WorkloadId, Vec<usize>>,
@@ -68,32 +50,22 @@ impl App {
         months: &BTreeSet<Month>,
         assumed: Option<Transfer>,
     ) -> Result<Bill, StoreError> {
-        let mut governance = load_governance_with(&self.store, anchors).await?;
-        assumed.into_iter().for_each(|transfer| governance.add_transfer(transfer));
-        let (settings, _) = self.store.settings_in_force().await?;
-        let context = Context { settings: &settings.bill, aliases: &self.aliases, governance: &governance };
+        let grounds = self.store.load_grounds_with(anchors, assumed).await?;
         let mut bill = Bill::default();
         for month in months {
             let Some((head, days)) = self.spend.month_facts(*month).await? else { continue };
-            let facts = days.into_iter().flat_map(|day| day.facts);
-            bill.add(*month, &head, facts.map(|fact| attributed(fact, &context)));
+            bill.add(*month, &head, AttributedMonth::of(days, &grounds, &self.aliases));
         }
         Ok(bill)
     }
 }
 
-fn attributed(fact: Fact, context: &Context<'_>) -> Attributed {
-    let attribution = attribute_fact(&fact, context);
-    let level = attribution.level.unwrap_or(AttributionLevel::Workload);
-    Attributed { fact, model: attribution.model, verdict: attribution.verdict, level }
-}
-
 impl Bill {
-    fn add(&mut self, month: Month, head: &Head, facts: impl Iterator<Item = Attributed>) {
+    fn add(&mut self, month: Month, head: &Head, attributed: AttributedMonth) {
         let mut all_invoiced = true;
-        for attributed in facts {
+        for attributed in attributed.facts {
             all_invoiced &= attributed.fact.key.invoiced;
-            if let Verdict::Workload { workload_id, .. } = &attributed.verdict {
+            if let Verdict::Workload { workload_id, .. } = attributed.verdict() {
                 self.of_workload.entry(workload_id.clone()).or_default().push(self.facts.len());
             }
             self.facts.push(attributed);
@@ -117,7 +89,8 @@ impl Bill {
     pub(crate) fn facts_of(&self, workload: &WorkloadId) -> Vec<WorkloadFact<'_>> {
         let indices = self.of_workload.get(workload).into_iter().flatten();
         let facts = indices.filter_map(|index| self.facts.get(*index));
-        facts.map(|a| WorkloadFact { fact: &a.fact, model: &a.model, level: a.level }).collect()
+        let of = |row: &'_ AttributedFact| row.attribution.level.unwrap_or(AttributionLevel::Workload);
+        facts.map(|row| WorkloadFact { fact: &row.fact, model: &row.attribution.model, level: of(row) }).collect()
     }
 
     /// What a workload's cards are made of.

@@ -1,5 +1,7 @@
 //! Answers of the API that several functions give.
 
+pub mod run;
+
 use serde::{Deserialize, Serialize};
 
 /// A single thing with the version that a write may be conditioned on; the same number is its `ETag`.

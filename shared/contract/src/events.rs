@@ -24,7 +24,7 @@ use domain::base::ids::{
 use domain::base::money::Money;
 use domain::base::platform::{ModelId, ModelKey, Platform};
 use domain::base::text::Sub;
-use domain::spend::gap::NamedGap;
+use domain::spend::gap::{Gap, NamedGap};
 
 /// Where an event about a workload belongs: whom it is told to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -119,6 +119,21 @@ pub struct GapRef {
     pub amount: Money,
     /// What was done about it, where something was.
     pub action: Option<String>,
+}
+
+impl GapRef {
+    /// A gap, with what was done about it.
+    #[must_use]
+    pub fn of(gap: &Gap, action: Option<String>) -> Self {
+        Self {
+            gap_id: gap.id.clone(),
+            kind: gap.kind.as_str().to_owned(),
+            billing_period: gap.billing_period,
+            about: gap.about.anchor.label(),
+            amount: gap.amount.clone(),
+            action,
+        }
+    }
 }
 
 macro_rules! events {

@@ -8,24 +8,40 @@ use domain::access::anchor::Anchor;
 use domain::access::decisions::approval::{Approval, MapMethod};
 use domain::access::tasks::chain::Chain;
 use domain::base::aws::profile::ProfileKind;
+use domain::spend::bill::attributed::Grounds;
 use domain::spend::bill::attribution::Governance;
+use domain::spend::card::Transfer;
 
 use crate::aggregates::approval::approvals_in;
 use crate::{Index, Store, StoreError};
 
-/// Everything that attribution needs to know.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn load_governance(store: &Store) -> Result<Governance, StoreError> {
-    load_governance_with(store, &store.list_anchors().await?).await
+impl Store {
+    /// What says now who answers for a fact. `assumed` is applied as if its dispute were listed as settled already: the
+    /// list lags behind what was just written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_grounds(&self, assumed: Option<Transfer>) -> Result<Grounds, StoreError> {
+        self.load_grounds_with(&self.list_anchors().await?, assumed).await
+    }
+
+    /// The same, with all anchors as they were read already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_grounds_with(
+        &self,
+        anchors: &[Anchor],
+        assumed: Option<Transfer>,
+    ) -> Result<Grounds, StoreError> {
+        let (settings, _) = self.settings_in_force().await?;
+        let mut governance = load_governance(self, anchors).await?;
+        assumed.iter().for_each(|transfer| governance.add_transfer(transfer.clone()));
+        Ok(Grounds { settings: settings.bill, governance, assumed })
+    }
 }
 
-/// The same, with all anchors as they were read already.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn load_governance_with(store: &Store, anchors: &[Anchor]) -> Result<Governance, StoreError> {
+async fn load_governance(store: &Store, anchors: &[Anchor]) -> Result<Governance, StoreError> {
     let mut governance = Governance::default();
     anchors.iter().for_each(|anchor| governance.add_anchor(anchor));
     store.list_transfers().await?.into_iter().for_each(|transfer| governance.add_transfer(transfer));

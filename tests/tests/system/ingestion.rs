@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use domain::base::calendar::Month;
 use local::bus::Deliveries;
 use local::sample;
+use local::seam::{Fate, Seam};
 use local::stack::{Local, Options};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use system_tests::bill::{self, Line};
-use system_tests::{ADA, CHECKOUT, CHEN, LENA, NOVA_LITE, PETRA, World, approval, places, text, texts};
+use system_tests::{ADA, CHECKOUT, CHEN, LENA, NOVA_LITE, PETRA, SPEND_TABLE, World, approval, places, text, texts};
 
 const GROUPINGS: [&str; 6] = ["workload", "model", "account", "region", "usage-kind", "day"];
 
@@ -263,6 +266,40 @@ async fn a_claim_moves_the_spend_of_its_days_from_the_gap_to_its_workload() -> a
     assert_eq!(its.map(|gap| (&gap["state"], &gap["vanished"])), Some((&json!("resolved"), &json!(true))));
     let run = world.get(LENA, &format!("/v1/ingestions/{}", text(&after, "/runId")?)).await?.ok()?;
     assert_eq!(run["totals"][0], after["totals"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_of_one_reading_read_its_facts_once() -> anyhow::Result<()> {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&counted);
+    let seam = Seam::directed(Arc::new(move |call| {
+        let reads = call.function == "spend" && call.operation.contains("Get");
+        if reads && String::from_utf8_lossy(call.request.body()).contains(SPEND_TABLE) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        Fate::Pass
+    }));
+    let folder = tempfile::tempdir()?;
+    let cur = folder.path().join(bill::EXPORT);
+    let call = |day, cost: &str| Line { day, cost: cost.to_owned(), code: "AmazonBedrock", ..Line::default() };
+    bill::write(&cur, "first", &[call(3, "1"), call(4, "2")], 1)?;
+    let world = World::start(Options { cur: Some(cur.clone()), seam, ..Options::default() }).await?;
+    bill::deliver(&world.local, "2026-08-10T03:00:00Z")?;
+    world.schedule("cur-ingestion").await?;
+    let explain = format!("/v1/spend/explain?billingPeriod={}&limit=1", bill::MONTH);
+    let first = world.get(LENA, &explain).await?.ok()?;
+    let whole = counted.swap(0, Ordering::SeqCst);
+    assert!(whole > 1, "the head, the index and the facts: {whole}");
+    let second = world.get(LENA, &format!("{explain}&cursor={}", text(&first, "/next")?)).await?.ok()?;
+    assert_ne!(first["items"], second["items"]);
+    assert_eq!(counted.swap(0, Ordering::SeqCst), 1, "the head alone says that nothing moved");
+
+    bill::write(&cur, "second", &[call(3, "7")], 1)?;
+    bill::deliver(&world.local, "2026-08-11T03:00:00Z")?;
+    world.schedule("cur-ingestion").await?;
+    let anew = world.get(LENA, &explain).await?.ok()?;
+    assert_eq!(anew["items"][0]["amount"]["amount"], "7", "what is shown is never older than the bill");
     Ok(())
 }
 

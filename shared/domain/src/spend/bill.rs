@@ -10,6 +10,7 @@
 
 pub mod alias;
 pub mod anchor;
+pub mod attributed;
 pub mod attribution;
 pub mod doctor;
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod rule;
 pub mod run;
 pub mod settings;
 pub mod slice;
+pub mod step;
 pub mod summary;
 pub mod terms;
 pub mod usage;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::alias::ModelName;
+use super::attributed::AttributedFact;
 use super::attribution::Verdict;
 use super::facts::Fact;
 
@@ -57,35 +57,24 @@ pub struct SpendGroup {
     pub unit: Option<String>,
 }
 
-/// A fact with its verdict and its model, which an application profile may have hidden in the fact.
-#[derive(Debug, Clone, Copy)]
-pub struct Attributed<'a> {
-    /// The fact.
-    pub fact: &'a Fact,
-    /// Who answers for it.
-    pub verdict: &'a Verdict,
-    /// The model it means.
-    pub model: &'a ModelName,
-}
-
 /// Groups facts of one currency. What is excluded keeps its own key in every grouping, since it is not spend; gaps keep
 /// theirs when grouping by workload, and count for their model, account, region, kind or day otherwise.
 #[must_use]
-pub fn summarise<'a>(facts: impl IntoIterator<Item = Attributed<'a>>, by: GroupBy) -> Vec<SpendGroup> {
+pub fn summarise<'a>(facts: impl IntoIterator<Item = &'a AttributedFact>, by: GroupBy) -> Vec<SpendGroup> {
     let mut groups: BTreeMap<String, Sum> = BTreeMap::new();
     for attributed in facts {
-        groups.entry(key_of(&attributed, by)).or_default().add(attributed.fact);
+        groups.entry(key_of(attributed, by)).or_default().add(&attributed.fact);
     }
     groups.into_iter().map(|(key, sum)| sum.into_group(key)).collect()
 }
 
-fn key_of(attributed: &Attributed<'_>, by: GroupBy) -> String {
+fn key_of(attributed: &AttributedFact, by: GroupBy) -> String {
     let key = &attributed.fact.key;
-    match (attributed.verdict, by) {
+    match (attributed.verdict(), by) {
         (Verdict::Excluded { why }, _) => format!("excluded:{why}"),
         (Verdict::Gap { kind, .. }, GroupBy::Workload) => format!("gap:{}", kind.as_str()),
         (Verdict::Workload { workload_id, .. }, GroupBy::Workload) => workload_id.as_str().to_owned(),
-        (_, GroupBy::Model) => attributed.model.label().to_owned(),
+        (_, GroupBy::Model) => attributed.attribution.model.label().to_owned(),
         (_, GroupBy::Account) => named(&key.account_id),
         (_, GroupBy::Region) => named(&key.region),
         (_, GroupBy::UsageKind) => key.usage_kind.as_str().to_owned(),

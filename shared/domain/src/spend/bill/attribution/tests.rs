@@ -4,10 +4,11 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::base::aws::{RoleRef, WorkspaceArn};
+use crate::spend::bill::attributed::{AttributedMonth, Grounds};
 use crate::spend::bill::facts::{AnchorDay, fold};
 use crate::spend::bill::line::samples::{aliases, group};
 use crate::spend::bill::reconciliation::{Control, ControlTotal, Measure, reconcile, total};
-use crate::spend::bill::summary::{Attributed, GroupBy, summarise};
+use crate::spend::bill::summary::{GroupBy, summarise};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -299,7 +300,6 @@ proptest! {
         rows in prop::collection::vec(any_row(), 0..60), cut in 0_usize..60, seed in any::<u64>(),
     ) {
         let fixture = fixture().map_err(|e| TestCaseError::fail(e.to_string()))?;
-        let context = fixture.context();
         let control = control_of(&rows)?;
         let days = fold_rows(&rows, &fixture)?;
 
@@ -309,15 +309,14 @@ proptest! {
         let parts = fold_rows(left, &fixture)?.into_iter().chain(fold_rows(right, &fixture)?);
         prop_assert_eq!(&fold(parts.flat_map(|day| day.facts)), &days);
 
-        let facts: Vec<Fact> = days.into_iter().flat_map(|day| day.facts).collect();
-        let attributions: Vec<Attribution> = facts.iter().map(|f| attribute_fact(f, &context)).collect();
-        let totals = total(facts.iter().zip(attributions.iter().map(|a| &a.verdict)), &control);
+        let grounds = Grounds { settings: fixture.settings.clone(), governance: fixture.governance.clone(), assumed: None };
+        let month = AttributedMonth::of(days, &grounds, fixture.aliases);
+        let totals = month.totals(&control);
         prop_assert_eq!(reconcile(&totals, &control), Ok(()));
         for (currency, totals) in &totals {
             prop_assert!(totals.adds_up());
             for by in [GroupBy::Workload, GroupBy::Model, GroupBy::Account, GroupBy::Region, GroupBy::UsageKind, GroupBy::Day] {
-                let of_currency = facts.iter().zip(&attributions).filter(|(f, _)| f.key.currency == *currency);
-                let groups = summarise(of_currency.map(|(fact, a)| Attributed { fact, verdict: &a.verdict, model: &a.model }), by);
+                let groups = summarise(month.facts.iter().filter(|row| row.fact.key.currency == *currency), by);
                 prop_assert_eq!(groups.iter().map(|g| g.amount).sum::<Decimal>(), totals.cur);
             }
         }

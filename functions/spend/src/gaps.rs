@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::events::Event;
+use contract::events::{Event, GapRef};
 use domain::access::models::model::{DecisionCommand, Model, ModelDecision, Verdict, decide_decision};
 use domain::access::workloads::space::Workload;
 use domain::base::calendar::Month;
@@ -22,7 +22,6 @@ use store::aggregates::gap::{gaps_in, gaps_of};
 use store::{Index, Loaded, Order, Step, Transaction};
 
 use crate::App;
-use crate::settle::gap_ref;
 
 /// A gap with what may be done about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -101,7 +100,7 @@ pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<G
                     call.check_version(found.version)?;
                     let mut tx = call.transaction().because(rationale.as_str());
                     let told = target.as_ref().map_or(Value::Null, |target| json!(target));
-                    let named = gap_ref(&gap, Some(action.as_str().to_owned()));
+                    let named = GapRef::of(&gap, Some(action.as_str().to_owned()));
                     tx.update(&found, &gap, &Event::GapActioned { gap: named, target: told });
                     if let Some(asked) = asked_workload(&gap, *action, target.as_ref()) {
                         let workload: Option<Loaded<Workload>> = app.store.load(asked.as_str()).await?;
@@ -146,13 +145,13 @@ async fn block(app: &App, call: &Call<ActFields>, tx: &mut Transaction, gap: &Ga
 pub(crate) async fn resolve(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
     let why = call.body.rationale.clone();
     let decide = |gap: &Gap| decide_resolve(gap, why.clone(), &call.actor, call.now);
-    change(&app, &call, &why, decide, |gap| Event::GapResolved { gap: gap_ref(gap, None) }).await
+    change(&app, &call, &why, decide, |gap| Event::GapResolved { gap: GapRef::of(gap, None) }).await
 }
 
 pub(crate) async fn recall(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
     let why = call.body.rationale.clone();
     let decide = |gap: &Gap| decide_recall(gap, why.clone(), &call.actor, call.now);
-    change(&app, &call, &why, decide, |gap| Event::GapRecalled { gap: gap_ref(gap, None) }).await
+    change(&app, &call, &why, decide, |gap| Event::GapRecalled { gap: GapRef::of(gap, None) }).await
 }
 
 async fn change<B: Sync>(

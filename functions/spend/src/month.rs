@@ -6,28 +6,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::access::workloads::space::{Space, Workload};
-use domain::base::authorization::{authorize, is_cut_to_own};
+use contract::answers::run::TotalsView;
 use domain::base::calendar::Month;
-use domain::base::ids::{RunId, WorkloadId};
+use domain::base::ids::RunId;
 use domain::base::money::{Currency, Money};
-use domain::spend::bill::attribution::{Attribution, Verdict};
-use domain::spend::bill::facts::Fact;
+use domain::spend::bill::attributed::{AttributedFact, AttributedMonth};
 use domain::spend::bill::reconciliation::Unreadable;
 use domain::spend::bill::run::RunState;
-use domain::spend::bill::summary::{Attributed as Grouped, GroupBy, SpendGroup, summarise};
+use domain::spend::bill::summary::{GroupBy, SpendGroup, summarise};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Problem};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::Loaded;
 use store::spend::Head;
 
 use crate::App;
-use crate::run_view::TotalsView;
-use crate::settle::Attributed;
+use crate::sight::Sight;
 
 /// A month's spend.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -76,45 +72,6 @@ pub(crate) struct GroupView {
     unit: Option<String>,
 }
 
-/// What of a month a caller sees.
-#[derive(Debug, Clone)]
-pub(crate) struct Sight {
-    /// The one workload asked for.
-    pub(crate) workload: Option<WorkloadId>,
-    /// Everybody but owners.
-    pub(crate) sees_organisation: bool,
-}
-
-impl Sight {
-    /// # Errors
-    /// 422 for an owner who names no workload; 404 for a workload that is not there or not theirs.
-    pub(crate) async fn of(app: &App, call: &Call<()>) -> Result<Self, Problem> {
-        let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
-        let sees_organisation = !is_cut_to_own(&call.actor, call.action);
-        match &workload {
-            None if !sees_organisation => {
-                return Err(Problem::invalid("name one of your workloads in the query parameter `workloadId`"));
-            }
-            None => {}
-            Some(id) => {
-                let found: Loaded<Workload> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-                let space =
-                    app.store.load::<Space>(found.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
-                authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
-            }
-        }
-        Ok(Self { workload, sees_organisation })
-    }
-
-    pub(crate) fn includes(&self, attribution: &Attribution) -> bool {
-        match (&self.workload, &attribution.verdict) {
-            (None, _) => true,
-            (Some(own), Verdict::Workload { workload_id, .. }) => own == workload_id,
-            (Some(_), _) => false,
-        }
-    }
-}
-
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendView>, Problem> {
     let month: Month = call.query.require("billingPeriod")?;
     let by: GroupBy = call.query.maybe("groupBy")?.unwrap_or_default();
@@ -133,16 +90,16 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
         groups: Vec::new(),
         other_currencies: Vec::new(),
     };
-    if let Some((head, days)) = app.spend.month_facts(month).await? {
-        let attributed = app.attribute(days).await?;
-        let mut currencies = by_currency(&attributed, &head, &sight, by);
+    if let Some(reading) = app.months.read(month).await? {
+        let head = &reading.head;
+        let mut currencies = by_currency(&reading.attributed, head, &sight, by);
         let main = currencies.remove(&Currency::usd()).or_else(|| currencies.pop_first().map(|(_, first)| first));
         (view.totals, view.groups) = main.map_or((None, Vec::new()), |main| (main.totals, main.groups));
         view.other_currencies = currencies.into_values().collect();
         view.complete = true;
         view.quantities_complete = Unreadable::of(&head.control).amounts == 0;
         view.complete_to = head.complete_to();
-        (view.as_of, view.run_id) = (Some(head.as_of), Some(head.run_id));
+        (view.as_of, view.run_id) = (Some(head.as_of), Some(head.run_id.clone()));
     }
     Ok(Answer::ok(view))
 }
@@ -156,17 +113,21 @@ async fn staleness(app: &App, month: Month, sight: &Sight) -> Result<(bool, Opti
     Ok((told.is_some(), told))
 }
 
-fn by_currency(attributed: &Attributed, head: &Head, sight: &Sight, by: GroupBy) -> BTreeMap<Currency, CurrencyView> {
-    let mut seen: BTreeMap<Currency, Vec<&(Fact, Attribution)>> = BTreeMap::new();
-    for row in attributed.rows.iter().filter(|(_, attribution)| sight.includes(attribution)) {
-        seen.entry(row.0.key.currency.clone()).or_default().push(row);
+fn by_currency(
+    attributed: &AttributedMonth,
+    head: &Head,
+    sight: &Sight,
+    by: GroupBy,
+) -> BTreeMap<Currency, CurrencyView> {
+    let mut seen: BTreeMap<Currency, Vec<&AttributedFact>> = BTreeMap::new();
+    for row in attributed.facts.iter().filter(|row| sight.includes(&row.attribution)) {
+        seen.entry(row.fact.key.currency.clone()).or_default().push(row);
     }
     let totals = attributed.totals(&head.control);
     let mut views = BTreeMap::new();
     for currency in totals.keys() {
         let rows = seen.remove(currency).unwrap_or_default();
-        let grouped = rows.iter().map(|(fact, a)| Grouped { fact, verdict: &a.verdict, model: &a.model });
-        let groups = summarise(grouped, by).into_iter().map(|group| group_view(group, currency)).collect();
+        let groups = summarise(rows, by).into_iter().map(|group| group_view(group, currency)).collect();
         let shown = totals.get(currency).filter(|_| sight.sees_organisation);
         views.insert(currency.clone(), CurrencyView { totals: shown.map(|t| TotalsView::of(currency, t)), groups });
     }

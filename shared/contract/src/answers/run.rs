@@ -13,7 +13,7 @@ use serde::Serialize;
 /// A run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RunView {
+pub struct RunView {
     id: RunId,
     version: u64,
     billing_period: Month,
@@ -41,7 +41,7 @@ pub(crate) struct RunView {
 /// Where every dollar went: `attributed + gap + excluded = cur`, exactly.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TotalsView {
+pub struct TotalsView {
     /// Everything that matches the AI terms.
     cur: Money,
     /// What a workload answers for.
@@ -57,7 +57,9 @@ pub(crate) struct TotalsView {
 }
 
 impl TotalsView {
-    pub(crate) fn of(currency: &Currency, totals: &SpendTotals) -> Self {
+    /// As the run has them.
+    #[must_use]
+    pub fn of(currency: &Currency, totals: &SpendTotals) -> Self {
         let money = |amount: Decimal| Money { amount: amount.normalize(), currency: currency.clone() };
         Self {
             cur: money(totals.cur),
@@ -71,7 +73,9 @@ impl TotalsView {
 }
 
 impl RunView {
-    pub(crate) fn of(run: &Run, version: u64) -> Self {
+    /// The run in this version.
+    #[must_use]
+    pub fn of(run: &Run, version: u64) -> Self {
         let run = run.clone();
         let result = run.result.filter(|_| run.state == RunState::Completed);
         let totals = result.iter().flat_map(|r| &r.totals).map(|(currency, t)| TotalsView::of(currency, t)).collect();
@@ -97,6 +101,7 @@ impl RunView {
 }
 
 /// Where a run is found.
-pub(crate) fn location(run: &Run) -> String {
+#[must_use]
+pub fn location(run: &Run) -> String {
     format!("/v1/ingestions/{}", run.id)
 }

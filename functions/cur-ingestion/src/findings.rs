@@ -1,4 +1,4 @@
-//! The doctor on AWS: reads of the bucket, the table and Athena what `domain::spend::bill::doctor` judges.
+//! What is wrong with the bill as it is delivered, asked on AWS: reads of the bucket, the table and Athena what `domain::spend::bill::doctor` judges.
 //!
 //! The rows are asked by a query of their own. Its token follows from the delivery and the day, so asking again is the same
 //! query: the first answer may say that the rows are still being asked, and nothing here waits or is stored.
@@ -11,6 +11,7 @@ use domain::base::digest::Digest;
 use domain::spend::bill::doctor::{Census, CensusRow, Examined, Finding, examine};
 use domain::spend::bill::reconciliation::Unreadable;
 use domain::spend::bill::settings::BillSettings;
+use domain::spend::bill::step::QueryState;
 use jiff::Timestamp;
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
@@ -18,7 +19,6 @@ use serde::Serialize;
 use store::spend::Head;
 
 use crate::App;
-use crate::athena::QueryState;
 use crate::delivery::Delivery;
 use crate::error::IngestError;
 use crate::query::{CENSUS_COLUMNS, COLUMNS_READ, MalformedTagKey, Portion, census_parameters, census_sql};

@@ -11,8 +11,8 @@ use domain::base::money::Money;
 use domain::base::outcome::{Refusal, RefusalKind};
 use domain::base::platform::Platform;
 use domain::spend::bill::anchor::SpendAnchor;
-use domain::spend::bill::attribution::{Attribution, AttributionLevel, Finding, Verdict};
-use domain::spend::bill::facts::Fact;
+use domain::spend::bill::attributed::AttributedFact;
+use domain::spend::bill::attribution::{AttributionLevel, Finding, Verdict};
 use domain::spend::bill::rule::{Question, Rule};
 use domain::spend::bill::run::Run;
 use domain::spend::bill::usage::UsageKind;
@@ -24,11 +24,11 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::spend::Head;
 use store::{Loaded, StoreError};
 
 use crate::App;
-use crate::spend::Sight;
+use crate::months::ReadMonth;
+use crate::sight::Sight;
 
 /// An explanation, page by page.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -120,21 +120,19 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     let filter = Filter { sight, day: call.query.maybe("day")?, gap };
     let asked = call.page()?;
     let place = asked.place::<Place>()?;
-    let Some((head, days)) = app.spend.month_facts(month).await? else {
+    let Some(reading) = app.months.read(month).await? else {
         return Ok(Answer::ok(Explanation { billing_period: month, run: None, page: Page::only(Vec::new()) }));
     };
-    let attributed = app.attribute(days).await?;
-    let of = Digest::of(&(&head.facts, attributed.digest()));
-    let from = place.map_or(Ok(0), |place| place.within(&of, month))?;
-    let mut found = attributed.rows.iter().filter(|(fact, attribution)| filter.matches(fact, attribution)).skip(from);
+    let from = place.map_or(Ok(0), |place| place.within(&reading.digest, month))?;
+    let mut found = reading.attributed.facts.iter().filter(|row| filter.matches(row)).skip(from);
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-    let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|(f, a)| explained(f, a, &filter.sight)).collect();
+    let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|row| explained(row, &filter.sight)).collect();
     let page = if found.next().is_some() {
-        Page::new(items, Some(&json!(Place { from: from + limit, of })))
+        Page::new(items, Some(&json!(Place { from: from + limit, of: reading.digest.clone() })))
     } else {
         Page::only(items)
     };
-    let run = Some(run_ref(&app, head).await?);
+    let run = Some(run_ref(&app, &reading).await?);
     Ok(Answer::ok(Explanation { billing_period: month, run, page }))
 }
 
@@ -159,15 +157,15 @@ impl Place {
 }
 
 impl Filter {
-    fn matches(&self, fact: &Fact, attribution: &Attribution) -> bool {
-        self.sight.includes(attribution)
-            && self.day.is_none_or(|day| fact.key.day == day)
-            && self.gap.as_ref().is_none_or(|gap| is_of_gap(gap, fact, attribution))
+    fn matches(&self, row: &AttributedFact) -> bool {
+        self.sight.includes(&row.attribution)
+            && self.day.is_none_or(|day| row.fact.key.day == day)
+            && self.gap.as_ref().is_none_or(|gap| is_of_gap(gap, row))
     }
 }
 
 /// Whether a fact is among those that a gap was found in: by its verdict, or by a finding where its dollars are attributed.
-fn is_of_gap(gap: &Gap, fact: &Fact, attribution: &Attribution) -> bool {
+fn is_of_gap(gap: &Gap, AttributedFact { fact, attribution }: &AttributedFact) -> bool {
     let is_about = match &attribution.verdict {
         Verdict::Gap { kind, about } if gap.in_totals => *kind == gap.kind && *about == gap.about,
         _ if gap.in_totals => false,
@@ -179,7 +177,7 @@ fn is_of_gap(gap: &Gap, fact: &Fact, attribution: &Attribution) -> bool {
     is_about && gap.covers(fact.key.day) && fact.key.currency == gap.amount.currency
 }
 
-fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> ExplainedFact {
+fn explained(AttributedFact { fact, attribution }: &AttributedFact, sight: &Sight) -> ExplainedFact {
     let mut decided_by: BTreeMap<Question, Vec<Rule>> = BTreeMap::new();
     for rule in &attribution.because {
         decided_by.entry(rule.decides()).or_default().push(*rule);
@@ -213,14 +211,14 @@ fn explained(fact: &Fact, attribution: &Attribution, sight: &Sight) -> Explained
 }
 
 /// The run, and the rules that it read by: those of today may be newer.
-async fn run_ref(app: &App, head: Head) -> Result<RunRef, StoreError> {
+async fn run_ref(app: &App, ReadMonth { head, .. }: &ReadMonth) -> Result<RunRef, StoreError> {
     let run: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
-    let aliases_version = run.map_or_else(|| app.aliases.version().to_owned(), |run| run.value.rules.aliases_version);
+    let in_force = || app.months.aliases_version().to_owned();
     Ok(RunRef {
-        id: head.run_id,
+        id: head.run_id.clone(),
         as_of: head.as_of,
-        manifest_id: head.manifest_id,
+        manifest_id: head.manifest_id.clone(),
         settings_version: head.settings_version,
-        aliases_version,
+        aliases_version: run.map_or_else(in_force, |run| run.value.rules.aliases_version),
     })
 }
