@@ -8,7 +8,6 @@ pub(crate) mod audit;
 pub(crate) mod focus;
 pub(crate) mod report;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::base::money::Money;
@@ -29,25 +28,47 @@ pub(crate) struct Document {
 }
 
 /// Text as a spreadsheet's cell: what would be read as a formula gets an apostrophe before it (OWASP, CSV injection).
-pub(crate) fn cell(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
+pub(crate) fn text(given: &str) -> String {
+    let is_formula = given.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    if is_formula { format!("'{given}") } else { given.to_owned() }
 }
 
-/// A CSV file of a header and rows, lines ended as RFC 4180 has them.
-pub(crate) fn csv_of<R>(header: &[&str], rows: impl IntoIterator<Item = R>) -> Result<(Vec<u8>, u64), csv::Error>
-where
-    R: IntoIterator,
-    R::Item: AsRef<[u8]>,
-{
+/// A column of a file: its name, what it means, and what a row has in it.
+pub(crate) struct Column<R> {
+    pub(crate) name: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pages that explain the columns are held to it by a test"))]
+    pub(crate) meaning: &'static str,
+    pub(crate) value: fn(&R) -> String,
+}
+
+impl<R> Column<R> {
+    pub(crate) const fn new(name: &'static str, meaning: &'static str, value: fn(&R) -> String) -> Self {
+        Self { name, meaning, value }
+    }
+}
+
+/// Writes rows under their columns' names; answers the bytes, and how many rows there were.
+pub(crate) fn csv_of<R>(
+    columns: &[Column<R>],
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(Vec<u8>, u64), csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(header)?;
+    writer.write_record(columns.iter().map(|column| column.name))?;
     let mut count = 0;
     for row in rows {
-        writer.write_record(row)?;
+        writer.write_record(columns.iter().map(|column| (column.value)(&row)))?;
         count += 1;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok((bytes, count))
+}
+
+/// The columns as the page beside the crate's manifest explains them.
+#[cfg(test)]
+pub(crate) fn explained<R>(columns: &[Column<R>]) -> String {
+    let row = |Column { name, meaning, .. }: &Column<R>| format!("| `{name}` | {meaning} |\n");
+    let rows: String = columns.iter().map(row).collect();
+    format!("| Column | Meaning |\n|---|---|\n{rows}")
 }
 
 #[cfg(test)]
@@ -55,17 +76,23 @@ pub(crate) mod samples {
     //! One workload's spend, a gap and a credit, with hostile names.
 
     use domain::base::calendar::Month;
-    use domain::spend::bill::attribution::Verdict;
+    use domain::spend::bill::attributed::AttributedFact;
+    use domain::spend::bill::attribution::{Attribution, Verdict};
+    use domain::spend::bill::facts::Fact;
     use domain::spend::bill::reconciliation::Unreadable;
     use domain::spend::export::Span;
     use domain::spend::portfolio::Hierarchy;
     use serde_json::json;
 
     use super::allocation::{Allocations, Owners};
-    use crate::bill::Attributed;
     use crate::portfolio::Place;
 
-    fn fact(day: &str, line_item_type: &str, amount: &str, verdict: serde_json::Value) -> anyhow::Result<Attributed> {
+    fn fact(
+        day: &str,
+        line_item_type: &str,
+        amount: &str,
+        verdict: serde_json::Value,
+    ) -> anyhow::Result<AttributedFact> {
         let role = "arn:aws:iam::111122223333:role/app";
         let role = domain::base::aws::RoleRef::parse_arn(role).map(domain::spend::bill::anchor::SpendAnchor::role);
         let key = json!({
@@ -73,9 +100,21 @@ pub(crate) mod samples {
             "model": {"known": "amazon.nova-lite-v1:0"}, "usageKind": "input", "detail": null, "unit": "tokens",
             "lineItemType": line_item_type, "currency": "USD", "invoiced": false,
         });
-        let fact = serde_json::from_value(json!({"key": key, "quantity": "1000", "amount": amount, "rows": 1}))?;
+        let fact: Fact = serde_json::from_value(json!({"key": key, "quantity": "1000", "amount": amount, "rows": 1}))?;
         let verdict: Verdict = serde_json::from_value(verdict)?;
-        Ok(Attributed::new(fact, verdict))
+        let attribution = Attribution {
+            platform: fact.key.platform,
+            anchor: fact.key.anchor.clone(),
+            model: fact.key.model.clone(),
+            usage_kind: fact.key.usage_kind,
+            level: None,
+            verdict,
+            findings: Vec::new(),
+            because: Vec::new(),
+            suggested_workload: None,
+            approval_id: None,
+        };
+        Ok(AttributedFact { fact, attribution })
     }
 
     pub(crate) fn allocations() -> anyhow::Result<Allocations> {
@@ -109,12 +148,14 @@ mod tests {
     #[test]
     fn no_text_becomes_a_formula_and_no_separator_a_cell() -> anyhow::Result<()> {
         for hostile in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
-            assert_eq!(cell(hostile), format!("'{hostile}"));
+            assert_eq!(text(hostile), format!("'{hostile}"));
         }
         for harmless in ["", "a=b", "checkout", "'=1"] {
-            assert_eq!(cell(harmless), harmless);
+            assert_eq!(text(harmless), harmless);
         }
-        let (bytes, rows) = csv_of(&["a", "b"], [["x,y", "say \"z\""], ["", "1"]])?;
+        let first = Column::new("a", "the first", |row: &[&str; 2]| row[0].to_owned());
+        let second = Column::new("b", "the second", |row: &[&str; 2]| row[1].to_owned());
+        let (bytes, rows) = csv_of(&[first, second], [["x,y", "say \"z\""], ["", "1"]])?;
         assert_eq!((String::from_utf8(bytes)?.as_str(), rows), ("a,b\r\n\"x,y\",\"say \"\"z\"\"\"\r\n,1\r\n", 2));
         Ok(())
     }

@@ -7,44 +7,22 @@ use domain::access::workloads::space::Workload;
 use domain::base::ids::{SpaceId, WorkloadId};
 use domain::base::money::{Currency, Money};
 use domain::base::platform::Platform;
+use domain::spend::bill::attributed::AttributedFact;
 use domain::spend::bill::attribution::Verdict;
 use domain::spend::bill::reconciliation::Unreadable;
 use domain::spend::export::Span;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Document, cell, csv_of};
-use crate::bill::Attributed;
+use super::{Column, Document, csv_of, text};
 use crate::portfolio::Place;
-
-const HEADER: [&str; 20] = [
-    "From",
-    "To",
-    "Allocation",
-    "WorkloadId",
-    "Workload",
-    "SpaceId",
-    "Space",
-    "BusinessUnit",
-    "Department",
-    "Portfolio",
-    "Product",
-    "Platform",
-    "Model",
-    "UsageKind",
-    "AccountId",
-    "Region",
-    "Quantity",
-    "Unit",
-    "Amount",
-    "Currency",
-];
 
 /// The spend of a span with who answers for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Allocations {
     pub(crate) span: Span,
     /// Facts of the span's months; those that count on other days are left out.
-    pub(crate) facts: Vec<Attributed>,
+    pub(crate) facts: Vec<AttributedFact>,
     /// What of those months could not be read.
     pub(crate) unreadable: Unreadable,
     pub(crate) owners: Owners,
@@ -89,7 +67,7 @@ impl Owners {
 
 impl Allocations {
     /// The facts that count on the span's days: of a month, all of its bill.
-    pub(crate) fn facts(&self) -> impl Iterator<Item = &Attributed> {
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &AttributedFact> {
         let (first, last) = self.span.days();
         self.facts.iter().filter(move |a| (first..=last).contains(&a.fact.key.counts_on()))
     }
@@ -97,7 +75,8 @@ impl Allocations {
     /// What the facts add up to: all, and each of its three parts.
     pub(crate) fn control_totals(&self) -> BTreeMap<String, Vec<Money>> {
         let mut sums: BTreeMap<&str, BTreeMap<&Currency, Decimal>> = BTreeMap::new();
-        for Attributed { fact, verdict, .. } in self.facts() {
+        for attributed in self.facts() {
+            let (fact, verdict) = (&attributed.fact, attributed.verdict());
             let part = match verdict {
                 Verdict::Workload { .. } => "attributed",
                 Verdict::Gap { .. } => "gap",
@@ -137,17 +116,17 @@ struct RowKey<'a> {
 }
 
 impl<'a> RowKey<'a> {
-    fn of(attributed: &'a Attributed) -> Self {
+    fn of(attributed: &'a AttributedFact) -> Self {
         let key = &attributed.fact.key;
-        let workload = match &attributed.verdict {
+        let workload = match attributed.verdict() {
             Verdict::Workload { workload_id, .. } => Some(workload_id),
             _ => None,
         };
         Self {
-            allocation: allocation_of(&attributed.verdict),
+            allocation: allocation_of(attributed.verdict()),
             workload,
             platform: key.platform,
-            model: attributed.model.label(),
+            model: attributed.attribution.model.label(),
             usage_kind: key.usage_kind.as_str(),
             account_id: &key.account_id,
             region: &key.region,
@@ -157,47 +136,76 @@ impl<'a> RowKey<'a> {
     }
 }
 
+/// A row of the file: everything of one key, and who owns what answers for it.
+struct Row<'a> {
+    days: (Date, Date),
+    key: RowKey<'a>,
+    owner: Owner,
+    quantity: Decimal,
+    amount: Decimal,
+}
+
+/// The columns of the file. `chargeback.md` beside the crate's manifest is made of them; a test holds the two together.
+impl<'a> Row<'a> {
+    const COLUMNS: [Column<Row<'a>>; 20] = [
+        Column::new("From", "the first day that the file covers", |row| row.days.0.to_string()),
+        Column::new("To", "the last day that the file covers", |row| row.days.1.to_string()),
+        Column::new("Allocation", "attributed, gap:<kind> or excluded:<why>: the three add up to the bill", |row| {
+            text(&row.key.allocation)
+        }),
+        Column::new("WorkloadId", "the workload that answers for it; blank for gaps and exclusions", |row| {
+            row.owner.workload_id.clone()
+        }),
+        Column::new("Workload", "its name", |row| text(&row.owner.workload)),
+        Column::new("SpaceId", "the Space of that workload", |row| row.owner.space_id.clone()),
+        Column::new("Space", "its name", |row| text(&row.owner.place.name)),
+        Column::new("BusinessUnit", "the Space's business unit", |row| text(&row.owner.place.hierarchy.business_unit)),
+        Column::new("Department", "the Space's department", |row| text(&row.owner.place.hierarchy.department)),
+        Column::new("Portfolio", "the Space's portfolio", |row| text(&row.owner.place.hierarchy.portfolio)),
+        Column::new("Product", "the Space's product", |row| text(&row.owner.place.hierarchy.product)),
+        Column::new("Platform", "bedrock or claude-platform; blank where no term told the platform", |row| {
+            row.key.platform.map_or("", Platform::as_str).to_owned()
+        }),
+        Column::new("Model", "the model's id, or its name in the bill where the alias table does not hold it", |row| {
+            text(row.key.model)
+        }),
+        Column::new(
+            "UsageKind",
+            "input, output, cache and batch tokens apart, provisioned hours, CCU, AgentCore, other",
+            |row| row.key.usage_kind.to_owned(),
+        ),
+        Column::new("AccountId", "the AWS account of the usage", |row| text(row.key.account_id)),
+        Column::new("Region", "the region of the usage; blank on some AWS Marketplace rows", |row| {
+            text(row.key.region)
+        }),
+        Column::new("Quantity", "how much was used, in Unit", |row| row.quantity.normalize().to_string()),
+        Column::new("Unit", "tokens, CCU, hours, or the bill's own unit where it is not understood", |row| {
+            text(row.key.unit)
+        }),
+        Column::new("Amount", "what AWS charges, unblended; exact, to ten places", |row| {
+            row.amount.normalize().to_string()
+        }),
+        Column::new("Currency", "the currency of the bill; rows of different currencies are never added up", |row| {
+            row.key.currency.to_string()
+        }),
+    ];
+}
+
 /// The chargeback file.
 ///
 /// # Errors
 /// None that memory does not have.
 pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
+    let days = allocations.span.days();
     let mut rows: BTreeMap<RowKey<'_>, (Owner, Decimal, Decimal)> = BTreeMap::new();
     for attributed in allocations.facts() {
-        let owner = || (allocations.owners.of(&attributed.verdict), Decimal::ZERO, Decimal::ZERO);
+        let owner = || (allocations.owners.of(attributed.verdict()), Decimal::ZERO, Decimal::ZERO);
         let (_, quantity, amount) = rows.entry(RowKey::of(attributed)).or_insert_with(owner);
         *quantity = quantity.saturating_add(attributed.fact.quantity);
         *amount += attributed.fact.amount;
     }
-    let (from, to) = allocations.span.days();
-    let lines = rows.into_iter().map(|(key, (owner, quantity, amount))| {
-        let Owner { workload_id, workload, space_id, place } = owner;
-        let hierarchy = place.hierarchy;
-        let text = |text: &str| cell(text).into_owned();
-        [
-            from.to_string(),
-            to.to_string(),
-            text(&key.allocation),
-            workload_id,
-            text(&workload),
-            space_id,
-            text(&place.name),
-            text(&hierarchy.business_unit),
-            text(&hierarchy.department),
-            text(&hierarchy.portfolio),
-            text(&hierarchy.product),
-            key.platform.map_or("", Platform::as_str).to_owned(),
-            text(key.model),
-            key.usage_kind.to_owned(),
-            text(key.account_id),
-            text(key.region),
-            quantity.normalize().to_string(),
-            text(key.unit),
-            amount.normalize().to_string(),
-            key.currency.to_string(),
-        ]
-    });
-    let (bytes, rows) = csv_of(&HEADER, lines)?;
+    let row = |(key, (owner, quantity, amount))| Row { days, key, owner, quantity, amount };
+    let (bytes, rows) = csv_of(&Row::COLUMNS, rows.into_iter().map(row))?;
     let control_totals = allocations.control_totals();
     let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
     Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
@@ -208,7 +216,13 @@ mod tests {
     use domain::base::calendar::{Month, Week};
 
     use super::*;
-    use crate::render::samples;
+    use crate::render::{explained, samples};
+
+    #[test]
+    fn every_column_is_explained_where_people_read_it() {
+        let table = explained(&Row::COLUMNS);
+        assert!(include_str!("../../chargeback.md").ends_with(&table), "{table}");
+    }
 
     #[test]
     fn a_chargeback_adds_up_to_the_bill_and_hostile_names_are_inert() -> anyhow::Result<()> {
@@ -218,7 +232,7 @@ mod tests {
         let place = "111122223333,us-east-1";
         let owner = "wkl_1,\"'=HYPERLINK(\"\"http://x\"\";\"\"y\"\")\",spc_1,'@space,,,,\"a, \"\"b\"\"\"";
         let model = "bedrock,amazon.nova-lite-v1:0,input";
-        assert_eq!(lines.first(), Some(&HEADER.join(",").as_str()));
+        assert_eq!(lines.first(), Some(&Row::COLUMNS.map(|column| column.name).join(",").as_str()));
         assert_eq!(
             lines.get(1..),
             Some(

@@ -5,113 +5,147 @@
 use domain::base::calendar::next_day;
 use domain::base::platform::Platform;
 use domain::spend::bill::LineItemType;
+use domain::spend::bill::attributed::AttributedFact;
+use domain::spend::bill::facts::{Fact, FactKey};
 use jiff::civil::Date;
 
 use super::allocation::{Allocations, Owner, allocation_of};
-use super::{Document, cell, csv_of};
-use crate::bill::Attributed;
+use super::{Column, Document, csv_of, text};
 
-/// The columns in FOCUS's order, own ones last, and what each means here. `focus.md` beside the crate's manifest is made of
-/// it; a test holds the two together.
-pub(crate) const COLUMNS: [(&str, &str); 30] = [
-    (
-        "BilledCost",
-        "what AWS charges for the row, unblended and before discounts that are rows of their own; exact, to ten places",
-    ),
-    ("BillingCurrency", "the currency of the bill; rows of different currencies are never added up"),
-    ("BillingPeriodEnd", "the first moment after the month of the bill, UTC"),
-    ("BillingPeriodStart", "the first moment of the month of the bill, UTC"),
-    ("ChargeCategory", "Usage, Purchase, Tax, Credit or Adjustment, from CUR's line-item type"),
-    ("ChargeFrequency", "Usage-Based for usage; blank where CUR does not say how often the charge recurs"),
-    ("ChargePeriodEnd", "the first moment after the day of usage, UTC"),
-    (
-        "ChargePeriodStart",
-        "the first moment of the day of usage, UTC; may lie outside the month of the bill, as late corrections do",
-    ),
-    ("ConsumedQuantity", "how much was used, in ConsumedUnit; blank for what is no usage"),
-    ("ConsumedUnit", "tokens, CCU, hours, or the bill's own unit where it is not understood"),
-    (
-        "EffectiveCost",
-        "equal to BilledCost: neither Reserved Instances nor Savings Plans cover these services, so nothing is amortised into them",
-    ),
-    ("ProviderName", "AWS, which provides both platforms"),
-    ("RegionId", "the region of the usage; blank on some AWS Marketplace rows"),
-    ("ServiceCategory", "AI and Machine Learning"),
-    ("ServiceName", "Amazon Bedrock or Claude Platform on AWS; blank where no term told the platform"),
-    ("SubAccountId", "the AWS account of the usage"),
-    ("x_Allocation", "attributed, gap:<kind> or excluded:<why>: the three add up to the bill"),
-    ("x_AttributionAnchor", "the role, workspace or caller that the spend hangs on"),
-    ("x_BusinessUnit", "the Space's business unit"),
-    ("x_Department", "the Space's department"),
-    ("x_Invoiced", "whether the rows carry an invoice, after which they are final"),
-    ("x_LineItemType", "CUR's line-item type, as AWS writes it"),
-    ("x_Model", "the model's id, or its name in the bill where the alias table does not hold it"),
-    ("x_Portfolio", "the Space's portfolio"),
-    ("x_Product", "the Space's product"),
-    ("x_SpaceId", "the Space of the workload that answers for it; blank for gaps and exclusions"),
-    ("x_SpaceName", "its name"),
-    ("x_UsageKind", "input, output, cache and batch tokens apart, provisioned hours, CCU, AgentCore, other"),
-    ("x_WorkloadId", "the workload that answers for it; blank for gaps and exclusions"),
-    ("x_WorkloadName", "its name"),
-];
+/// A row of the file: a fact, and who owns what answers for it.
+struct Row<'a> {
+    attributed: &'a AttributedFact,
+    owner: Owner,
+}
+
+impl Row<'_> {
+    const fn fact(&self) -> &Fact {
+        &self.attributed.fact
+    }
+
+    const fn key(&self) -> &FactKey {
+        &self.attributed.fact.key
+    }
+
+    const fn category(&self) -> &'static str {
+        charge_category(&self.key().line_item_type)
+    }
+
+    /// Credits and taxes have no quantity.
+    fn if_usage(&self, value: impl Fn() -> String) -> String {
+        if self.category() == "Usage" { value() } else { String::new() }
+    }
+}
+
+/// The columns in FOCUS's order, own ones last. `focus.md` beside the crate's manifest is made of them; a test holds the two
+/// together.
+impl<'a> Row<'a> {
+    const COLUMNS: [Column<Row<'a>>; 30] = [
+        Column::new(
+            "BilledCost",
+            "what AWS charges for the row, unblended and before discounts that are rows of their own; exact, to ten places",
+            |row| row.fact().amount.normalize().to_string(),
+        ),
+        Column::new(
+            "BillingCurrency",
+            "the currency of the bill; rows of different currencies are never added up",
+            |row| row.key().currency.to_string(),
+        ),
+        Column::new("BillingPeriodEnd", "the first moment after the month of the bill, UTC", |row| {
+            midnight(next_day(row.key().month().last_day()))
+        }),
+        Column::new("BillingPeriodStart", "the first moment of the month of the bill, UTC", |row| {
+            midnight(row.key().month().first_day())
+        }),
+        Column::new("ChargeCategory", "Usage, Purchase, Tax, Credit or Adjustment, from CUR's line-item type", |row| {
+            row.category().to_owned()
+        }),
+        Column::new(
+            "ChargeFrequency",
+            "Usage-Based for usage; blank where CUR does not say how often the charge recurs",
+            |row| row.if_usage(|| "Usage-Based".to_owned()),
+        ),
+        Column::new("ChargePeriodEnd", "the first moment after the day of usage, UTC", |row| {
+            midnight(next_day(row.key().day))
+        }),
+        Column::new(
+            "ChargePeriodStart",
+            "the first moment of the day of usage, UTC; may lie outside the month of the bill, as late corrections do",
+            |row| midnight(row.key().day),
+        ),
+        Column::new("ConsumedQuantity", "how much was used, in ConsumedUnit; blank for what is no usage", |row| {
+            row.if_usage(|| row.fact().quantity.normalize().to_string())
+        }),
+        Column::new("ConsumedUnit", "tokens, CCU, hours, or the bill's own unit where it is not understood", |row| {
+            row.if_usage(|| text(&row.key().unit))
+        }),
+        Column::new(
+            "EffectiveCost",
+            "equal to BilledCost: neither Reserved Instances nor Savings Plans cover these services, so nothing is amortised into them",
+            |row| row.fact().amount.normalize().to_string(),
+        ),
+        Column::new("ProviderName", "AWS, which provides both platforms", |_| "AWS".to_owned()),
+        Column::new("RegionId", "the region of the usage; blank on some AWS Marketplace rows", |row| {
+            text(&row.key().region)
+        }),
+        Column::new("ServiceCategory", "AI and Machine Learning", |_| "AI and Machine Learning".to_owned()),
+        Column::new(
+            "ServiceName",
+            "Amazon Bedrock or Claude Platform on AWS; blank where no term told the platform",
+            |row| row.key().platform.map_or("", service_name).to_owned(),
+        ),
+        Column::new("SubAccountId", "the AWS account of the usage", |row| text(&row.key().account_id)),
+        Column::new("x_Allocation", "attributed, gap:<kind> or excluded:<why>: the three add up to the bill", |row| {
+            text(&allocation_of(row.attributed.verdict()))
+        }),
+        Column::new("x_AttributionAnchor", "the role, workspace or caller that the spend hangs on", |row| {
+            text(&row.key().anchor.label())
+        }),
+        Column::new("x_BusinessUnit", "the Space's business unit", |row| {
+            text(&row.owner.place.hierarchy.business_unit)
+        }),
+        Column::new("x_Department", "the Space's department", |row| text(&row.owner.place.hierarchy.department)),
+        Column::new("x_Invoiced", "whether the rows carry an invoice, after which they are final", |row| {
+            row.key().invoiced.to_string()
+        }),
+        Column::new("x_LineItemType", "CUR's line-item type, as AWS writes it", |row| {
+            text(row.key().line_item_type.as_str())
+        }),
+        Column::new(
+            "x_Model",
+            "the model's id, or its name in the bill where the alias table does not hold it",
+            |row| text(row.attributed.attribution.model.label()),
+        ),
+        Column::new("x_Portfolio", "the Space's portfolio", |row| text(&row.owner.place.hierarchy.portfolio)),
+        Column::new("x_Product", "the Space's product", |row| text(&row.owner.place.hierarchy.product)),
+        Column::new(
+            "x_SpaceId",
+            "the Space of the workload that answers for it; blank for gaps and exclusions",
+            |row| row.owner.space_id.clone(),
+        ),
+        Column::new("x_SpaceName", "its name", |row| text(&row.owner.place.name)),
+        Column::new(
+            "x_UsageKind",
+            "input, output, cache and batch tokens apart, provisioned hours, CCU, AgentCore, other",
+            |row| row.key().usage_kind.as_str().to_owned(),
+        ),
+        Column::new("x_WorkloadId", "the workload that answers for it; blank for gaps and exclusions", |row| {
+            row.owner.workload_id.clone()
+        }),
+        Column::new("x_WorkloadName", "its name", |row| text(&row.owner.workload)),
+    ];
+}
 
 /// The file.
 ///
 /// # Errors
 /// None that memory does not have.
 pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
-    let rows = allocations.facts().map(|attributed| row(attributed, allocations.owners.of(&attributed.verdict)));
-    let (bytes, rows) = csv_of(&COLUMNS.map(|(name, _)| name), rows)?;
+    let row = |attributed| Row { attributed, owner: allocations.owners.of(attributed.verdict()) };
+    let (bytes, rows) = csv_of(&Row::COLUMNS, allocations.facts().map(row))?;
     let control_totals = allocations.control_totals();
     let (extension, content_type, unreadable) = ("csv", "text/csv; charset=utf-8", allocations.unreadable);
     Ok(Document { bytes, extension, content_type, rows, control_totals, unreadable })
-}
-
-fn row(attributed: &Attributed, owner: Owner) -> [String; 30] {
-    let Attributed { fact, model, verdict, .. } = attributed;
-    let key = &fact.key;
-    let month = key.month();
-    let text = |text: &str| cell(text).into_owned();
-    let category = charge_category(&key.line_item_type);
-    let hierarchy = owner.place.hierarchy;
-    // Unblended: neither Reserved Instances nor Savings Plans cover these services, so nothing is amortised into them.
-    let cost = fact.amount.normalize().to_string();
-    let (quantity, unit) = match category {
-        "Usage" => (fact.quantity.normalize().to_string(), text(&key.unit)),
-        _ => (String::new(), String::new()),
-    };
-    [
-        cost.clone(),
-        key.currency.to_string(),
-        midnight(next_day(month.last_day())),
-        midnight(month.first_day()),
-        category.to_owned(),
-        if category == "Usage" { "Usage-Based".to_owned() } else { String::new() },
-        midnight(next_day(key.day)),
-        midnight(key.day),
-        quantity,
-        unit,
-        cost,
-        "AWS".to_owned(),
-        text(&key.region),
-        "AI and Machine Learning".to_owned(),
-        key.platform.map_or("", service_name).to_owned(),
-        text(&key.account_id),
-        text(&allocation_of(verdict)),
-        text(&key.anchor.label()),
-        text(&hierarchy.business_unit),
-        text(&hierarchy.department),
-        key.invoiced.to_string(),
-        text(key.line_item_type.as_str()),
-        text(model.label()),
-        text(&hierarchy.portfolio),
-        text(&hierarchy.product),
-        owner.space_id,
-        text(&owner.place.name),
-        key.usage_kind.as_str().to_owned(),
-        owner.workload_id,
-        text(&owner.workload),
-    ]
 }
 
 fn midnight(day: Date) -> String {
@@ -142,17 +176,13 @@ const fn charge_category(kind: &LineItemType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::samples;
+    use crate::render::{explained, samples};
 
     #[test]
     fn every_column_is_explained_where_people_read_it() {
-        let row = |(name, meaning): (&str, &str)| format!("| `{name}` | {meaning} |\n");
-        let table: String = COLUMNS.into_iter().map(row).collect();
-        assert!(
-            include_str!("../../focus.md").ends_with(&format!("| Column | Meaning |\n|---|---|\n{table}")),
-            "{table}"
-        );
-        assert!(COLUMNS.iter().all(|(_, meaning)| !meaning.is_empty() && !meaning.contains('|')));
+        let table = explained(&Row::COLUMNS);
+        assert!(include_str!("../../focus.md").ends_with(&table), "{table}");
+        assert!(Row::COLUMNS.iter().all(|column| !column.meaning.is_empty() && !column.meaning.contains('|')));
     }
 
     #[test]
