@@ -28,12 +28,13 @@ fn check(path: &str, made: &str) -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_authorisation_table_in_the_architecture_page_is_the_code() -> anyhow::Result<()> {
-    let path = "ARCHITECTURE.md";
+fn the_authorisation_table_that_people_read_is_the_code() -> anyhow::Result<()> {
+    let path = "docs/authorisation.md";
     let page = std::fs::read_to_string(in_repository(path))?;
-    let (before, rest) = page.split_once(BEGIN).context("ARCHITECTURE.md has no `<!-- authorisation table -->`")?;
+    let (before, rest) =
+        page.split_once(BEGIN).context("docs/authorisation.md has no `<!-- authorisation table -->`")?;
     let (_, after) =
-        rest.split_once(END).context("ARCHITECTURE.md has no `<!-- end -->` after the authorisation table")?;
+        rest.split_once(END).context("docs/authorisation.md has no `<!-- end -->` after the authorisation table")?;
     check(path, &format!("{before}{BEGIN}{}{END}{after}", local::documents::authorisation()))
 }
 

@@ -124,13 +124,13 @@ fn trust_policies() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_architecture_page_shows_the_table_of_principals_and_conditions() {
-    let page = include_str!("../../../../../ARCHITECTURE.md");
+fn the_page_of_authorisation_shows_the_table_of_principals_and_conditions() {
+    let page = include_str!("../../../../../docs/authorisation.md");
     for row in DOCUMENTED {
         let keys: Vec<String> = row.keys.iter().map(|key| format!("`{key}`")).collect();
         let keys = if keys.is_empty() { "none documented".to_owned() } else { keys.join(", ") };
         let line = format!("| {} | {} | {keys} | {} |\n", row.caller, row.principal, row.page);
-        assert!(page.contains(&line), "ARCHITECTURE.md lacks {line}");
+        assert!(page.contains(&line), "docs/authorisation.md lacks {line}");
     }
 }
 
