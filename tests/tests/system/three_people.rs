@@ -1,11 +1,15 @@
 //! Requester, approver and executor are three people for every document that is put on a role, whichever task puts it and
 //! whatever the approvals in it replaced.
 
+use std::sync::Arc;
+
+use local::stack::Options;
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, CHEN, CLAUDE_3_HAIKU, DORA, EMIL, Granted, LENA, PETRA, Person, Reply, World, approval, fields,
-    nova_places, number, places, request, text,
+    CHECKOUT, CHEN, CLAUDE_3_HAIKU, DORA, EMIL, Granted, Interlude, LENA, PETRA, Person, Reply, World, approval,
+    fields, nova_places, number, places, request, text,
 };
+use tokio::task::JoinHandle;
 
 const ROLE: &str = "finops-ai-checkout";
 
@@ -276,5 +280,155 @@ async fn break_glass_is_for_others_once_until_reviewed_and_reviewed_by_who_had_n
     let task = world.task_in(&next, "ready").await?;
     assert_eq!(start(&world, BOB, &task).await?.refusal(), THREE_PEOPLE);
     start(&world, CHEN, &task).await?.ok()?;
+    Ok(())
+}
+
+/// A world in which one transaction can be held while others go on, with a workload of Petra's.
+async fn at_once() -> anyhow::Result<(Arc<World>, Interlude, String)> {
+    let interlude = Interlude::default();
+    let options = Options { empty: true, seam: interlude.seam(), ..Options::default() };
+    let world = Arc::new(World::start(options).await?);
+    let workload = owned_by(&world, &[PETRA]).await?;
+    Ok((world, interlude, workload))
+}
+
+/// A call whose transaction is held, by an event that it writes: everything was read, and nothing is written.
+async fn held(
+    (world, interlude): (&Arc<World>, &Interlude),
+    who: Person,
+    path: &str,
+    body: Value,
+    event: &'static str,
+) -> JoinHandle<anyhow::Result<Reply>> {
+    interlude.hold(event);
+    let (world, path) = (Arc::clone(world), path.to_owned());
+    let call = tokio::spawn(async move { world.post(who, &path, &body).await });
+    interlude.begun().await;
+    call
+}
+
+/// The decision on Nova Lite here, to end sooner: a narrowing that carries its scope over and touches nothing else.
+fn sooner(workload: &str) -> Value {
+    fields(&approval(&here()), &json!({ "workloadId": workload, "expiresOn": "2026-12-31" }))
+}
+
+fn glass(workload: &str, model: &str, role: &str) -> Value {
+    let terms = json!({ "reason": "an outage", "expiresAt": "2026-08-24T19:00:00Z" });
+    let scopes = places(role, &[(CHECKOUT, "us-east-1")]);
+    fields(&approval(&scopes), &json!({ "workloadId": workload, "modelId": model, "breakGlass": terms }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_decides_on_a_grant_while_taking_up_a_document_that_holds_it_does_only_one_of_both() -> anyhow::Result<()> {
+    let (world, interlude, workload) = at_once().await?;
+    let first = decided(&world, PETRA, LENA, &workload, &approval(&here())).await?;
+    implement_as(&world, CHEN, &first).await?;
+    let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
+    let start = format!("/v1/tasks/{}/start", text(&world.task_in(&second.id, "ready").await?, "/id")?);
+    let starting = held((&world, &interlude), BOB, &start, json!({}), "task.started").await;
+    world.post(BOB, "/v1/approvals", &sooner(&workload)).await?.ok()?;
+    interlude.end();
+    assert_eq!(starting.await??.refusal(), THREE_PEOPLE);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_up_a_repair_while_deciding_what_takes_its_scope_over_does_only_one_of_both() -> anyhow::Result<()> {
+    let (world, interlude, workload) = at_once().await?;
+    let granted = decided(&world, PETRA, LENA, &workload, &approval(&here())).await?;
+    implement_as(&world, CHEN, &granted).await?;
+    put_nothing(&world).await?;
+    world.schedule("drift").await?;
+    let repair = world.task_in(&granted.id, "ready").await?;
+    let deciding = held((&world, &interlude), BOB, "/v1/approvals", sooner(&workload), "approval.decided").await;
+    start(&world, BOB, &repair).await?.ok()?;
+    interlude.end();
+    assert_eq!(deciding.await??.refusal(), THREE_PEOPLE);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_becomes_an_owner_while_breaking_glass_for_the_space_is_refused() -> anyhow::Result<()> {
+    let (world, interlude, workload) = at_once().await?;
+    let space = text(&world.get(LENA, &format!("/v1/workloads/{workload}")).await?.ok()?, "/spaceId")?;
+    let body = glass(&workload, system_tests::NOVA_LITE, ROLE);
+    let opening = held((&world, &interlude), LENA, "/v1/approvals", body, "approval.decided").await;
+    let owners = json!({ "name": "Commerce", "owners": ["petra", "lena"] });
+    world.put(DORA, &format!("/v1/spaces/{space}"), &owners).await?.ok()?;
+    interlude.end();
+    assert_eq!(opening.await??.refusal(), THREE_PEOPLE);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_break_glass_decisions_for_a_workload_at_once_one_waits_for_the_others_review() -> anyhow::Result<()> {
+    let (world, interlude, workload) = at_once().await?;
+    let body = glass(&workload, system_tests::NOVA_LITE, ROLE);
+    let opening = held((&world, &interlude), LENA, "/v1/approvals", body, "approval.decided").await;
+    let other = world.post(DORA, "/v1/approvals", &glass(&workload, CLAUDE_3_HAIKU, "finops-ai-desk")).await?.ok()?;
+    interlude.end();
+    let second = opening.await??;
+    assert_eq!(second.refusal(), (409, "wrong-state"), "{}", second.body);
+    assert_eq!(second.body["current"]["unreviewed"], other["id"], "{}", second.body);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reviews_a_break_glass_decision_while_taking_up_its_task_does_only_one_of_both() -> anyhow::Result<()> {
+    let (world, interlude, workload) = at_once().await?;
+    let found = json!({ "outcome": "justified", "note": "it was an outage" });
+    for (model, review_is_held) in [(system_tests::NOVA_LITE, false), (CLAUDE_3_HAIKU, true)] {
+        let role = if review_is_held { "finops-ai-desk" } else { ROLE };
+        let opened = text(&world.post(LENA, "/v1/approvals", &glass(&workload, model, role)).await?.ok()?, "/id")?;
+        world.settle().await?;
+        let start = format!("/v1/tasks/{}/start", text(&world.task_in(&opened, "ready").await?, "/id")?);
+        let review = format!("/v1/approvals/{opened}/review");
+        let (first, second) = ((start, json!({}), "task.started"), (review, found.clone(), "approval.reviewed"));
+        let (late, early) = if review_is_held { (second, first) } else { (first, second) };
+        let calling = held((&world, &interlude), BOB, &late.0, late.1, late.2).await;
+        world.post(BOB, &early.0, &early.1).await?.ok()?;
+        interlude.end();
+        assert_eq!(calling.await??.refusal(), THREE_PEOPLE, "{}", late.2);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_reviewed_a_break_glass_decision_does_not_put_its_grant_with_a_siblings_task() -> anyhow::Result<()> {
+    let world = World::empty().await?;
+    let workload = owned_by(&world, &[PETRA]).await?;
+    let body = glass(&workload, system_tests::NOVA_LITE, ROLE);
+    let opened = text(&world.post(LENA, "/v1/approvals", &body).await?.ok()?, "/id")?;
+    world.settle().await?;
+    let found = json!({ "outcome": "justified", "note": "it was an outage" });
+    world.post(BOB, &format!("/v1/approvals/{opened}/review"), &found).await?.ok()?;
+    let task = world.task_in(&opened, "ready").await?;
+    world.work(CHEN, &task, &json!({ "roleArn": format!("arn:aws:iam::{CHECKOUT}:role/{ROLE}") })).await?;
+    let second = decided(&world, PETRA, DORA, &workload, &haiku()).await?;
+    let sibling = world.task_in(&second.id, "ready").await?;
+    assert!(policy(&sibling).contains("amazon.nova-lite"), "the break-glass grant is in its document");
+    let refused = start(&world, BOB, &sibling).await?;
+    assert_eq!(refused.refusal(), THREE_PEOPLE, "{}", refused.body);
+    assert!(refused.body["detail"].to_string().contains(&opened), "it says which approval: {}", refused.body);
+    start(&world, EMIL, &sibling).await?.ok()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_put_a_grant_with_whichever_task_or_asked_for_it_decides_nothing_that_takes_it_over() -> anyhow::Result<()>
+{
+    let (world, workload, _) = implemented().await?;
+    let second = decided(&world, PETRA, LENA, &workload, &haiku()).await?;
+    implement_as(&world, EMIL, &second).await?;
+    let asked = world.post(PETRA, "/v1/requests", &request(&workload)).await?.ok()?;
+    let approve = format!("/v1/requests/{}/approve", text(&asked, "/id")?);
+    for sub in ["petra", "chen", "emil"] {
+        let lead = Person { sub, groups: &["finops-lead"] };
+        let narrowed = world.post(lead, "/v1/approvals", &sooner(&workload)).await?;
+        assert_eq!(narrowed.refusal(), THREE_PEOPLE, "{sub} narrows: {}", narrowed.body);
+        let approved = world.post(lead, &approve, &approval(&here())).await?;
+        assert_eq!(approved.refusal(), THREE_PEOPLE, "{sub} approves: {}", approved.body);
+    }
+    world.post(DORA, "/v1/approvals", &sooner(&workload)).await?.ok()?;
     Ok(())
 }
