@@ -104,6 +104,14 @@ fn a_whole_export_verifies_and_says_what_it_cannot_know() -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Monday never had the last thing, by its records and by its seal.
+fn forget_a_thing(e: &mut Vec<AuditEvent>) {
+    drop(e.drain(6..9));
+    let monday = Seal::over(MONDAY, &heads(e, "2026-08-24"), None);
+    e[6].payload = json!({ "day": MONDAY, "seal": monday.seal, "events": 2, "heads": monday.heads, "previous": null });
+    e[6].hash = e[6].computed_hash();
+}
+
 #[test]
 fn every_kind_of_tampering_with_an_export_is_found() -> anyhow::Result<()> {
     type Tamper = fn(&mut Vec<AuditEvent>);
@@ -122,15 +130,26 @@ fn every_kind_of_tampering_with_an_export_is_found() -> anyhow::Result<()> {
             "2026-08-24: the day's events are not those",
         ),
         (
-            "the seal rewritten with it",
+            "a thing dropped and the seal rewritten with it",
+            forget_a_thing,
+            "2026-08-25: the day's events are not those",
+        ),
+        (
+            "one rewritten and rehashed",
             |e| {
-                drop(e.drain(6..9));
-                let monday = Seal::over(MONDAY, &heads(e, "2026-08-24"), None);
-                e[6].payload =
-                    json!({ "day": MONDAY, "seal": monday.seal, "events": 2, "heads": monday.heads, "previous": null });
+                e[1].payload = json!("forged");
+                e[1].hash = e[1].computed_hash();
+            },
+            "`A#1`: event 3 does not follow",
+        ),
+        (
+            "the beginning dropped, and what is left cut off from it",
+            |e| {
+                drop(e.drain(6..8));
+                e[6].previous = None;
                 e[6].hash = e[6].computed_hash();
             },
-            "2026-08-25: the day's events are not those",
+            "`C#1`: event 3 is the first here, and its link to the one before does not fit",
         ),
         ("the seal dropped", |e| drop(e.remove(9)), "2026-08-25: the day's events are not those"),
     ];
@@ -142,6 +161,19 @@ fn every_kind_of_tampering_with_an_export_is_found() -> anyhow::Result<()> {
         assert!(!found.is_verified(), "{what}: {found}");
         assert!(found.to_string().contains(words), "{what}: {found}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_seal_that_the_export_has_otherwise_than_it_was_told_is_found() -> anyhow::Result<()> {
+    let Export { mut events, tuesday } = Export::new();
+    forget_a_thing(&mut events);
+    assert!(report(&events, &Seals::default())?.is_verified(), "it fits in itself");
+    let mut told = Seals::default();
+    tuesday.previous.into_iter().for_each(|monday| told.add(MONDAY, monday));
+    let found = report(&events, &told)?;
+    assert!(found.to_string().contains("2026-08-24: the seal is not the one that was told"), "{found}");
+    assert!(!found.is_verified());
     Ok(())
 }
 

@@ -261,6 +261,13 @@ async fn a_state_that_another_things_event_left_is_bound_to_that_event() -> anyh
 
     tables.restore(anchor, &earlier).await?;
     is_broken(&world, &json!({ "day": MONDAY }), &scope, &format!("left `{anchor}` in version")).await?;
+
+    // As the version before this one wrote it: no event tells what it is.
+    tables.restore(anchor, &later).await?;
+    tables.change(anchor, "META", |item| drop(item.remove("told"))).await?;
+    let found = verify(&world, &json!({ "aggregate": anchor })).await?;
+    let expected = (&json!(false), &json!(1), &json!([]));
+    assert_eq!((&found["verified"], &found["unbound"], &found["broken"]), expected, "{found}");
     tables.restore(anchor, &later).await?;
     is_verified(&world, &json!({ "day": MONDAY })).await
 }
@@ -441,6 +448,8 @@ async fn a_big_day_is_verified_by_a_worker_and_ends() -> anyhow::Result<()> {
     let found = ask().await?;
     assert_eq!((&found["verified"], &found["brokenThings"]), (&json!(false), &json!(1)), "{found}");
     assert_eq!(found["broken"][0]["aggregate"], thing);
+    let other = json!({ "day": MONDAY, "anchor": domain::base::digest::Digest::of_bytes(b"other") });
+    is_broken(&world, &other, &format!("SEAL#{MONDAY}"), "not the one that was told").await?;
     let again = world.get(ADA, "/v1/audit/verifications/ver_none").await?;
     assert_eq!(again.refusal(), (404, "not-found"));
     Ok(())
