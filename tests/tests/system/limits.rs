@@ -67,7 +67,7 @@ async fn a_history_that_an_older_version_kept_with_its_task_is_read_and_goes_on(
     let (granted, path) = one_task(&world).await?;
     goes_back(&world, &path, 0..6).await?;
     let before = world.get(CHEN, &path).await?.ok()?;
-    all_in_one_item(&world, &before).await?;
+    assert!(all_in_one_item(&world, &before).await? > 0, "it had pages");
     assert_eq!(history(&world.get(CHEN, &path).await?.ok()?), history(&before));
     goes_back(&world, &path, 6..8).await?;
     let after = history(&world.get(CHEN, &path).await?.ok()?);
@@ -76,8 +76,8 @@ async fn a_history_that_an_older_version_kept_with_its_task_is_read_and_goes_on(
     Ok(())
 }
 
-/// Lays the one task's history out as it was before it had pages of its own.
-async fn all_in_one_item(world: &World, task: &Value) -> anyhow::Result<()> {
+/// Lays the one task's history out as it was before it had pages of its own; answers how many pages went.
+async fn all_in_one_item(world: &World, task: &Value) -> anyhow::Result<usize> {
     let (mut moved, mut deleted) = (0, 0);
     for (key, item) in world.items(GOVERNANCE_TABLE).await? {
         let Some((partition, sort)) = key.split_once(" ROW#TASK#") else { continue };
@@ -98,7 +98,33 @@ async fn all_in_one_item(world: &World, task: &Value) -> anyhow::Result<()> {
         update.expression_attribute_values(":d", attribute(row)).send().await?;
         moved += 1;
     }
-    anyhow::ensure!(moved == 1 && deleted > 0, "{moved} tasks, {deleted} pages");
+    anyhow::ensure!(moved == 1, "{moved} tasks");
+    Ok(deleted)
+}
+
+#[tokio::test]
+async fn a_task_of_a_thousand_steps_is_neither_taken_up_nor_sent_out_again_and_its_access_is_still_taken_away()
+-> anyhow::Result<()> {
+    let reason = json!({ "reason": "no access" });
+    for (steps, back, again, by) in [(998, "release", "start", CHEN), (999, "return", "reissue", LENA)] {
+        let world = World::empty().await?;
+        let (granted, path) = one_task(&world).await?;
+        let mut task = world.get(CHEN, &path).await?.ok()?;
+        let newest = history(&task).pop().unwrap_or_default();
+        task["history"] = vec![newest; steps].into();
+        all_in_one_item(&world, &task).await?;
+        world.post(CHEN, &format!("{path}/start"), &json!({})).await?.ok()?;
+        let given_back = if back == "return" { reason.clone() } else { json!({}) };
+        world.post(CHEN, &format!("{path}/{back}"), &given_back).await?.ok()?;
+        let body = if again == "reissue" { reason.clone() } else { json!({}) };
+        let refused = world.post(by, &format!("{path}/{again}"), &body).await?;
+        assert_eq!(refused.refusal(), (422, "limit-exceeded"), "{again}: {}", refused.body);
+        assert!(text(&refused.body, "/detail")?.contains("1000 steps"), "{again}: {}", refused.body);
+        world.post(LENA, &format!("/v1/approvals/{}/revoke", granted.id), &reason).await?.ok()?;
+        world.settle().await?;
+        let revocation = world.task_in(&granted.id, "ready").await?;
+        world.work(CHEN, &revocation, &json!({})).await?;
+    }
     Ok(())
 }
 
