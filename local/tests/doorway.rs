@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use local::clock::ProductClock;
 use local::cloud::{Cloud, CloudConfig};
@@ -15,6 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const FRONTEND: &str = "https://finops.example";
+/// Longer than any caller may stall.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// The two ports of a stack without functions.
 struct Ports {
@@ -127,6 +130,7 @@ async fn a_form_without_origin_makes_no_role_sends_no_mail_and_issues_no_token()
 async fn who_stalls_in_the_header_or_in_the_body_loses_the_connection_on_both_ports() -> anyhow::Result<()> {
     let ports = start().await?;
     let sts = signed("sts");
+    let stalled_since = tokio::time::Instant::now();
     for (port, target) in [(ports.api, "/_local/settle"), (ports.aws, "/")] {
         for header in ["", "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-sl"] {
             assert_eq!(exchange(port, header).await?, "", "{port}: nothing is said to who said nothing whole");
@@ -141,5 +145,7 @@ async fn who_stalls_in_the_header_or_in_the_body_loses_the_connection_on_both_po
         let answer = exchange(port, &huge).await?;
         assert_eq!(status_of(&answer), "413", "{answer}");
     }
+    // Two headers and two bodies on each port.
+    assert!(stalled_since.elapsed() < 8 * A_MINUTE, "{:?}", stalled_since.elapsed());
     Ok(())
 }

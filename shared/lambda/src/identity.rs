@@ -264,8 +264,11 @@ mod tests {
         ] {
             assert_eq!(with(json!({ "authorization": joined })), Err(401), "{joined}");
         }
-        let twice = json!({ "authorization": format!("Bearer {own}"), "Authorization": format!("Bearer {other}") });
-        assert_eq!(with(twice), Err(401));
+        for [lower, upper] in [[&own, &other], [&other, &own], [&own, &own]] {
+            let twice =
+                json!({ "authorization": format!("Bearer {lower}"), "Authorization": format!("Bearer {upper}") });
+            assert_eq!(with(twice), Err(401));
+        }
         assert_eq!(with(json!({ "authorization": [format!("Bearer {own}")] })), Err(401));
         assert_eq!(with(Value::Null), Err(401));
     }

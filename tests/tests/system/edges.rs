@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use system_tests::{
-    CHECKOUT, LENA, NOVA_LITE, PETRA, SAMIR, SONNET, World, approval, fields, place, places, request, text,
+    CHECKOUT, CLAUDE_3_HAIKU, LENA, NOVA_LITE, PETRA, SAMIR, SONNET, World, approval, fields, place, places, request,
+    text,
 };
 
 /// Ids with the key of [`NOVA_LITE`], or nearly: none of them is its id.
@@ -86,6 +87,7 @@ async fn a_request_expands_the_workloads_own_active_approval_or_is_refused() -> 
         (other.id.as_str(), json!({})),
         ("apr_invented", json!({})),
         (granted.id.as_str(), sonnet),
+        (granted.id.as_str(), json!({ "modelId": CLAUDE_3_HAIKU })),
         (granted.id.as_str(), json!({ "tier": "agentic" })),
     ] {
         let refused = expanding(id, set).await?;
