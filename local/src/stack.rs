@@ -1,4 +1,4 @@
-//! Puts the stack together: AWS, the eight functions, the bus and the gateway, all in this process and on loopback.
+//! Puts the stack together: AWS, the functions, the bus and the gateway, all in this process and on loopback.
 
 use std::collections::BTreeMap;
 use std::fs::File;

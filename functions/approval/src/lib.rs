@@ -24,7 +24,7 @@ use store::Store;
 
 use crate::audit::seals::SealBucket;
 
-/// The document of all eight functions' routes: `cargo run -p local -- openapi` writes it, a test compares.
+/// The document of all functions' routes: `cargo run -p local -- openapi` writes it, a test compares.
 const OPENAPI: &str = include_str!("../openapi.json");
 
 /// What the handlers share.
