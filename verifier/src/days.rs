@@ -18,8 +18,8 @@ use crate::seals::{DaySeal, Seals};
 /// Bytes of heads that are digested at once: few enough for a core's own cache.
 const TEXT_BYTES: usize = 32 * 1024;
 
-/// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be in it more than once; the highest
-/// counts.
+/// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be in
+/// it more than once; the highest counts.
 pub(crate) type Heads<'a> = Vec<(usize, u64, &'a Hash)>;
 
 /// The days that an export was to hold, where that is more than it does.
@@ -133,8 +133,8 @@ fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Ve
     }))
 }
 
-/// The digest over a day's heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that it is
-/// of.
+/// The digest over a day's heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that
+/// it is of.
 fn digest_of(names: &[&str], mut heads: Heads<'_>) -> Digest {
     // Stable, since they come in few runs that are in order already.
     heads.sort_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));
@@ -190,5 +190,17 @@ mod tests {
             .into();
         assert_eq!(digest_of(&names, heads), seal::digest_of(&expected));
         assert_eq!(digest_of(&names, Vec::new()), seal::digest_of(&seal::Heads::new()));
+    }
+
+    #[test]
+    fn the_digest_over_more_heads_than_are_digested_at_once_is_the_products_too() {
+        let (digest, hash) = (Digest::of_bytes(b"1"), Hash::from(Sha256::digest(b"1")));
+        let names: Vec<String> = (1000..2000).map(|number| format!("A#{number}")).collect();
+        let named: Vec<&str> = names.iter().map(String::as_str).collect();
+        let heads: Heads<'_> = (0..names.len()).map(|thing| (thing, 1, &hash)).collect();
+        let id = |name: &str| EventId::derived(&format!("{name}.1"));
+        let expected: seal::Heads = names.iter().map(|name| (name.clone(), (id(name), digest.clone()))).collect();
+        assert!(serde_json::to_string(&expected).is_ok_and(|text| text.len() > 2 * TEXT_BYTES));
+        assert_eq!(digest_of(&named, heads), seal::digest_of(&expected));
     }
 }

@@ -31,6 +31,7 @@ impl<'a> FieldEnds<'a> {
     pub(crate) fn of(line: &'a [u8]) -> Self {
         Self {
             rest: line,
+            // As if 64 bytes had been looked at before the line.
             base: 0_usize.wrapping_sub(64),
             marks: Marks::default(),
             depth: 0,
@@ -39,7 +40,7 @@ impl<'a> FieldEnds<'a> {
         }
     }
 
-    /// Looks at the next 64 bytes; answers whether there were any.
+    /// Looks at the next 64 bytes; none at the end of the line.
     fn advance(&mut self) -> Option<()> {
         let bytes = if let Some((bytes, rest)) = self.rest.split_first_chunk::<64>() {
             self.rest = rest;
@@ -54,11 +55,11 @@ impl<'a> FieldEnds<'a> {
             bytes
         };
         self.base = self.base.wrapping_add(64);
-        self.look(bytes);
+        self.mark(bytes);
         Some(())
     }
 
-    fn look(&mut self, bytes: [u8; 64]) {
+    fn mark(&mut self, bytes: [u8; 64]) {
         let bytes = u8x64::new(bytes);
         let same = |bytes: u8x64, byte: u8| bytes.simd_eq(u8x64::splat(byte));
         let quotes = same(bytes, b'"').to_bitmask();

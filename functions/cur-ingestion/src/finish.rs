@@ -47,15 +47,14 @@ pub(crate) enum Concluded {
     IsOutdated,
 }
 
-/// Reads the rows of a run and shows them, or ends it by why they cannot be shown.
+/// Shows what a run read, or ends it by why that cannot be shown.
 pub(crate) async fn conclude(
     app: &App,
     run: &Run,
-    queries: &Queries,
+    reading: Reading,
     settings: &Settings,
     cause: &Cause,
 ) -> Result<Concluded, IngestError> {
-    let reading = read(app, run, queries, settings).await?;
     let Some(delivery) = if_current(app, run).await? else { return Ok(Concluded::IsOutdated) };
     match reading {
         Reading::Whole(read) => show(app, run, *read, cause).await?,
@@ -65,14 +64,6 @@ pub(crate) async fn conclude(
         Reading::Failed(failure) => end(app, run, End::Failed(failure), cause).await?,
     }
     Ok(Concluded::Ended)
-}
-
-/// Ends a run whose query failed.
-pub(crate) async fn fail(app: &App, run: &Run, failure: RunFailure, cause: &Cause) -> Result<Concluded, IngestError> {
-    match if_current(app, run).await? {
-        None => Ok(Concluded::IsOutdated),
-        Some(_) => end(app, run, End::Failed(failure), cause).await.map(|()| Concluded::Ended),
-    }
 }
 
 /// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
@@ -121,7 +112,7 @@ pub(crate) async fn ask_for(app: &App, queries: &Queries) -> Result<QueryState, 
 }
 
 /// What the queries of a run say.
-struct Read {
+pub(crate) struct Read {
     days: Vec<AnchorDay>,
     control: Control,
     groups: u64,
@@ -130,7 +121,7 @@ struct Read {
 }
 
 /// What became of reading the results.
-enum Reading {
+pub(crate) enum Reading {
     /// They agree.
     Whole(Box<Read>),
     /// They do not, and nobody has asked yet in which slices.
@@ -140,7 +131,7 @@ enum Reading {
 }
 
 /// Reads both results and holds them against each other, or says why they cannot be shown.
-async fn read(app: &App, run: &Run, queries: &Queries, settings: &Settings) -> Result<Reading, IngestError> {
+pub(crate) async fn read(app: &App, run: &Run, queries: &Queries, settings: &Settings) -> Result<Reading, IngestError> {
     let mut facts = FactsReader::new(run.billing_period, &settings.bill, &app.aliases);
     let mut control: Vec<Row> = Vec::new();
     let rows = async {

@@ -14,7 +14,7 @@ use crate::App;
 use crate::begin::{Started, begin};
 use crate::cause::Cause;
 use crate::error::IngestError;
-use crate::finish::{Concluded, ask_for, conclude, end, fail, settle_shown};
+use crate::finish::{Concluded, Reading, ask_for, conclude, end, read, settle_shown};
 use crate::submit::rules_in_force;
 
 /// Reads a month's current delivery, if there is anything to do; answers how the run stands that was begun.
@@ -33,16 +33,20 @@ pub(crate) async fn finish_run(app: &App, id: &RunId, cause: &Cause) -> Result<(
         let Some(run) = app.store.load::<Run>(id.as_str()).await?.map(|loaded| loaded.value) else { return Ok(()) };
         let shown = app.spend.head(run.billing_period).await?.as_ref().map(Head::shown);
         let (settings, rules) = rules_in_force(app).await?;
-        let concluded = match decide_next(&run, shown.as_ref(), &rules, answered.take().as_ref()) {
+        let found = match decide_next(&run, shown.as_ref(), &rules, answered.take().as_ref()) {
             NextStep::Wait => return Ok(()),
             NextStep::Settle => return settle_shown(app, &run, cause).await,
             NextStep::AskFor(queries) => {
                 answered = Some(ask_for(app, &queries).await?);
                 continue;
             }
-            NextStep::ReadAnew => Concluded::IsOutdated,
-            NextStep::ReadRows(queries) => Box::pin(conclude(app, &run, &queries, &settings, cause)).await?,
-            NextStep::Fail(failure) => fail(app, &run, failure, cause).await?,
+            NextStep::ReadAnew => None,
+            NextStep::ReadRows(queries) => Some(Box::pin(read(app, &run, &queries, &settings)).await?),
+            NextStep::Fail(failure) => Some(Reading::Failed(failure)),
+        };
+        let concluded = match found {
+            None => Concluded::IsOutdated,
+            Some(reading) => Box::pin(conclude(app, &run, reading, &settings, cause)).await?,
         };
         match concluded {
             Concluded::Ended => return Ok(()),

@@ -88,9 +88,11 @@ impl Bill {
     /// What a workload answers for.
     pub(crate) fn facts_of(&self, workload: &WorkloadId) -> Vec<WorkloadFact<'_>> {
         let indices = self.of_workload.get(workload).into_iter().flatten();
-        let facts = indices.filter_map(|index| self.facts.get(*index));
-        let of = |row: &'_ AttributedFact| row.attribution.level.unwrap_or(AttributionLevel::Workload);
-        facts.map(|row| WorkloadFact { fact: &row.fact, model: &row.attribution.model, level: of(row) }).collect()
+        let facts = indices.filter_map(|index| self.facts.get(*index)).map(|AttributedFact { fact, attribution }| {
+            let level = attribution.level.unwrap_or(AttributionLevel::Workload);
+            WorkloadFact { fact, model: &attribution.model, level }
+        });
+        facts.collect()
     }
 
     /// What a workload's cards are made of.

@@ -7,9 +7,9 @@
 mod explain;
 mod gaps;
 mod ingestions;
-mod month;
 mod months;
 mod sight;
+mod summary;
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
     let months = Months::new(store.clone(), spend, Aliases::shipped()?);
     let app = Arc::new(App { store, months });
     let builder = Function::builder("spend", app, platform)
-        .get("/v1/spend", Action::ReadSpend, month::read)
+        .get("/v1/spend", Action::ReadSpend, summary::read)
         .query(&["billingPeriod", "workloadId", "groupBy"])
         .summary("A month's spend: attributed, gap and excluded, which add up to the bill")
         .get("/v1/spend/explain", Action::ReadSpend, explain::read)

@@ -72,6 +72,34 @@ fn arrows_between_the_wings_of_the_domain_run_one_way() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The file or folder that the architecture page means by a path in its text.
+fn named_in_architecture(path: &str) -> PathBuf {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    match first {
+        "domain" | "store" | "lambda" => root().join("shared").join(first).join("src").join(rest),
+        function if root().join("functions").join(function).is_dir() => {
+            root().join("functions").join(function).join("src").join(rest)
+        }
+        _ => root().join(path),
+    }
+}
+
+#[test]
+fn every_path_that_the_architecture_names_is_there() -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md"))?;
+    // Every second piece between fences is a drawing, and every second one between backticks is code.
+    let text: String = page.split("```").step_by(2).collect();
+    let is_path = |code: &&str| {
+        let has_an_end = [".rs", ".py", ".yaml", "/"].iter().any(|end| code.ends_with(end));
+        (code.contains('/') || has_an_end) && code.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+    };
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(is_path).collect();
+    let missing: Vec<&&str> = named.iter().filter(|path| !named_in_architecture(path).exists()).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+    assert!(named.len() > 50, "only {} paths were found: the page is not read as it is written", named.len());
+    Ok(())
+}
+
 #[test]
 fn no_file_is_longer_than_a_reader_holds() -> anyhow::Result<()> {
     for folder in crates()? {
