@@ -1,10 +1,12 @@
-//! Documents made from the code: the OpenAPI document, the authorisation table, the schemas of events. Tests compare them with the committed ones.
+//! Documents made from the code: the OpenAPI document, the authorisation table, the schemas of events. Tests compare
+//! them with the committed ones.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use contract::events::Event;
+use domain::base::audit::AuditEvent;
 use domain::base::authorization::{Grant, Rule, TABLE};
 use domain::base::people::Role;
 use schemars::generate::SchemaSettings;
@@ -73,6 +75,15 @@ pub fn event_schemas() -> BTreeMap<String, Value> {
         Some((kind, schema))
     };
     variants.into_iter().filter_map(named).collect()
+}
+
+/// The JSON Schemas of the events and their envelope, each shape under its name: `Event`, `AuditEvent`, and their parts.
+#[must_use]
+pub fn event_shapes() -> BTreeMap<String, Value> {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    generator.subschema_for::<Event>();
+    generator.subschema_for::<AuditEvent>();
+    generator.take_definitions(true).into_iter().collect()
 }
 
 /// Writes the schemas to `<folder>/<type>/v1.schema.json`.

@@ -1,7 +1,13 @@
 //! The one DynamoDB adapter: keys, items, one file per aggregate, and the one write path.
 //!
-//! A command reads consistently, decides purely, and commits state, events, counters and the records of having happened in
-//! one transaction ([`Store::decide`]). Nothing else writes to the governance table, and nothing publishes: the stream does.
+//! A command reads consistently, decides purely, and commits state, events, counters and the records of having happened
+//! in one transaction ([`Store::decide`]). Nothing else writes to the governance table, and nothing publishes: the
+//! stream does.
+//!
+//! Begin with [`aggregate`], what the store has to know of a thing, and [`transaction`], what is written together. Keys
+//! are made in [`keys`] and nowhere else; each thing's own are in its file under [`aggregates`], with the ways to it,
+//! named after the need. [`spend`] is the other table, the bill's facts. What lies where is said in [`layout`] and
+//! `docs/data-model.md`.
 
 pub mod aggregate;
 pub mod aggregates;
@@ -14,6 +20,7 @@ mod history;
 pub mod idempotency;
 pub mod item;
 pub mod keys;
+pub mod layout;
 pub mod read;
 pub mod spend;
 pub mod tables;

@@ -5,10 +5,12 @@
 //! left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
+
+use crate::files::{is_for_tests, parsed, rust_files};
 
 /// A module by its path in its crate; the crate's root is empty.
 pub(crate) type Module = Vec<String>;
@@ -37,10 +39,8 @@ impl Imports {
         let mut files = BTreeMap::new();
         for path in rust_files(sources)? {
             let module = module_of(path.strip_prefix(sources)?);
-            let parsed = syn::parse_file(&std::fs::read_to_string(&path)?)
-                .map_err(|error| anyhow::anyhow!("`{}`: {error}", path.display()))?;
             let mut file = File::default();
-            file.visit_file(&parsed);
+            file.visit_file(&parsed(&path)?);
             files.insert(module, file);
         }
         let tests: Vec<Module> = files
@@ -85,24 +85,6 @@ impl Imports {
         }
         reached
     }
-}
-
-/// Every Rust file under a folder, in order.
-pub(crate) fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn module_of(path: &Path) -> Module {
@@ -240,11 +222,4 @@ impl<'ast> Visit<'ast> for File {
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         self.paths_in(item.tokens.clone());
     }
-}
-
-fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg")
-            && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
-    })
 }

@@ -1,10 +1,12 @@
 //! What holds of the house as a whole and no lint knows: which way the arrows between files run, and how long a file is.
 
+mod files;
 mod imports;
 
 use std::path::{Path, PathBuf};
 
-use imports::{Imports, Module, rust_files};
+use files::rust_files;
+use imports::{Imports, Module};
 
 /// The wings of `domain`: a file imports from its own and from those before it.
 const WINGS: [&str; 5] = ["base", "access", "spend", "settings", "notice"];

@@ -1,5 +1,13 @@
 //! Documents that are made from the code and kept in the repository. With `UPDATE=1` these tests write them.
 
+mod code;
+mod data_model;
+mod events;
+#[path = "../house/files.rs"]
+mod files;
+mod tables;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -7,8 +15,18 @@ use contract::events::Event;
 use domain::base::audit::AuditEvent;
 use serde_json::Value;
 
-const BEGIN: &str = "<!-- authorisation table -->\n";
+/// What ends a part of a page that is made.
 const END: &str = "<!-- end -->";
+
+/// What all functions have in common: there it is asked who calls, and whether the call was answered before.
+const EDGE: &str = "every function with routes";
+
+/// Functions by name, and the edge of all of them last.
+fn listed(names: &BTreeSet<String>) -> String {
+    let functions = names.iter().filter(|name| *name != EDGE).map(|name| format!("`{name}`"));
+    let edge = names.iter().filter(|name| *name == EDGE).cloned();
+    functions.chain(edge).collect::<Vec<_>>().join(", ")
+}
 
 fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -27,15 +45,34 @@ fn check(path: &str, made: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Compares the part of a page under a mark, or keeps it. What people wrote around it stays.
+fn check_part(path: &str, mark: &str, made: &str) -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(in_repository(path))?;
+    let begin = format!("<!-- {mark} -->\n");
+    let (before, rest) = page.split_once(&begin).with_context(|| format!("{path} has no `<!-- {mark} -->`"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("{path} has no `{END}` after `{mark}`"))?;
+    check(path, &format!("{before}{begin}{made}{END}{after}"))
+}
+
 #[test]
 fn the_authorisation_table_that_people_read_is_the_code() -> anyhow::Result<()> {
-    let path = "docs/authorisation.md";
-    let page = std::fs::read_to_string(in_repository(path))?;
-    let (before, rest) =
-        page.split_once(BEGIN).context("docs/authorisation.md has no `<!-- authorisation table -->`")?;
-    let (_, after) =
-        rest.split_once(END).context("docs/authorisation.md has no `<!-- end -->` after the authorisation table")?;
-    check(path, &format!("{before}{BEGIN}{}{END}{after}", local::documents::authorisation()))
+    check_part("docs/authorisation.md", "authorisation table", &local::documents::authorisation())
+}
+
+#[tokio::test]
+async fn the_events_that_people_read_are_those_that_functions_make_and_hear() -> anyhow::Result<()> {
+    let path = "docs/events.md";
+    check_part(path, "envelope", &events::envelope()?)?;
+    check_part(path, "events", &events::table().await?)?;
+    check_part(path, "shapes", &events::named_shapes())
+}
+
+#[test]
+fn the_data_model_that_people_read_is_the_stores() -> anyhow::Result<()> {
+    let path = "docs/data-model.md";
+    check_part(path, "things", &data_model::things(&data_model::Readers::found()?))?;
+    check_part(path, "beside", &data_model::beside())?;
+    check_part(path, "spend", &data_model::spend())
 }
 
 #[tokio::test]

@@ -23,7 +23,11 @@ pub(super) struct Week {
 impl Week {
     /// Plays the week.
     pub(super) async fn played(deliveries: Deliveries) -> anyhow::Result<Self> {
-        let world = World::with_bill(deliveries).await?;
+        Self::played_in(World::with_bill(deliveries).await?).await
+    }
+
+    /// Plays the week in a world that has the shipped bill.
+    pub(super) async fn played_in(world: World) -> anyhow::Result<Self> {
         world.organisation().await?;
         let commerce = world.space("Commerce", &[PETRA, OMAR]).await?;
         let support = world.space("Support", &[SAMIR]).await?;
