@@ -1,7 +1,12 @@
-//! The whole backend in one process: for a laptop, and for the tests.
+//! The whole backend in one process: for a laptop, and for the tests. The functions are the deployed ones.
 //!
-//! `cloud` is AWS, `bus` moves events as `template.yaml` wires them, `gateway` stands in front of the functions, `athena`
-//! reads the bill. `stack` puts them together, `demo` plays the governance week on it. The functions are the deployed ones.
+//! Begin with [`stack`], which puts everything together. [`cloud`] is the AWS that the functions call, [`bus`] moves
+//! events as `template.yaml` wires them, [`gateway`] stands in front of the functions, [`athena`] reads the bill.
+//! Between the functions and that AWS lies the [`seam`], at which tests strike calls. [`server`] puts it all on
+//! loopback; [`demo`] plays the governance week on it, with the bill that [`sample`] makes.
+//!
+//! [`documents`] are those that are made from the code; [`doctor`], [`queries`] and `bench` are commands of their
+//! own.
 
 pub mod athena;
 pub mod bench;

@@ -1,6 +1,6 @@
 //! The shipped CUR 2.0 sample: two months of an invented organisation's bill, in AWS's own format.
 //!
-//! Everything follows from the tables in [`streams`] and [`charges`]: the same code writes the same bytes anywhere. Which
+//! Everything follows from the tables in `streams` and `charges`: the same code writes the same bytes anywhere. Which
 //! lines are AI is stated by the tables, never found by the terms that the product matches with, so that the totals of
 //! this module are an independent check of the product's.
 

@@ -1,6 +1,6 @@
 //! The loopback server: the API on its gateway, and the stack's own controls under `/_local/`.
 //!
-//! Who may come in is the [doorway](crate::doorway)'s to say. [`Stack::call`] is the whole of it without sockets.
+//! Who may come in is the doorway's to say. [`Stack::call`] is the whole of it without sockets.
 
 mod controls;
 

@@ -1,7 +1,12 @@
 //! The system as its users meet it: the whole backend in one process, called through its API by people in their roles.
 //!
-//! Nothing here reaches into the product; what it asserts, a client could see. The one exception is [`World::written`],
-//! which looks at the tables to say that nothing was written at all.
+//! Begin with [`World`], a stack of its own for each test. The people are [`LENA`], [`PETRA`] and others; what they do
+//! up to a test's point is said in a line each (`governance`, `engineer`). A [`bill`] is written by hand, and a
+//! [`ledger`] adds it up independently of the product. A [`Striker`] has one call of AWS fail, an [`Interlude`] holds
+//! one. The tests themselves are in `tests/system`; `tests/house` reads the code.
+//!
+//! Nothing here reaches into the product; what it asserts, a client could see. The exceptions are [`World::written`]
+//! and [`World::items`], which look at the tables.
 
 pub mod bill;
 mod caller;

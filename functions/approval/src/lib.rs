@@ -1,7 +1,13 @@
-//! The FinOps Lead's function: catalog decisions, requests, approvals, and what everybody reads about them.
+//! The FinOps Lead's function: what a Lead decides, and what everybody reads about it.
+//!
+//! Decisions about models are in `models`, what follows from them in `consequences`; requests in `requests`; an
+//! approval is made in `decide`, read, revoked and reviewed in `approvals`, and begins and ends by the clock in
+//! `lifecycle`. Around them lie the organisation's accounts, settings and people, and the audit record with its
+//! verification and seals (`audit`).
 //!
 //! It decides and records; it issues no task and touches no account. What follows from a decision is done by whoever
-//! consumes its event.
+//! consumes its event. The rules are in `domain::access`. Begin with [`function`], which lists the routes, then
+//! `decide`.
 
 mod accounts;
 mod approvals;

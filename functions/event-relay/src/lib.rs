@@ -1,8 +1,11 @@
-//! Table stream → topic `governance-events`; nothing else. It decides nothing and writes nothing.
+//! Publishes the events of the table's stream on the topic `governance-events`. It decides nothing and writes nothing.
 //!
 //! Events leave by themselves, after the commit that recorded them, and at least once: a batch that fails half-way is
-//! delivered again from its first failure on, so that some are published twice, in the order of their shard, and none is
-//! lost. The fact that a newcomer would get wrong: order ends at the topic; consumers order by the aggregate's version.
+//! delivered again from its first failure on, so that some are published twice, in the order of their shard, and none
+//! is lost. The fact that a newcomer would get wrong: order ends at the topic; consumers order by the aggregate's
+//! version.
+//!
+//! `record` tells an event from any other change of the table, `publish` sends. Begin with `relay`, which is all of it.
 
 mod publish;
 mod record;

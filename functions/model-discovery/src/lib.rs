@@ -1,7 +1,11 @@
 //! Discovery: which models there are, from Bedrock's regional listings and the shipped Claude Platform catalog.
 //!
-//! It records what exists and never whether it may be used. A region that does not answer keeps its last snapshot and is
-//! named in the run's answer; the fact that a newcomer would get wrong is that "access denied" is never "gone".
+//! It records what exists and never whether it may be used. A region that does not answer keeps its last snapshot and
+//! is named in the run's answer; the fact that a newcomer would get wrong is that "access denied" is never "gone".
+//!
+//! A schedule begins `run`: it reads each region (`bedrock`) and writes the models that changed, then each account's
+//! own inference profiles (`accounts`), and announces what is new to the Leads (`announce`). What a listing makes of a
+//! model is decided in `domain::access::models`.
 
 mod accounts;
 mod announce;

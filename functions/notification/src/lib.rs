@@ -1,11 +1,15 @@
 //! Notices: governance events become messages to people, each person by a topic of their own, once.
 //!
+//! Begin with `consume`, which tells people of one event. `known` looks up what the event names, `letters` turns it
+//! into a letter and its audience, `mailbox` publishes to a person's topic, and `mailboxes` keeps the topics as the
+//! people want them (`subscriptions`). `reminders` makes events of its own, of cards that wait for a signature.
+//!
 //! What "once" means, since a standard SNS topic neither recognises a repeated message nor says which ones it took (and
-//! a FIFO topic reaches no mailbox): the recipients of an event are recorded before anything is sent, and each is marked
-//! as told right after the topic took their message. A repeated event publishes nothing to whoever is marked, and two
-//! deliveries at once do not both publish. Every notice is sent *at least* once; it is sent twice only if the process
-//! ends, or the topic's yes is lost, between that yes and the mark. Then both copies carry the same notice id. The other
-//! order would lose such a notice, and with it a signature that nobody knows is waited for.
+//! a FIFO topic reaches no mailbox): the recipients of an event are recorded before anything is sent, and each is
+//! marked as told right after the topic took their message. A repeated event publishes nothing to whoever is marked,
+//! and two deliveries at once do not both publish. Every notice is sent *at least* once; it is sent twice only if the
+//! process ends, or the topic's yes is lost, between that yes and the mark. Then both copies carry the same notice id.
+//! The other order would lose such a notice, and with it a signature that nobody knows is waited for.
 //!
 //! It decides nothing and changes nothing but these records; people's topics and subscriptions follow what is known of
 //! the people. SNS delivers mail only to addresses whose owners confirmed the subscription.

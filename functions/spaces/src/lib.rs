@@ -1,7 +1,11 @@
-//! The Product Owner's function: Spaces and their workloads, estimates, anchors and claims, proposals, the hand-off.
+//! The Product Owner's function: what an owner has, expects, and answers for.
+//!
+//! `spaces` and `workloads` are what there is to govern, `estimates` what it is expected to cost. `anchors` are what
+//! its use is known by on the bill; an owner claims one in `claims`, or answers what a Lead proposed in `proposals`,
+//! where `gaps` put it. `handoff` gives a workload's developers what they need to call what was approved.
 //!
 //! It makes no anchor ready to claim: that is part of the very step that completes a chain. What it alone writes of an
-//! anchor is who claims it.
+//! anchor is who claims it. Begin with [`function`], which lists the routes; the rules are in `domain::access`.
 
 mod access;
 mod anchors;

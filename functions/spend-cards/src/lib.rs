@@ -1,7 +1,12 @@
 //! The signature: weekly spend cards, disputes and their resolution, the portfolio review, exports, the month's close.
 //!
-//! Figures come from the bill's stored facts and from claims, by `domain::spend::card`; nothing here adds up a cent. Whatever
-//! happened, every run asks the same question — what do the cards have to say now? — and writes only what differs.
+//! Figures come from the bill's stored facts and from claims, by `domain::spend::card`; nothing here adds up a cent.
+//! Whatever happened, every run asks the same question — what do the cards have to say now? — and writes only what
+//! differs.
+//!
+//! Begin with `plan`, which asks it; `triggers` are its occasions and `bill` what it asks of. What owners and Leads do
+//! with a card is in `cards` and `disputes`. `portfolio` and `months` look at many cards together, `exports` and
+//! `render` make files of them.
 
 mod access;
 mod bill;

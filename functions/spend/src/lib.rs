@@ -1,8 +1,12 @@
-//! The bill as people read it: a month's spend, why each cent is where it is, the runs that read it, and the gaps with what
-//! is done about them.
+//! The bill as people read it: a month's spend, why each cent is where it is, the runs that read it, and the gaps with
+//! what is done about them.
 //!
-//! Nothing here reads a delivery or starts a query; `cur-ingestion` does. Who answers for a fact is said anew from claims and
-//! approvals, once for each reading of a month (`months`), and every route shows that one answer.
+//! Nothing here reads a delivery or starts a query; `cur-ingestion` does. Who answers for a fact is said anew from
+//! claims and approvals, once for each reading of a month (`months`), and every route shows that one answer.
+//!
+//! Begin with `month`, a month's figures; `explain` says of each fact why it is where it is. `gaps` starts what a Lead
+//! does about spend that nobody answers for, `ingestions` shows the runs, and `sight` says what of a month a caller
+//! sees.
 
 mod explain;
 mod gaps;

@@ -1,6 +1,13 @@
 //! The Cloud Engineer's function: chains of tasks out of approvals, the queue, completion with evidence, drift.
 //!
-//! It carries decisions out and takes none: what a task says comes from its approval, and which task is next from its chain.
+//! It carries decisions out and takes none: what a task says comes from its approval, and which task is next from its
+//! chain.
+//!
+//! Begin with `chains`, where an approval's event becomes tasks. `queue` shows them, `steps` are what engineers do with
+//! them, and `scene` is everything that such a step depends on. A role has one policy task at a time, in turn
+//! (`turns`), since one document holds what all scopes grant it (`beside`). `verify` looks at the live role when a task
+//! is completed, `drift` every night, both through `live`. The rules are in `domain::access::tasks`, `policy` and
+//! `drift`.
 
 mod beside;
 mod chains;

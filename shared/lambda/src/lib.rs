@@ -2,6 +2,10 @@
 //!
 //! A function crate declares its handlers on a [`Function`]; everything that must not differ between functions happens
 //! here, once. This crate decides nothing about the product: who may do what is `domain::base::authorization`'s table.
+//!
+//! Begin with [`Builder`], by which routes and events are declared, and [`Function::handle`], through which each of
+//! them comes in. A handler of a route gets a [`Call`] and gives an [`Answer`] or a [`Problem`]; one of an event gives
+//! nothing or a [`Failure`]. What a function stands on is its [`Platform`]: AWS, its settings, the time, new ids.
 
 mod answer;
 mod aws;

@@ -1,5 +1,8 @@
-//! The way into a member account: its read-only role (`infra/member-account-role.yaml`), assumed with the organisation's
-//! ExternalId. What is assumed can change nothing there, and nothing else is ever assumed.
+//! The way into a member account: its read-only role (`infra/member-account-role.yaml`), assumed with the
+//! organisation's ExternalId. What is assumed can change nothing there, and nothing else is ever assumed.
+//!
+//! `task-sequencing` reads live roles and `model-discovery` reads models and profiles through it. Whoever is kept out
+//! learns why ([`NoEntry`]), since "could not be read" must never be taken for "is not there".
 
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::ProvideErrorMetadata;

@@ -1,6 +1,6 @@
 //! Exactly what was approved, as IAM documents: typed statements, never text.
 //!
-//! [`compile`] turns all active grants on a role into the one document that lives on it; the other modules make trust
+//! [`compile()`] turns all active grants on a role into the one document that lives on it; the other modules make trust
 //! policies and organisation denies, judge a document ([`evaluate`](mod@evaluate), [`linter`]) and compare it with the
 //! live one. Nothing here may add an action, resource or principal that no approval contains.
 //!

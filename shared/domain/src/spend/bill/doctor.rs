@@ -21,7 +21,7 @@ use crate::base::calendar::{Month, next_day, start_of_day, utc_day};
 pub use row::{COLUMNS, CensusRow, UnreadableCensus};
 pub use terms::Term;
 
-/// The callers' column; AWS fills it since [`CALLERS_SINCE`] in exports made with `INCLUDE_IAM_PRINCIPAL_DATA=TRUE`.
+/// The callers' column; AWS fills it since `CALLERS_SINCE` in exports made with `INCLUDE_IAM_PRINCIPAL_DATA=TRUE`.
 pub const PRINCIPAL_COLUMN: &str = "line_item_iam_principal";
 /// AWS:cur/latest/userguide/table-dictionary-cur2 gives the day.
 const CALLERS_SINCE: Date = date(2026, 4, 8);

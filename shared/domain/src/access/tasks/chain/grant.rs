@@ -10,7 +10,7 @@ impl Chain {
     /// The grant of the scope as it stands.
     ///
     /// # Errors
-    /// [`RefusalKind::PolicyImpossible`] when its inference profile is of no known kind.
+    /// `RefusalKind::PolicyImpossible` when its inference profile is of no known kind.
     pub fn grant(&self) -> Result<Grant, Refusal> {
         let grant = Grant {
             scope_id: self.id.clone(),
