@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use contract::events::{Event, Place};
+use contract::events::Event;
 use domain::access::decisions::approval::{Approval, ApprovalState, ReviewOutcome, decide_review, decide_revoke};
+use domain::access::tasks::chain::Chain;
 use domain::access::workloads::space::Space;
 use domain::base::authorization::{Action, authorize};
 use domain::base::ids::{ApprovalId, WorkloadId};
@@ -15,10 +16,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::aggregates::approval::{approvals_in, approvals_of};
-use store::{Loaded, Order, Step};
+use store::{Loaded, Order, Transaction};
 
 use crate::App;
-use crate::views::{ApprovalView, approval_view};
+use crate::views::{ApprovalView, Beside};
 
 /// What a reviewing Lead finds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -43,101 +44,76 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
         Ok((visible && wanted).then_some((entry.version()?, approval)))
     });
     let page = page.await?;
-    let ids: Vec<String> = page.items.iter().flat_map(|(_, a)| a.scopes.iter().map(|s| s.id.to_string())).collect();
-    let chains: BTreeMap<_, _> = app
-        .store
-        .load_many(&ids)
-        .await?
-        .into_iter()
-        .map(|c: Loaded<domain::access::tasks::chain::Chain>| (c.value.id.clone(), c.value))
-        .collect();
+    let scopes = page.items.iter().flat_map(|(_, approval)| approval.scopes.iter().map(|scope| &scope.id));
+    let chains: Vec<Loaded<Chain>> = app.store.load_many(scopes).await?;
+    let chains: BTreeMap<_, _> = chains.into_iter().map(|c| (c.value.id.clone(), c.value)).collect();
     Ok(Answer::ok(page.map(|(version, approval)| ApprovalView::of(&approval, version, &chains))))
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ApprovalView>, Problem> {
     let (found, _space) = visible_approval(&app, &call).await?;
-    shown(&app, &found.value, found.version).await
+    let beside = Beside::load(&app.store, &found.value).await?;
+    Ok(shown(beside.view(&found.value, found.version)))
 }
 
 pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<ApprovalView>, Problem> {
-    let reason = call.body.reason.clone();
-    let event = |approval: &Approval| Event::ApprovalRevoked {
-        place: place(approval),
-        approval_id: approval.id.clone(),
-        reason: reason.as_str().to_owned(),
+    let reason = &call.body.reason;
+    let decide = |approval: &Approval, space: &Space, _: &BTreeSet<Sub>| {
+        decide_revoke(approval, space, reason.clone(), &call.actor, call.now)
     };
-    change(
-        &app,
-        &call,
-        &reason,
-        |approval, space, _| decide_revoke(approval, space, reason.clone(), &call.actor, call.now),
-        event,
-    )
-    .await
+    change(&app, &call, decide, |tx, approval| revoked(tx, approval, reason)).await
+}
+
+/// The event of a revocation, with its reason in the record.
+pub(crate) fn revoked(tx: &mut Transaction, approval: &Approval, reason: &Note) -> Event {
+    tx.because(reason.as_str());
+    let (approval_id, reason) = (approval.id.clone(), reason.as_str().to_owned());
+    Event::ApprovalRevoked { place: approval.into(), approval_id, reason }
 }
 
 pub(crate) async fn review(app: Arc<App>, call: Call<Review>) -> Result<Answer<ApprovalView>, Problem> {
-    let Review { outcome, note } = call.body.clone();
-    let event =
-        |approval: &Approval| Event::ApprovalReviewed { place: place(approval), approval_id: approval.id.clone() };
-    change(
-        &app,
-        &call,
-        &note,
-        |approval, space, executors| {
-            decide_review(approval, space, executors, outcome, note.clone(), &call.actor, call.now)
-        },
-        event,
-    )
-    .await
+    let Review { outcome, note } = &call.body;
+    let decide = |approval: &Approval, space: &Space, executors: &BTreeSet<Sub>| {
+        decide_review(approval, space, executors, *outcome, note.clone(), &call.actor, call.now)
+    };
+    let event = |tx: &mut Transaction, approval: &Approval| {
+        tx.because(note.as_str());
+        Event::ApprovalReviewed { place: approval.into(), approval_id: approval.id.clone() }
+    };
+    change(&app, &call, decide, event).await
 }
 
 async fn change<B: Sync>(
     app: &App,
     call: &Call<B>,
-    why: &Note,
     decide: impl Fn(&Approval, &Space, &BTreeSet<Sub>) -> Outcome<Approval> + Send + Sync,
-    event: impl Fn(&Approval) -> Event + Send + Sync,
+    event: impl Fn(&mut Transaction, &Approval) -> Event + Send + Sync,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    app.store
-        .decide(|| async {
-            let (found, space) = visible_approval(app, call).await?;
-            call.check_version(found.version)?;
-            // Only break-glass is reviewed, and a review asks who carried it out.
-            let chains = match &found.value.break_glass {
-                Some(_) => app.store.load_chains_of(&found.value).await?,
-                None => Vec::new(),
-            };
-            let executors = chains.iter().flat_map(|chain| chain.value.executors.iter().cloned()).collect();
-            match decide(&found.value, &space.value, &executors) {
-                Outcome::Changed(approval) => {
-                    let mut tx = call.transaction().because(why.as_str());
-                    tx.update(&found, &approval, &event(&approval));
-                    // Somebody may begin to carry it out as this is decided.
-                    chains.iter().for_each(|chain| tx.unless_changed(chain));
-                    let answer = shown(app, &approval, found.version + 1).await?;
-                    Ok(call.commit(tx, answer))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(app, &found.value, found.version).await?)),
-                Outcome::Refused(refusal) => Err(refusal.into()),
+    call.decide(&app.store, || async {
+        let (found, space) = visible_approval(app, call).await?;
+        let beside = Beside::load(&app.store, &found.value).await?;
+        let decided = decide(&found.value, &space.value, &beside.executors());
+        let told = |tx: &mut Transaction, approval: &Approval| {
+            // A review asks who carried it out: somebody may begin to as this is decided.
+            if approval.break_glass.is_some() {
+                beside.chains.iter().for_each(|chain| tx.unless_changed(chain));
             }
-        })
-        .await
+            event(tx, approval)
+        };
+        call.change(&found, decided, told, |version, approval| shown(beside.view(&approval, version)))
+    })
+    .await
 }
 
 async fn visible_approval<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Approval>, Loaded<Space>), Problem> {
     let id: ApprovalId = call.path.parse("id")?;
-    let approval = app.store.load::<Approval>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let space = app.store.load::<Space>(approval.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let approval = app.store.require::<Approval>(&id).await?;
+    let space = app.store.require::<Space>(&approval.value.space_id).await?;
     authorize(&call.actor, Action::ReadApprovals, approval.value.relations(&space.value, &call.actor), "")?;
     Ok((approval, space))
 }
 
-/// Where an approval's events belong.
-pub(crate) fn place(approval: &Approval) -> Place {
-    Place { space_id: approval.space_id.clone(), workload_id: approval.workload_id.clone() }
-}
-
-async fn shown(app: &App, approval: &Approval, version: u64) -> Result<Answer<ApprovalView>, Problem> {
-    Ok(Answer::ok(approval_view(&app.store, approval, version).await?).versioned(version))
+pub(crate) fn shown(approval: ApprovalView) -> Answer<ApprovalView> {
+    let version = approval.version;
+    Answer::ok(approval).versioned(version)
 }

@@ -15,7 +15,6 @@ use domain::base::audit::{AggregateName, AuditEvent};
 use domain::base::calendar::utc_day;
 use domain::base::digest::Digest;
 use domain::base::ids::VerificationId;
-use domain::base::outcome::Outcome;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use lambda::{Answer, Call, Page, Problem, list_page};
@@ -155,24 +154,18 @@ pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Res
 /// Hands a day to the worker.
 async fn hand_over(app: &App, call: &Call<VerificationFields>, day: Date) -> Result<Answer<VerificationView>, Problem> {
     let id = VerificationId::new(call.now, app.ids.entropy());
-    app.store
-        .decide(|| async {
-            match decide_request(id.clone(), day, call.body.anchor.clone(), &call.actor, call.now) {
-                Outcome::Changed(verification) => {
-                    let mut tx = call.transaction();
-                    tx.create(&verification, &Event::VerificationRequested { verification_id: id.clone() });
-                    let location = format!("/v1/audit/verifications/{id}");
-                    Ok(call.commit(tx, Answer::accepted(location, VerificationView::of(verification))))
-                }
-                Outcome::AlreadyDone => Err(Problem::not_found()),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let requested = decide_request(id.clone(), day, call.body.anchor.clone(), &call.actor, call.now);
+        let event = |_: &mut _, _: &_| Event::VerificationRequested { verification_id: id.clone() };
+        call.create(requested, event, |verification| {
+            Answer::accepted(format!("/v1/audit/verifications/{id}"), VerificationView::of(verification))
         })
-        .await
+    })
+    .await
 }
 
 pub(crate) async fn read_verification(app: Arc<App>, call: Call<()>) -> Result<Answer<VerificationView>, Problem> {
     let id: VerificationId = call.path.parse("id")?;
-    let found: Loaded<Verification> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found: Loaded<Verification> = app.store.require(&id).await?;
     Ok(Answer::ok(VerificationView::of(found.value)))
 }

@@ -13,25 +13,22 @@ use domain::access::decisions::approval::{Approval, ApprovalState, decide_revoke
 use domain::access::decisions::request::{Request, RequestState, decide_reject};
 use domain::access::models::model::{Model, ModelDecision};
 use domain::access::workloads::space::Space;
-use domain::base::audit::AuditEvent;
 use domain::base::ids::{ApprovalId, RequestId, SpaceId};
-use domain::base::outcome::Outcome;
 use domain::base::platform::ModelKey;
 use domain::base::text::Note;
-use lambda::{Cause, Event as Delivery, Failure, Tick, Tried};
+use lambda::{Cause, Failure, Heard, Tried};
 use store::aggregates::approval::approvals_in;
 use store::aggregates::request::requests_in;
 use store::{Index, Step};
 
 use crate::App;
-use crate::approvals::place;
-use crate::requests::ended_event;
+use crate::approvals::revoked;
+use crate::requests::end_request;
 
-pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let event = Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
-    let Event::ModelDecided { model_key, .. } = event else { return Ok(()) };
+pub(crate) async fn of_model_decision(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::ModelDecided { model_key, .. } = &heard.event else { return Err(heard.unexpected()) };
     // The model as it is now decides: an older delivery after a newer decision does no more than that one.
-    let Some(model) = app.store.load::<Model>(model_key.as_str()).await? else { return Ok(()) };
+    let Some(model) = app.store.load::<Model>(model_key).await? else { return Ok(()) };
     if !takes_away(&model.value) {
         return Ok(());
     }
@@ -40,20 +37,19 @@ pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEve
     let approvals = approvals.iter().map(|entry| entry.read::<Approval>().map_err(Failure::from));
     let approvals: Vec<Approval> = approvals.filter_map(|read| tried.note(read)).collect();
     let requests = submitted(&app, &mut tried).await?;
-    enforce(&app, &Cause::from(&delivery), &model.value, &requests, &approvals, &mut tried).await;
+    enforce(&app, &heard.cause, &model.value, &requests, &approvals, &mut tried).await;
     tried.outcome()
 }
 
 /// Does again whatever follows from the decisions about these active approvals' models and those of the open requests.
-pub(crate) async fn repeat(app: &App, tick: &Tick, approvals: &[Approval], tried: &mut Tried) -> Result<(), Failure> {
+pub(crate) async fn repeat(app: &App, cause: &Cause, approvals: &[Approval], tried: &mut Tried) -> Result<(), Failure> {
     let requests = submitted(app, tried).await?;
     let asked = requests.iter().filter_map(|request| request.model_key.as_ref());
     let keys: BTreeSet<&ModelKey> = approvals.iter().map(|approval| &approval.model_key).chain(asked).collect();
-    let keys: Vec<String> = keys.into_iter().map(ToString::to_string).collect();
-    for (key, model) in app.store.load_each::<Model>(&keys).await? {
+    for (key, model) in app.store.load_each::<Model>(keys).await? {
         let model = model.map_err(|why| Failure::from(why).about(&format!("what the decision on `{key}` ends")));
         if let Some(model) = tried.note(model).filter(|model| takes_away(&model.value)) {
-            enforce(app, &Cause::from(tick), &model.value, &requests, approvals, tried).await;
+            enforce(app, cause, &model.value, &requests, approvals, tried).await;
         }
     }
     Ok(())
@@ -73,7 +69,7 @@ const fn takes_away(model: &Model) -> bool {
 /// Rejects and revokes what the model's decision does not allow.
 async fn enforce(
     app: &App,
-    cause: &Cause<'_>,
+    cause: &Cause,
     model: &Model,
     requests: &[Request],
     approvals: &[Approval],
@@ -96,54 +92,36 @@ fn reason_of(model: &Model, space: &SpaceId) -> Result<Note, Failure> {
 }
 
 /// Rejects a request that nobody could approve any more.
-async fn reject(app: &App, cause: &Cause<'_>, id: &RequestId, model: &Model) -> Result<(), Failure> {
+async fn reject(app: &App, cause: &Cause, id: &RequestId, model: &Model) -> Result<bool, Failure> {
     app.store
         .decide(|| async {
-            let Some(found) = app.store.load::<Request>(id.as_str()).await? else { return Ok(Step::Done(())) };
+            let Some(found) = app.store.load::<Request>(id).await? else { return Ok(Step::Done(false)) };
             if model.restriction.as_ref().is_some_and(|limits| found.value.can_conform(limits)) {
-                return Ok(Step::Done(()));
+                return Ok(Step::Done(false));
             }
-            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
-                return Ok(Step::Done(()));
+            let Some(space) = app.store.load::<Space>(&found.value.space_id).await? else {
+                return Ok(Step::Done(false));
             };
             let reason = reason_of(model, &space.value.id)?;
-            match decide_reject(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
-                Outcome::Changed(request) => {
-                    let mut tx = cause.transaction().because(reason.as_str());
-                    tx.update(&found, &request, &ended_event(&request));
-                    tx.count_request(Some(&found.value), Some(&request));
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone | Outcome::Refused(_) => Ok(Step::Done(())),
-            }
+            let decided = decide_reject(&found.value, &space.value, reason, &cause.actor, cause.now);
+            Ok(cause.save(Some(&found), decided.changed(), |tx, request| end_request(tx, &found.value, request)))
         })
         .await
 }
 
-async fn revoke(app: &App, cause: &Cause<'_>, id: &ApprovalId, model: &Model) -> Result<(), Failure> {
+async fn revoke(app: &App, cause: &Cause, id: &ApprovalId, model: &Model) -> Result<bool, Failure> {
     app.store
         .decide(|| async {
-            let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(Step::Done(())) };
-            let Some(space) = app.store.load::<Space>(found.value.space_id.as_str()).await? else {
-                return Ok(Step::Done(()));
+            let Some(found) = app.store.load::<Approval>(id).await? else { return Ok(Step::Done(false)) };
+            let Some(space) = app.store.load::<Space>(&found.value.space_id).await? else {
+                return Ok(Step::Done(false));
             };
             if found.value.state != ApprovalState::Active || any_scope_conforms(&found.value, model) {
-                return Ok(Step::Done(()));
+                return Ok(Step::Done(false));
             }
             let reason = reason_of(model, &space.value.id)?;
-            match decide_revoke(&found.value, &space.value, reason.clone(), cause.actor, cause.now) {
-                Outcome::Changed(approval) => {
-                    let mut tx = cause.transaction().because(reason.as_str());
-                    let event = Event::ApprovalRevoked {
-                        place: place(&approval),
-                        approval_id: approval.id.clone(),
-                        reason: reason.as_str().to_owned(),
-                    };
-                    tx.update(&found, &approval, &event);
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone | Outcome::Refused(_) => Ok(Step::Done(())),
-            }
+            let decided = decide_revoke(&found.value, &space.value, reason.clone(), &cause.actor, cause.now);
+            Ok(cause.save(Some(&found), decided.changed(), |tx, approval| revoked(tx, approval, &reason)))
         })
         .await
 }

@@ -33,7 +33,8 @@ use store::aggregates::estimate::versions;
 use store::{Loaded, Step, Transaction};
 
 use crate::App;
-use crate::views::ApprovalView;
+use crate::approvals::shown;
+use crate::views::{ApprovalView, Beside};
 
 /// A decision without a request: an approval body, the workload, and for break-glass its terms.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -93,18 +94,16 @@ pub(crate) async fn approve(app: Arc<App>, call: Call<ApprovalFields>) -> Result
     let id = ApprovalId::new(call.now, app.ids.entropy());
     let request_id: RequestId = call.path.parse("id")?;
     let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
-    app.store
-        .decide(|| async {
-            let request = app.store.load::<Request>(request_id.as_str()).await?.ok_or_else(Problem::not_found)?;
-            call.check_version(request.version)?;
-            if let Some(done) = repeated(&app, &call, &request.value).await? {
-                return Ok(Step::Done(done));
-            }
-            let seen = look(&app, &request.value.fields.workload_id, &call.body).await?;
-            let ground = Ground::Request(&request.value);
-            write(&app, &call, &id, &scope_ids, &ground, Some(&request), &seen).await
-        })
-        .await
+    call.decide(&app.store, || async {
+        let request = app.store.require::<Request>(&request_id).await?;
+        if let Some(done) = repeated(&app, &call, &request.value).await? {
+            return Ok(Step::Done(done));
+        }
+        let seen = look(&app, &request.value.fields.workload_id, &call.body).await?;
+        let ground = Ground::Request(&request.value);
+        write(&app, &call, &id, &scope_ids, &ground, Some(&request), &seen).await
+    })
+    .await
 }
 
 pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result<Answer<ApprovalView>, Problem> {
@@ -112,19 +111,18 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
     let (call, direct) = call.with_body(());
     let (call, ()) = call.with_body(direct.fields.clone());
     let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
-    app.store
-        .decide(|| async {
-            let mut seen = look(&app, &direct.workload_id, &call.body).await?;
-            if direct.break_glass.is_some() {
-                seen.last_break_glass = app.store.load_last_break_glass(&direct.workload_id).await?;
-            }
-            if let Some(found) = seen.replaced().filter(|found| is_same_direct(&found.value, &direct, &call)) {
-                return Ok(Step::Done(as_it_stands(&app, found).await?));
-            }
-            let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
-            write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
-        })
-        .await
+    call.decide(&app.store, || async {
+        let mut seen = look(&app, &direct.workload_id, &call.body).await?;
+        if direct.break_glass.is_some() {
+            seen.last_break_glass = app.store.load_last_break_glass(&direct.workload_id).await?;
+        }
+        if let Some(found) = seen.replaced().filter(|found| is_same_direct(&found.value, &direct, &call)) {
+            return Ok(Step::Done(as_it_stands(&app, found).await?));
+        }
+        let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
+        write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
+    })
+    .await
 }
 
 /// The same decision by the same Lead on the same request again: the approval as it stands.
@@ -138,11 +136,11 @@ async fn repeated(
         return Ok(None);
     };
     let Some(id) = &end.approval_id else { return Ok(None) };
-    let Some(found) = app.store.load::<Approval>(id.as_str()).await? else { return Ok(None) };
+    let Some(found) = app.store.load::<Approval>(id).await? else { return Ok(None) };
     if !says_the_same(&call.body, &found.value) {
         return Ok(None);
     }
-    as_it_stands(app, &found).await.map(Some)
+    Ok(Some(as_it_stands(app, &found).await?))
 }
 
 /// Whether the active approval is this very decision without a request, taken by the same Lead before: else a narrowing that
@@ -163,16 +161,16 @@ fn says_the_same(body: &ApprovalFields, found: &Approval) -> bool {
 }
 
 async fn as_it_stands(app: &App, found: &Loaded<Approval>) -> Result<Answer<ApprovalView>, Problem> {
-    let view = crate::views::approval_view(&app.store, &found.value, found.version).await?;
-    Ok(Answer::ok(view).versioned(found.version))
+    let beside = Beside::load(&app.store, &found.value).await?;
+    Ok(shown(beside.view(&found.value, found.version)))
 }
 
 async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {
     let store = &app.store;
-    let workload = store.load::<Workload>(workload.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let space = store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let workload = store.require::<Workload>(workload).await?;
+    let space = store.require::<Space>(&workload.value.space_id).await?;
     let key = ModelKey::of(fields.platform, &fields.model_id.base());
-    let model = store.load::<Model>(key.as_str()).await?;
+    let model = store.load::<Model>(&key).await?;
     let model = model.filter(|model| model.value.is(fields.platform, &fields.model_id));
     let model =
         model.ok_or_else(|| Problem::invalid("no such model on this platform; take `modelId` from GET /v1/models"))?;
@@ -181,7 +179,7 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     let own =
         |s: &ScopeSpec| s.inference_profile.clone().filter(|p| is_application_profile(p, &s.account_id, &s.region));
     let named: Vec<String> = fields.scopes.iter().filter_map(own).collect();
-    let profiles = store.load_many::<ApplicationProfile>(&named).await?.into_iter().map(|p| p.value).collect();
+    let profiles = store.load_many::<ApplicationProfile>(named).await?.into_iter().map(|p| p.value).collect();
     let last = store.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
     let last_chains = match &last {
         Some(last) => store.load_chains_of(&last.value).await?,
@@ -227,30 +225,29 @@ async fn write(
         has_estimate: seen.has_estimate,
         unreviewed: seen.last_break_glass.unreviewed.as_ref(),
     };
-    let decided =
-        match decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now) {
-            Outcome::Changed(decided) => decided,
-            Outcome::AlreadyDone => return Err(Problem::not_found()),
-            Outcome::Refused(refusal) => return Err(refusal.into()),
-        };
-    let mut tx = call.transaction();
-    if let Some(note) = &call.body.note {
-        tx = tx.because(note.as_str());
-    }
-    put_decision(&mut tx, &decided, request, seen);
-    take_anchors(app, &mut tx, &decided).await?;
-    tx.unless_changed(&seen.model);
-    tx.unless_changed(&seen.workload);
-    let chains = decided.chains.iter().chain(&last_chains).map(|c| (c.id.clone(), c.clone())).collect();
-    let comparison =
-        compare(&decided.approval, request.map(|r| &r.value), seen.replaced().map(|replaced| &replaced.value));
-    let view = ApprovalView::of(&decided.approval, 1, &chains).beside(comparison);
-    Ok(call.commit(tx, Answer::created(format!("/v1/approvals/{id}"), view).versioned(1)))
+    let decided = decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now)?;
+    let taken = take_anchors(app, &decided).await?;
+    let version = request.map_or_else(|| seen.replaced().map_or(0, |replaced| replaced.version), |r| r.version);
+    let stands = || Err(Problem::not_found());
+    call.conclude(version, Outcome::Changed(decided), stands, |tx, decided| {
+        if let Some(note) = &call.body.note {
+            tx.because(note.as_str());
+        }
+        put_decision(tx, &decided, request, seen);
+        taken.iter().for_each(|(found, anchor)| tx.save_under(found.as_ref(), anchor));
+        tx.unless_changed(&seen.model);
+        tx.unless_changed(&seen.workload);
+        let chains = decided.chains.iter().chain(&last_chains).map(|c| (c.id.clone(), c.clone())).collect();
+        let replaced = seen.replaced().map(|replaced| &replaced.value);
+        let comparison = compare(&decided.approval, request.map(|r| &r.value), replaced);
+        let view = ApprovalView::of(&decided.approval, 1, &chains).beside(comparison);
+        Ok(Answer::created(format!("/v1/approvals/{id}"), view).versioned(1))
+    })
 }
 
 fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded<Request>>, seen: &Seen) {
     let approval = &decided.approval;
-    let place = Place { space_id: approval.space_id.clone(), workload_id: approval.workload_id.clone() };
+    let place = Place::from(approval);
     tx.create(
         approval,
         &Event::ApprovalDecided {
@@ -296,8 +293,9 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
     }
 }
 
-/// Takes the roles and workspaces of the new scopes for the workload, and sees that each role's document can still be made.
-async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Result<(), Problem> {
+/// The roles and workspaces of the new scopes, before and after they are taken for the workload, if each role's document can
+/// still be made.
+async fn take_anchors(app: &App, decided: &Decided) -> Result<Vec<(Option<Loaded<Anchor>>, Anchor)>, Problem> {
     let approval = &decided.approval;
     let mut taken: BTreeMap<AnchorKey, (Option<Loaded<Anchor>>, Anchor)> = BTreeMap::new();
     for chain in &decided.chains {
@@ -317,7 +315,7 @@ async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Res
             }
         }
     }
-    for (key, (found, anchor)) in &taken {
+    for (key, (_, anchor)) in &taken {
         if let AnchorKey::Role(role) = key {
             // A workspace that does not exist yet has no ARN to write into a document; its grant is tried when it has.
             let known = |g: &Grant| g.platform == Platform::Bedrock || g.workspace.is_some();
@@ -326,9 +324,8 @@ async fn take_anchors(app: &App, tx: &mut Transaction, decided: &Decided) -> Res
                 compile(role, &grants)?;
             }
         }
-        tx.save_under(found.as_ref(), anchor);
     }
-    Ok(())
+    Ok(taken.into_values().collect())
 }
 
 fn fresh_scope_ids(app: &App, call: &Call<ApprovalFields>, count: usize) -> Vec<ScopeId> {

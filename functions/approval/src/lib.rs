@@ -23,7 +23,7 @@ mod views;
 
 use std::sync::Arc;
 
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use lambda::{Builder, Function, Ids, Platform};
 use store::Store;
@@ -55,10 +55,9 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .public_document("/v1/openapi.json", OPENAPI)
         .summary("This document");
     Ok(audit_log(decisions(models(organisation(builder))))
-        .on_event::<AuditEvent>("model.decided", consequences::of_model_decision)
+        .on_events(&[EventType::ModelDecided], consequences::of_model_decision)
         .on_schedule("approval-lifecycle", lifecycle::run)
-        .on_event::<AuditEvent>("verification.requested", audit::day::go_on)
-        .on_event::<AuditEvent>("verification.advanced", audit::day::go_on)
+        .on_events(&[EventType::VerificationRequested, EventType::VerificationAdvanced], audit::day::go_on)
         .on_schedule("daily-seal", audit::seals::run)
         .build())
 }

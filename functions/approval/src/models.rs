@@ -16,7 +16,7 @@ use domain::base::audit::AuditEvent;
 use domain::base::authorization::Action;
 use domain::base::aws::Region;
 use domain::base::ids::SpaceId;
-use domain::base::outcome::{Outcome, Refusal, RefusalKind};
+use domain::base::outcome::{Refusal, RefusalKind};
 use domain::base::people::Actor;
 use domain::base::platform::{ModelKey, Platform};
 use domain::base::text::{Note, Sub};
@@ -29,7 +29,7 @@ use store::aggregates::approval::approvals_of;
 use store::aggregates::chain::scopes_of;
 use store::aggregates::model::{ModelCounts, ModelRow, OwnCounts};
 use store::aggregates::request::{presences, requests_of};
-use store::{Index, Order, Step, keys};
+use store::{Index, Order, Transaction, keys};
 
 use crate::App;
 use crate::requests::own_spaces;
@@ -68,15 +68,9 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Mo
             && decision.is_none_or(|d| row.model.decision == d)
             && vendor.is_none_or(|v| row.model.vendor.eq_ignore_ascii_case(v))
     });
-    let sort_key = |row: &ModelRow| {
-        (
-            row.model.vendor.to_lowercase(),
-            row.model.platform,
-            row.model.name.to_lowercase(),
-            row.model.model_key.clone(),
-        )
-    };
-    rows.sort_by_key(sort_key);
+    rows.sort_by_cached_key(|ModelRow { model, .. }| {
+        (model.vendor.to_lowercase(), model.platform, model.name.to_lowercase(), model.model_key.clone())
+    });
     // The table is small (models, not scopes) and read whole in one query, so a page is cut from the sorted rows.
     let after = page.after.as_ref().and_then(Value::as_str);
     let start = after.and_then(|key| rows.iter().position(|r| r.model.model_key.as_str() == key)).map_or(0, |i| i + 1);
@@ -90,15 +84,16 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Mo
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ModelDetail>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
-    let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found = app.store.require::<Model>(&key).await?;
     let after = found.sequence().saturating_sub(HISTORY_EVENTS_SHOWN);
     let history = app.store.history(&keys::model(&key), after, usize::MAX).await?;
-    Ok(Answer::ok(detail(&app, &call.actor, found.value, found.version, history).await?).versioned(found.version))
+    let surroundings = surroundings(&app, &call.actor, &key).await?;
+    Ok(Answer::ok(surroundings.detail(found.value, found.version, history)).versioned(found.version))
 }
 
 pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Value>>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
-    app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    app.store.require::<Model>(&key).await?;
     let own = own_spaces(&app, &call.actor, call.action).await?;
     let partitions = [scopes_of(&key)];
     let wanted_page = call.page()?;
@@ -128,39 +123,25 @@ fn chain_scope(chain: &Chain) -> Value {
 
 pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result<Answer<ModelDetail>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
-    app.store
-        .decide(|| async {
-            let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
-            call.check_version(found.version)?;
-            match decide_decision(&found.value, call.body.clone(), &call.actor, call.now) {
-                Outcome::Changed(model) => {
-                    let mut tx = call.transaction().because(call.body.reason.as_str());
-                    let event = Event::ModelDecided {
-                        model_key: key.clone(),
-                        decision: model.decision,
-                        reason: call.body.reason.as_str().to_owned(),
-                    };
-                    tx.update(&found, &model, &event);
-                    let version = found.version + 1;
-                    let view = detail(&app, &call.actor, model, version, Vec::new()).await?;
-                    Ok(call.commit(tx, Answer::ok(view).versioned(version)))
-                }
-                Outcome::AlreadyDone => {
-                    let version = found.version;
-                    Ok(Step::Done(
-                        Answer::ok(detail(&app, &call.actor, found.value, version, Vec::new()).await?)
-                            .versioned(version),
-                    ))
-                }
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let found = app.store.require::<Model>(&key).await?;
+        let surroundings = surroundings(&app, &call.actor, &key).await?;
+        let decided = decide_decision(&found.value, call.body.clone(), &call.actor, call.now);
+        let event = |tx: &mut Transaction, model: &Model| {
+            let reason = call.body.reason.as_str();
+            tx.because(reason);
+            Event::ModelDecided { model_key: key.clone(), decision: model.decision, reason: reason.to_owned() }
+        };
+        call.change(&found, decided, event, |version, model| {
+            Answer::ok(surroundings.detail(model, version, Vec::new())).versioned(version)
         })
-        .await
+    })
+    .await
 }
 
 pub(crate) async fn organisation_deny(app: Arc<App>, call: Call<()>) -> Result<Answer<Value>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
-    let found = app.store.load::<Model>(key.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found = app.store.require::<Model>(&key).await?;
     if found.value.decision != ModelDecision::Blocked {
         let detail = format!(
             "the model is `{}`; an organisation-wide deny is for blocked models",
@@ -202,7 +183,7 @@ async fn read_through(app: &App, space: &Space, counts: &mut BTreeMap<ModelKey, 
         }
         let mut scopes = Vec::new();
         for entry in app.store.list_all(Index::Parent, &[approvals_of(&workload.id)]).await? {
-            scopes.extend(entry.read::<Approval>()?.scopes.into_iter().map(|s| s.id.to_string()));
+            scopes.extend(entry.read::<Approval>()?.scopes.into_iter().map(|s| s.id));
         }
         for chain in app.store.load_many::<Chain>(&scopes).await? {
             counts.entry(chain.value.model_key.clone()).or_default().add(&chain.value.presence());
@@ -211,30 +192,41 @@ async fn read_through(app: &App, space: &Space, counts: &mut BTreeMap<ModelKey, 
     Ok(())
 }
 
-async fn detail(
-    app: &App,
-    call_actor: &Actor,
-    model: Model,
-    version: u64,
-    history: Vec<AuditEvent>,
-) -> Result<ModelDetail, Problem> {
-    let own = own_spaces(app, call_actor, Action::ReadScopes).await?;
+/// What a model's detail shows beside the model.
+struct Surroundings {
+    /// The Spaces whose scopes are counted, for whoever sees no others.
+    own: Option<BTreeSet<SpaceId>>,
+    counts: ModelCounts,
+    total_accounts: u64,
+}
+
+async fn surroundings(app: &App, actor: &Actor, key: &ModelKey) -> Result<Surroundings, Problem> {
+    let own = own_spaces(app, actor, Action::ReadScopes).await?;
     let counts = match &own {
-        Some(spaces) => own_counts(app, spaces).await?.remove(&model.model_key).unwrap_or_default(),
-        None => app.store.load_model_counts(&model.model_key).await?,
+        Some(spaces) => own_counts(app, spaces).await?.remove(key).unwrap_or_default(),
+        None => app.store.load_model_counts(key).await?,
     };
-    let total = total_accounts(app).await?;
-    let row = ModelView::of(&ModelRow { model: model.clone(), version, counts }, total);
-    let own: Option<BTreeSet<SpaceId>> = own.map(|spaces| spaces.into_iter().map(|space| space.id).collect());
-    let restriction = model.restriction.as_ref().map(|restriction| restriction.seen(own.as_ref()));
-    let decision_reason = match &own {
-        Some(own) => model.reason_for(own).cloned(),
-        None => model.decision_reason,
-    };
-    // The record says what others were decided about, and by whom.
-    let history = if own.is_some() { Vec::new() } else { history };
-    let Model { regions, decided_by, decided_at, .. } = model;
-    Ok(ModelDetail { row, regions, restriction, decision_reason, decided_by, decided_at, history })
+    let total_accounts = total_accounts(app).await?;
+    let own = own.map(|spaces| spaces.into_iter().map(|space| space.id).collect());
+    Ok(Surroundings { own, counts, total_accounts })
+}
+
+impl Surroundings {
+    fn detail(&self, model: Model, version: u64, history: Vec<AuditEvent>) -> ModelDetail {
+        let row = ModelRow { model, version, counts: self.counts.clone() };
+        let view = ModelView::of(&row, self.total_accounts);
+        let model = row.model;
+        let own = self.own.as_ref();
+        let restriction = model.restriction.as_ref().map(|restriction| restriction.seen(own));
+        let decision_reason = match own {
+            Some(own) => model.reason_for(own).cloned(),
+            None => model.decision_reason,
+        };
+        // The record says what others were decided about, and by whom.
+        let history = if own.is_some() { Vec::new() } else { history };
+        let Model { regions, decided_by, decided_at, .. } = model;
+        ModelDetail { row: view, regions, restriction, decision_reason, decided_by, decided_at, history }
+    }
 }
 
 async fn total_accounts(app: &App) -> Result<u64, Problem> {

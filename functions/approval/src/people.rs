@@ -6,14 +6,12 @@ use std::sync::Arc;
 use contract::answers::Versioned;
 use contract::events::Event;
 use domain::base::authorization::{Action, TABLE, may_ever};
-use domain::base::outcome::Outcome;
 use domain::base::people::Role;
 use domain::base::person::{Details, Person, decide_write};
 use domain::base::text::Sub;
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::Step;
 
 use crate::App;
 
@@ -53,8 +51,8 @@ pub(crate) async fn me(_app: Arc<App>, call: Call<()>) -> Result<Answer<Me>, Pro
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Versioned<Person>>, Problem> {
     let sub: Sub = call.path.parse("sub")?;
-    let found = app.store.load::<Person>(sub.as_str()).await?.ok_or_else(Problem::not_found)?;
-    Ok(shown(found.version, found.value))
+    let found = app.store.require::<Person>(&sub).await?;
+    Ok(Answer::at(found.version, found.value))
 }
 
 /// Writes down how somebody is shown and reached: one's own, or by a Lead for whom no token ever spoke. An address gets
@@ -63,28 +61,11 @@ pub(crate) async fn write(app: Arc<App>, call: Call<PersonFields>) -> Result<Ans
     let sub: Sub = call.path.parse("sub")?;
     let wanted = Details::of(call.body.name.as_deref(), call.body.email.as_deref());
     let token = Details::of(call.person.name.as_deref(), call.person.email.as_deref());
-    app.store
-        .decide(|| async {
-            let found = app.store.load::<Person>(sub.as_str()).await?;
-            let before = found.as_ref().map(|found| &found.value);
-            let version = found.as_ref().map_or(0, |found| found.version);
-            match decide_write(before, &sub, wanted.clone(), token.clone(), &call.actor, call.now) {
-                Outcome::Changed(person) => {
-                    call.check_version(version)?;
-                    let mut tx = call.transaction();
-                    tx.save(found.as_ref(), &person, &Event::PersonNoted { sub: sub.to_string() });
-                    Ok(call.commit(tx, shown(version + 1, person)))
-                }
-                Outcome::AlreadyDone => {
-                    let Some(found) = found else { return Err(Problem::not_found()) };
-                    Ok(Step::Done(shown(found.version, found.value)))
-                }
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
-}
-
-fn shown(version: u64, person: Person) -> Answer<Versioned<Person>> {
-    Answer::ok(Versioned { version, value: person }).versioned(version)
+    call.decide(&app.store, || async {
+        let found = app.store.load::<Person>(&sub).await?;
+        let before = found.as_ref().map(|found| &found.value);
+        let decided = decide_write(before, &sub, wanted.clone(), token.clone(), &call.actor, call.now);
+        call.save(found.as_ref(), decided, |_, person| Event::PersonNoted { sub: person.sub.clone() }, Answer::at)
+    })
+    .await
 }

@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use contract::answers::Versioned;
-use contract::events::{Event, Place};
+use contract::events::Event;
 use domain::access::decisions::approval::Approval;
 use domain::access::decisions::request::{
     Request, RequestFields, RequestState, check_expanded, decide_reject, decide_submit, decide_withdraw,
 };
-use domain::access::workloads::estimate::{SetEstimate, decide_set};
+use domain::access::workloads::estimate::{Estimate, SetEstimate, decide_set};
 use domain::access::workloads::space::{Space, Workload};
 use domain::base::authorization::{Action, authorize, is_cut_to_own};
 use domain::base::calendar::{Month, utc_day};
 use domain::base::ids::{EstimateId, RequestId, WorkloadId};
 use domain::base::outcome::Outcome;
 use domain::base::people::Actor;
-use domain::base::text::Note;
 use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
-use store::aggregates::estimate::versions;
+use store::aggregates::estimate::{Estimates, versions};
 use store::aggregates::request::{requests_in, requests_of};
-use store::{Loaded, Order, Step, Transaction};
+use store::{Loaded, Order, Transaction};
 
 use crate::App;
 
@@ -27,49 +26,44 @@ type Shown = Answer<Versioned<Request>>;
 
 pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<Shown, Problem> {
     let id = RequestId::new(call.now, app.ids.entropy());
-    app.store
-        .decide(|| async {
-            let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
-            check_expanded(&call.body, named_approval(&app, &call.body).await?.as_ref())?;
-            let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
-            match decide_submit(id.clone(), call.body.clone(), &seen.context(), &call.actor, call.now) {
-                Outcome::Changed(request) => {
-                    let mut tx = call.transaction();
-                    tx.submit_request(&seen, &request);
-                    set_first_estimate(&app, &call, &mut tx, &request, &space.value).await?;
-                    let location = format!("/v1/requests/{}", request.id);
-                    Ok(call
-                        .commit(tx, Answer::created(location, Versioned { version: 1, value: request }).versioned(1)))
-                }
-                Outcome::AlreadyDone => Err(Problem::not_found()),
-                Outcome::Refused(refusal) => Err(refusal.into()),
+    call.decide(&app.store, || async {
+        let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
+        check_expanded(&call.body, named_approval(&app, &call.body).await?.as_ref())?;
+        let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
+        let request = decide_submit(id.clone(), call.body.clone(), &seen.context(), &call.actor, call.now)?;
+        let estimate = first_estimate(&app, &call, &request, &space.value).await?;
+        let event = |tx: &mut Transaction, request: &Request| {
+            if let Some((loaded, estimate)) = &estimate {
+                tx.set_estimate(loaded.as_ref(), &space.value.id, estimate);
             }
-        })
-        .await
+            tx.guard_submission(&seen, request)
+        };
+        call.create(Ok(request), event, |request| Answer::made(format!("/v1/requests/{}", request.id), request))
+    })
+    .await
 }
 
 /// The approval that a request says it would expand, whosever it is.
 async fn named_approval(app: &App, fields: &RequestFields) -> Result<Option<Approval>, Problem> {
     let Some(id) = &fields.approval_id else { return Ok(None) };
-    Ok(app.store.load::<Approval>(id.as_str()).await?.map(|found| found.value))
+    Ok(app.store.load::<Approval>(id).await?.map(|found| found.value))
 }
 
 /// The estimate that comes with a request is the workload's first one for the platform; where there is one it stays, since
 /// changing it is a version of its own with a reason.
-async fn set_first_estimate(
+async fn first_estimate(
     app: &App,
     call: &Call<RequestFields>,
-    tx: &mut Transaction,
     request: &Request,
     space: &Space,
-) -> Result<(), Problem> {
+) -> Result<Option<(Option<Loaded<Estimates>>, Estimate)>, Problem> {
     let (Some(monthly), Some(platform)) = (&request.fields.monthly_estimate, request.fields.platform) else {
-        return Ok(());
+        return Ok(None);
     };
     let loaded = app.store.load_estimates(&request.fields.workload_id).await?;
     let existing = versions(loaded.as_ref());
     if existing.iter().any(|e| e.platform == platform) {
-        return Ok(());
+        return Ok(None);
     }
     let wanted = SetEstimate {
         id: EstimateId::new(call.now, app.ids.entropy()),
@@ -82,11 +76,10 @@ async fn set_first_estimate(
         valid_from: Month::of(utc_day(call.now)).first_day(),
     };
     match decide_set(existing, wanted, &call.actor, space.relations(&call.actor), call.now) {
-        Outcome::Changed(estimate) => tx.set_estimate(loaded.as_ref(), &space.id, &estimate),
-        Outcome::AlreadyDone => {}
-        Outcome::Refused(refusal) => return Err(refusal.into()),
+        Outcome::Changed(estimate) => Ok(Some((loaded, estimate))),
+        Outcome::AlreadyDone => Ok(None),
+        Outcome::Refused(refusal) => Err(refusal.into()),
     }
-    Ok(())
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Request>>>, Problem> {
@@ -105,53 +98,40 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
     let (request, _space) = visible_request(&app, &call).await?;
-    Ok(shown(request.version, request.value))
+    Ok(Answer::at(request.version, request.value))
 }
 
 pub(crate) async fn withdraw(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
-    end(&app, &call, None, |request, space| decide_withdraw(request, space, &call.actor, call.now)).await
+    end(&app, &call, |request, space| decide_withdraw(request, space, &call.actor, call.now)).await
 }
 
 pub(crate) async fn reject(app: Arc<App>, call: Call<Reason>) -> Result<Shown, Problem> {
-    let reason = call.body.reason.clone();
-    end(&app, &call, Some(&reason), |request, space| {
-        decide_reject(request, space, reason.clone(), &call.actor, call.now)
-    })
-    .await
+    let reason = &call.body.reason;
+    end(&app, &call, |request, space| decide_reject(request, space, reason.clone(), &call.actor, call.now)).await
 }
 
 async fn end<B: Sync>(
     app: &App,
     call: &Call<B>,
-    reason: Option<&Note>,
     decide: impl Fn(&Request, &Space) -> Outcome<Request> + Send + Sync,
 ) -> Result<Shown, Problem> {
-    app.store
-        .decide(|| async {
-            let (found, space) = visible_request(app, call).await?;
-            call.check_version(found.version)?;
-            match decide(&found.value, &space.value) {
-                Outcome::Changed(request) => {
-                    let mut tx = call.transaction();
-                    if let Some(reason) = reason {
-                        tx = tx.because(reason.as_str());
-                    }
-                    tx.update(&found, &request, &ended_event(&request));
-                    tx.count_request(Some(&found.value), Some(&request));
-                    Ok(call.commit(tx, shown(found.version + 1, request)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let (found, space) = visible_request(app, call).await?;
+        let decided = decide(&found.value, &space.value);
+        call.change(&found, decided, |tx, request| end_request(tx, &found.value, request), Answer::at)
+    })
+    .await
 }
 
-/// The event of a request that was rejected or withdrawn.
-pub(crate) fn ended_event(request: &Request) -> Event {
-    let (place, request_id) = (place(request), request.id.clone());
+/// What goes with the end of a request that was rejected or withdrawn, and its event.
+pub(crate) fn end_request(tx: &mut Transaction, before: &Request, request: &Request) -> Event {
+    tx.count_request(Some(before), Some(request));
+    let (place, request_id) = (request.into(), request.id.clone());
     match request.end.as_ref().and_then(|e| e.reason.as_ref()) {
-        Some(reason) => Event::RequestRejected { place, request_id, reason: reason.as_str().to_owned() },
+        Some(reason) => {
+            tx.because(reason.as_str());
+            Event::RequestRejected { place, request_id, reason: reason.as_str().to_owned() }
+        }
         None => Event::RequestWithdrawn { place, request_id },
     }
 }
@@ -170,8 +150,8 @@ async fn own_workload<B>(
     call: &Call<B>,
     id: &WorkloadId,
 ) -> Result<(Loaded<Space>, Loaded<Workload>), Problem> {
-    let workload = app.store.load::<Workload>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let space = app.store.load::<Space>(workload.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let workload = app.store.require::<Workload>(id).await?;
+    let space = app.store.require::<Space>(&workload.value.space_id).await?;
     authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
     Ok((space, workload))
 }
@@ -179,17 +159,9 @@ async fn own_workload<B>(
 /// The request in the path with its Space, if the actor may know of it.
 pub(crate) async fn visible_request<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Request>, Loaded<Space>), Problem> {
     let id: RequestId = call.path.parse("id")?;
-    let request = app.store.load::<Request>(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-    let space = app.store.load::<Space>(request.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let request = app.store.require::<Request>(&id).await?;
+    let space = app.store.require::<Space>(&request.value.space_id).await?;
     let relations = request.value.relations(&space.value, &call.actor);
     authorize(&call.actor, Action::ReadRequests, relations, "")?;
     Ok((request, space))
-}
-
-pub(crate) fn place(request: &Request) -> Place {
-    Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() }
-}
-
-fn shown(version: u64, request: Request) -> Shown {
-    Answer::ok(Versioned { version, value: request }).versioned(version)
 }

@@ -20,10 +20,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::Store;
 use store::aggregates::model::ModelRow;
-
-use lambda::Problem;
+use store::{Loaded, Store, StoreError};
 
 /// A scope of an approval, with where its chain stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -143,22 +141,38 @@ impl ApprovalView {
     }
 }
 
-/// The approval as it stands, its scopes read with it, beside what was asked.
-pub(crate) async fn approval_view(store: &Store, approval: &Approval, version: u64) -> Result<ApprovalView, Problem> {
-    let ids: Vec<String> = approval.scopes.iter().map(|s| s.id.to_string()).collect();
-    let chains = store.load_many::<Chain>(&ids).await?;
-    let chains = chains.into_iter().map(|c| (c.value.id.clone(), c.value)).collect();
-    let request = match &approval.request_id {
-        Some(id) => store.load::<Request>(id.as_str()).await?,
-        None => None,
-    };
-    let replaced = match &approval.supersedes {
-        Some(id) => store.load::<Approval>(id.as_str()).await?,
-        None => None,
-    };
-    let comparison =
-        comparison::compare(approval, request.as_ref().map(|r| &r.value), replaced.as_ref().map(|r| &r.value));
-    Ok(ApprovalView::of(approval, version, &chains).beside(comparison))
+/// What an approval is shown beside: its scopes' chains, and what was asked or is replaced.
+pub(crate) struct Beside {
+    pub(crate) chains: Vec<Loaded<Chain>>,
+    request: Option<Loaded<Request>>,
+    replaced: Option<Loaded<Approval>>,
+}
+
+impl Beside {
+    pub(crate) async fn load(store: &Store, approval: &Approval) -> Result<Self, StoreError> {
+        let chains = store.load_chains_of(approval).await?;
+        let request = match &approval.request_id {
+            Some(id) => store.load(id).await?,
+            None => None,
+        };
+        let replaced = match &approval.supersedes {
+            Some(id) => store.load(id).await?,
+            None => None,
+        };
+        Ok(Self { chains, request, replaced })
+    }
+
+    /// Who carried out any of it.
+    pub(crate) fn executors(&self) -> BTreeSet<Sub> {
+        self.chains.iter().flat_map(|chain| chain.value.executors.iter().cloned()).collect()
+    }
+
+    /// The approval at a version.
+    pub(crate) fn view(&self, approval: &Approval, version: u64) -> ApprovalView {
+        let chains = self.chains.iter().map(|chain| (chain.value.id.clone(), chain.value.clone())).collect();
+        let (request, replaced) = (self.request.as_ref().map(|r| &r.value), self.replaced.as_ref().map(|r| &r.value));
+        ApprovalView::of(approval, version, &chains).beside(comparison::compare(approval, request, replaced))
+    }
 }
 
 /// A row of the AI Models table.

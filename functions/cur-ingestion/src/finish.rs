@@ -15,13 +15,13 @@ use domain::spend::bill::run::{
 };
 use domain::spend::bill::slice::diff_slices;
 use domain::spend::bill::step::QueryState;
+use lambda::Cause;
 use store::aggregates::run::query_pointer;
 use store::spend::{Head, Reading as ToShow};
-use store::{Loaded, Step, StoreError};
+use store::{Loaded, Step, StoreError, Transaction};
 
 use crate::App;
 use crate::athena::AthenaError;
-use crate::cause::Cause;
 use crate::delivery::Delivery;
 use crate::error::IngestError;
 use crate::query::{CONTROL_COLUMNS, FACTS_COLUMNS, SLICES_COLUMNS};
@@ -202,23 +202,17 @@ async fn ask_by_slice(
     cause: &Cause,
 ) -> Result<(), IngestError> {
     let query = submit_slices(app, run, delivery, settings).await?;
-    let written: Result<(), StoreError> = app
-        .store
-        .decide(|| async {
-            let Some(loaded) = app.store.load::<Run>(run.id.as_str()).await? else { return Ok(Step::Done(())) };
-            match decide_ask_by_slice(&loaded.value, run.attempt, &query) {
-                None => Ok(Step::Done(())),
-                Some(asking) => {
-                    let mut tx = cause.transaction();
-                    let (run_id, billing_period) = (asking.id.clone(), asking.billing_period);
-                    tx.update(&loaded, &asking, &Event::IngestionDoubted { run_id, billing_period });
-                    tx.point(&query_pointer(&query), None, run.id.as_str());
-                    Ok(Step::Commit(tx, ()))
-                }
-            }
-        })
-        .await;
-    Ok(written?)
+    let written = app.store.decide(|| async {
+        let Some(loaded) = app.store.load::<Run>(&run.id).await? else {
+            return Ok::<_, IngestError>(Step::Done(false));
+        };
+        let event = |tx: &mut Transaction, asking: &Run| {
+            tx.point(&query_pointer(&query), None, run.id.as_str());
+            Event::IngestionDoubted { run_id: asking.id.clone(), billing_period: asking.billing_period }
+        };
+        Ok(cause.save(Some(&loaded), decide_ask_by_slice(&loaded.value, run.attempt, &query), event))
+    });
+    written.await.map(drop)
 }
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
@@ -229,7 +223,7 @@ async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), Ing
     let attributed_before = match before {
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
         Some(head) if !head.is_of(&run.id, run.attempt) => {
-            let before: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+            let before: Option<Loaded<Run>> = app.store.load(&head.run_id).await?;
             let settled = before.map(|before| before.value).filter(|before| !is_unsettled(before, &head.shown()));
             settled.and_then(|before| before.result).map(|result| result.attribution)
         }
@@ -298,21 +292,14 @@ pub(crate) async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result
         }
         other => other,
     };
-    let written: Result<(), StoreError> = app
-        .store
-        .decide(|| async {
-            let Some(loaded) = app.store.load::<Run>(run.id.as_str()).await? else { return Ok(Step::Done(())) };
-            match decide_end(&loaded.value, run.attempt, end.clone(), cause.now) {
-                None => Ok(Step::Done(())),
-                Some(ended) => {
-                    let mut tx = cause.transaction();
-                    tx.update(&loaded, &ended, &told(&ended));
-                    Ok(Step::Commit(tx, ()))
-                }
-            }
-        })
-        .await;
-    Ok(written?)
+    let written = app.store.decide(|| async {
+        let Some(loaded) = app.store.load::<Run>(&run.id).await? else {
+            return Ok::<_, IngestError>(Step::Done(false));
+        };
+        let ended = decide_end(&loaded.value, run.attempt, end.clone(), cause.now);
+        Ok(cause.save(Some(&loaded), ended, |_, run| told(run)))
+    });
+    written.await.map(drop)
 }
 
 fn told(run: &Run) -> Event {

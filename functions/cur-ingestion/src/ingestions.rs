@@ -10,8 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::App;
-use crate::begin::Started;
-use crate::cause::Cause;
+use crate::begin::{Asked, Started};
 use crate::reading::read_month;
 
 /// Which month is to be read.
@@ -25,7 +24,8 @@ pub(crate) struct Wanted {
 pub(crate) async fn start(app: Arc<App>, call: Call<Wanted>) -> Result<Answer<RunView>, Problem> {
     let month = call.body.billing_period;
     let not_ready = |detail: String| Problem::from(Refusal::new(RefusalKind::PeriodNotReady, detail));
-    let run = match read_month(&app, month, &Cause::of_call(&call)).await? {
+    let asked = Asked::ByPerson(call.idempotency.clone());
+    let run = match read_month(&app, month, &call.cause(), &asked).await? {
         Started::NoDelivery => return Err(not_ready(format!("there is no delivery of {month} in the bucket yet"))),
         Started::Older => {
             return Err(not_ready(format!(
@@ -33,7 +33,7 @@ pub(crate) async fn start(app: Arc<App>, call: Call<Wanted>) -> Result<Answer<Ru
             )));
         }
         Started::AlreadyDone(run) => run,
-        Started::Begun(run) => app.store.load(run.id.as_str()).await?.ok_or_else(Problem::not_found)?,
+        Started::Begun(run) => app.store.require(&run.id).await?,
     };
     Ok(Answer::accepted(location(&run.value), RunView::of(&run.value, run.version)))
 }

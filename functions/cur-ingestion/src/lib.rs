@@ -10,7 +10,6 @@
 
 mod athena;
 mod begin;
-mod cause;
 mod columns;
 mod delivery;
 mod error;
@@ -29,7 +28,7 @@ mod triggers;
 
 use std::sync::Arc;
 
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use domain::spend::bill::alias::Aliases;
 use lambda::{Function, Platform};
@@ -48,6 +47,15 @@ pub struct App {
     pub(crate) athena: Athena,
     pub(crate) aliases: Aliases,
 }
+
+/// What changes which roles and workspaces are approved or were created.
+const CHANGES_OF_APPROVALS: [EventType; 5] = [
+    EventType::ApprovalDecided,
+    EventType::ApprovalSuperseded,
+    EventType::ApprovalRevoked,
+    EventType::ApprovalExpired,
+    EventType::ChainImplemented,
+];
 
 /// The function, with its routes and triggers.
 ///
@@ -73,13 +81,8 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_schedule("ingestion-sweep", triggers::sweep)
         .on_aws_event("Object Created", triggers::on_manifest)
         .on_aws_event("Athena Query State Change", triggers::on_query_end)
-        .on_event::<AuditEvent>("claim.made", reattribute::after_claim)
-        .on_event::<AuditEvent>("claim.released", reattribute::after_claim)
-        .on_event::<AuditEvent>("approval.decided", reattribute::after_approval)
-        .on_event::<AuditEvent>("approval.superseded", reattribute::after_approval)
-        .on_event::<AuditEvent>("approval.revoked", reattribute::after_approval)
-        .on_event::<AuditEvent>("approval.expired", reattribute::after_approval)
-        .on_event::<AuditEvent>("chain.implemented", reattribute::after_approval)
-        .on_event::<AuditEvent>("card.resolved", reattribute::after_resolution)
+        .on_events(&[EventType::ClaimMade, EventType::ClaimReleased], reattribute::after_claim)
+        .on_events(&CHANGES_OF_APPROVALS, reattribute::after_approval)
+        .on_events(&[EventType::CardResolved], reattribute::after_resolution)
         .build())
 }

@@ -7,22 +7,22 @@ use domain::base::calendar::Month;
 use domain::base::ids::RunId;
 use domain::spend::bill::run::{End, Run};
 use domain::spend::bill::step::{NextStep, decide_next};
+use lambda::Cause;
 use store::Loaded;
 use store::spend::Head;
 
 use crate::App;
-use crate::begin::{Started, begin};
-use crate::cause::Cause;
+use crate::begin::{Asked, Started, as_job, begin};
 use crate::error::IngestError;
 use crate::finish::{Concluded, Reading, ask_for, conclude, end, read, settle_shown};
 use crate::submit::rules_in_force;
 
 /// Reads a month's current delivery, if there is anything to do; answers how the run stands that was begun.
-pub(crate) async fn read_month(app: &App, month: Month, cause: &Cause) -> Result<Started, IngestError> {
-    let started = Box::pin(begin(app, month, cause)).await?;
+pub(crate) async fn read_month(app: &App, month: Month, cause: &Cause, asked: &Asked) -> Result<Started, IngestError> {
+    let started = Box::pin(begin(app, month, cause, asked)).await?;
     let Started::Begun(run) = started else { return Ok(started) };
-    finish_run(app, &run.id, &cause.as_job()).await?;
-    let current: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
+    finish_run(app, &run.id, &as_job(cause)).await?;
+    let current: Option<Loaded<Run>> = app.store.load(&run.id).await?;
     Ok(Started::Begun(current.map_or(run, |loaded| loaded.value)))
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn read_month(app: &App, month: Month, cause: &Cause) -> Result
 pub(crate) async fn finish_run(app: &App, id: &RunId, cause: &Cause) -> Result<(), IngestError> {
     let (mut id, mut answered) = (id.clone(), None);
     loop {
-        let Some(run) = app.store.load::<Run>(id.as_str()).await?.map(|loaded| loaded.value) else { return Ok(()) };
+        let Some(run) = app.store.load::<Run>(&id).await?.map(|loaded| loaded.value) else { return Ok(()) };
         let shown = app.spend.head(run.billing_period).await?.as_ref().map(Head::shown);
         let (settings, rules) = rules_in_force(app).await?;
         let found = match decide_next(&run, shown.as_ref(), &rules, answered.take().as_ref()) {
@@ -53,7 +53,7 @@ pub(crate) async fn finish_run(app: &App, id: &RunId, cause: &Cause) -> Result<(
             Concluded::AsksFurther => {}
             Concluded::IsOutdated => {
                 end(app, &run, End::Superseded, cause).await?;
-                match Box::pin(begin(app, run.billing_period, &cause.as_job())).await? {
+                match Box::pin(begin(app, run.billing_period, &as_job(cause), &Asked::ByJob)).await? {
                     Started::Begun(begun) => id = begun.id,
                     Started::NoDelivery | Started::Older | Started::AlreadyDone(_) => return Ok(()),
                 }

@@ -6,17 +6,15 @@
 
 use std::sync::Arc;
 
-use contract::events::Event as Happened;
-use domain::base::audit::AuditEvent;
+use contract::events::Event;
 use domain::base::calendar::{Month, utc_day};
 use domain::spend::bill::run::{Run, RunResult, is_unsettled};
 use domain::spend::card::{SpendCard, Transfer};
 use jiff::civil::Date;
-use lambda::{Event, Failure};
-use store::{Loaded, Step, StoreError};
+use lambda::{Cause, Failure, Heard};
+use store::{Loaded, Step};
 
 use crate::App;
-use crate::cause::Cause;
 use crate::settle::{Settled, Shown, settle};
 
 /// Months before this one that a change may reach back to: claims reach back one, a release by a correction a few more.
@@ -25,15 +23,14 @@ const MONTHS_BACK_MAX: usize = 12;
 /// Consumes `claim.made` and `claim.released`.
 ///
 /// Done: months that were never read. Retry: a table does not answer, or a run of the month is being finished, whose
-/// gaps may not know the change. Poison: another event.
-pub(crate) async fn after_claim(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let from = match Happened::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))? {
-        Happened::ClaimMade { claim } | Happened::ClaimReleased { claim } => claim.from,
-        _ => return Err(Failure::Poison(format!("event `{}` is not about a claim", event.envelope.id))),
+/// gaps may not know the change.
+pub(crate) async fn after_claim(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let from = match &heard.event {
+        Event::ClaimMade { claim } | Event::ClaimReleased { claim } => claim.from,
+        _ => return Err(heard.unexpected()),
     };
-    let cause = Cause::of_event(&event);
-    for month in months_since(from, utc_day(event.now)) {
-        reattribute(&app, month, None, &cause).await?;
+    for month in months_since(from, utc_day(heard.cause.now)) {
+        reattribute(&app, month, None, &heard.cause).await?;
     }
     Ok(())
 }
@@ -41,27 +38,22 @@ pub(crate) async fn after_claim(app: Arc<App>, event: Event<AuditEvent>) -> Resu
 /// Consumes what changes which roles and workspaces are approved or were created: that tells the kinds of gaps apart.
 ///
 /// Done and retry as above.
-pub(crate) async fn after_approval(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let cause = Cause::of_event(&event);
-    let current = Month::of(utc_day(event.now));
+pub(crate) async fn after_approval(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let current = Month::of(utc_day(heard.cause.now));
     for month in [current.previous(), current] {
-        reattribute(&app, month, None, &cause).await?;
+        reattribute(&app, month, None, &heard.cause).await?;
     }
     Ok(())
 }
 
 /// Consumes `card.resolved`: what the dispute took off the card is a gap now, or somebody else's.
 ///
-/// Done: a decision that moves nothing. Retry as above. Poison: another event.
-pub(crate) async fn after_resolution(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let Happened::CardResolved { card, .. } =
-        Happened::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))?
-    else {
-        return Err(Failure::Poison(format!("event `{}` is not about a card", event.envelope.id)));
-    };
-    let found: Option<Loaded<SpendCard>> = app.store.load(card.card_id.as_str()).await?;
+/// Done: a decision that moves nothing. Retry as above.
+pub(crate) async fn after_resolution(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::CardResolved { card, .. } = &heard.event else { return Err(heard.unexpected()) };
+    let found: Option<Loaded<SpendCard>> = app.store.load(&card.card_id).await?;
     let Some(moved) = found.and_then(|found| Transfer::of(&found.value)) else { return Ok(()) };
-    reattribute(&app, moved.period.month(), Some(moved), &Cause::of_event(&event)).await
+    reattribute(&app, moved.period.month(), Some(moved), &heard.cause).await
 }
 
 /// The months from a day's to today's, newest first; a claim that begins later touches none yet.
@@ -74,24 +66,19 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
 /// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just written.
 async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
-    let of_head = app.store.load::<Run>(head.run_id.as_str()).await?.map(|run| run.value);
+    let of_head = app.store.load::<Run>(&head.run_id).await?.map(|run| run.value);
     if of_head.is_none_or(|run| is_unsettled(&run, &head.shown())) {
         return Err(Failure::Retry(format!("run `{}` is being finished", head.run_id)));
     }
     let grounds = app.store.load_grounds(assumed).await?;
     let settled = settle(app, Shown { head, days }, grounds, cause).await?;
     let run_id = &settled.head.run_id;
-    let told: Result<(), StoreError> = app
-        .store
-        .decide(|| async {
-            let Some(loaded) = app.store.load::<Run>(run_id.as_str()).await? else { return Ok(Step::Done(())) };
-            let Some(next) = moved(&loaded, &settled) else { return Ok(Step::Done(())) };
-            let mut tx = cause.transaction();
-            tx.update(&loaded, &next, &Happened::SpendReattributed { billing_period: month });
-            Ok(Step::Commit(tx, ()))
-        })
-        .await;
-    Ok(told?)
+    let told = app.store.decide(|| async {
+        let Some(loaded) = app.store.load::<Run>(run_id).await? else { return Ok::<_, Failure>(Step::Done(false)) };
+        let event = |_: &mut _, _: &_| Event::SpendReattributed { billing_period: month };
+        Ok(cause.save(Some(&loaded), moved(&loaded, &settled), event))
+    });
+    told.await.map(drop)
 }
 
 /// The run with its figures as they are attributed now, if they are attributed otherwise than before.

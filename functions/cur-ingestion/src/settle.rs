@@ -11,17 +11,18 @@ use std::collections::BTreeMap;
 use contract::events::{Event, GapRef};
 use domain::base::calendar::Month;
 use domain::base::digest::Digest;
+use domain::base::ids::GapId;
 use domain::base::money::{Currency, Money};
 use domain::spend::bill::attributed::{AttributedMonth, Grounds};
 use domain::spend::bill::facts::AnchorDay;
 use domain::spend::bill::reconciliation::SpendTotals;
 use domain::spend::gap::{Gap, GapChange, GapNews, GapState, detect};
+use lambda::Cause;
 use store::aggregates::gap::gaps_of;
 use store::spend::Head;
 use store::{Index, Loaded, StoreError, Transaction};
 
 use crate::App;
-use crate::cause::Cause;
 
 /// Gaps written in one transaction: two writes each, within the hundred that it holds with the news of them.
 const GAPS_PER_TRANSACTION_MAX: usize = 40;
@@ -133,9 +134,9 @@ async fn announce(app: &App, month: Month, cause: &Cause) -> Result<(), StoreErr
 
 /// The gaps of a month, consistently: the list may lag behind, and only says which there are.
 async fn load_gaps(app: &App, month: Month) -> Result<BTreeMap<String, Loaded<Gap>>, StoreError> {
-    let entries = app.store.list_all(Index::Parent, &[gaps_of(month)]).await?;
-    let ids: Vec<String> = entries.iter().map(|entry| entry.sort().to_owned()).collect();
-    let found = app.store.load_many::<Gap>(&ids).await?;
+    let listed = app.store.list_all(Index::Parent, &[gaps_of(month)]).await?;
+    let ids: Vec<GapId> = listed.iter().map(|entry| Ok(entry.read::<Gap>()?.id)).collect::<Result<_, StoreError>>()?;
+    let found = app.store.load_many::<Gap>(ids).await?;
     Ok(found.into_iter().map(|loaded| (loaded.value.id.to_string(), loaded)).collect())
 }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::calendar::{Month, utc_day};
 use domain::spend::bill::run::{Run, RunState};
-use lambda::{AwsEvent, Failure, Tick, Tried};
+use lambda::{AwsEvent, Cause, Failure, Tick, Tried};
 use serde::{Deserialize, Serialize};
 use store::aggregates::run::runs_in;
 use store::{Entry, Index, Loaded};
 
 use crate::App;
-use crate::begin::Started;
-use crate::cause::Cause;
+use crate::begin::{Asked, Started};
 use crate::reading::{finish_run, read_month};
 
 /// What a tick or a manifest came to, for the log.
@@ -28,12 +27,11 @@ pub(crate) struct Summary {
 ///
 /// Retry: S3, Athena or the table does not answer, after both months were tried; a repetition submits the same queries.
 pub(crate) async fn on_schedule(app: Arc<App>, tick: Tick) -> Result<Vec<Summary>, Failure> {
-    authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let cause = Cause::of_tick(&tick);
-    let current = Month::of(utc_day(tick.now));
+    authorize(&tick.cause.actor, Action::IngestSpend, Relations::NONE, "")?;
+    let current = Month::of(utc_day(tick.cause.now));
     let (mut summaries, mut tried) = (Vec::new(), Tried::default());
     for month in [current.previous(), current] {
-        let started = tried.note(read_month(&app, month, &cause).await.map_err(Failure::from));
+        let started = tried.note(read_month(&app, month, &tick.cause, &Asked::ByJob).await.map_err(Failure::from));
         summaries.extend(started.map(|started| summary_of(month, started)));
     }
     tried.outcome().map(|()| summaries)
@@ -62,7 +60,7 @@ struct Keyed {
 pub(crate) async fn on_manifest(app: Arc<App>, event: AwsEvent<ObjectCreated>) -> Result<Option<Summary>, Failure> {
     let ObjectCreated { bucket, object } = &event.detail;
     let Some(month) = app.bucket.month_of_manifest(&bucket.name, &object.key) else { return Ok(None) };
-    let started = read_month(&app, month, &Cause::of_aws_event(&event)).await?;
+    let started = read_month(&app, month, &event.cause, &Asked::ByJob).await?;
     Ok(Some(summary_of(month, started)))
 }
 
@@ -98,7 +96,7 @@ pub(crate) struct Sweep {
 pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> Result<(), Failure> {
     match app.store.load_run_of_query(&event.detail.query_execution_id).await? {
         None => Ok(()),
-        Some(run) => Ok(finish_run(&app, &run.value.id, &Cause::of_aws_event(&event)).await?),
+        Some(run) => Ok(finish_run(&app, &run.value.id, &event.cause).await?),
     }
 }
 
@@ -106,12 +104,11 @@ pub(crate) async fn on_query_end(app: Arc<App>, event: AwsEvent<QueryEnded>) -> 
 ///
 /// Retry: as above, after every run was tried; those that ended stay ended.
 pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
-    authorize(&tick.actor, Action::IngestSpend, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let cause = Cause::of_tick(&tick);
+    authorize(&tick.cause.actor, Action::IngestSpend, Relations::NONE, "")?;
     let (mut done, mut tried) = (Sweep::default(), Tried::default());
     for entry in app.store.list_all(Index::List, &runs_in(Some(RunState::Submitted))).await? {
         done.open += 1;
-        done.ended += usize::from(tried.note(is_ended(&app, &entry, &cause).await).unwrap_or_default());
+        done.ended += usize::from(tried.note(is_ended(&app, &entry, &tick.cause).await).unwrap_or_default());
     }
     tried.outcome().map(|()| done)
 }
@@ -120,6 +117,6 @@ pub(crate) async fn sweep(app: Arc<App>, tick: Tick) -> Result<Sweep, Failure> {
 async fn is_ended(app: &App, entry: &Entry, cause: &Cause) -> Result<bool, Failure> {
     let run: Run = entry.read()?;
     finish_run(app, &run.id, cause).await?;
-    let after: Option<Loaded<Run>> = app.store.load(run.id.as_str()).await?;
+    let after: Option<Loaded<Run>> = app.store.load(&run.id).await?;
     Ok(after.is_some_and(|after| after.value.state != RunState::Submitted))
 }

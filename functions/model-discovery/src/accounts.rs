@@ -17,10 +17,10 @@ use domain::access::workloads::account::Account;
 use domain::base::aws::profile::is_application_profile;
 use domain::base::aws::{AccountId, Partition, Region};
 use domain::base::outcome::Outcome;
-use lambda::{Failure, Tick, Tried};
+use lambda::{Cause, Failure, Tried};
 use reader::NoEntry;
 use serde::Serialize;
-use store::{Step, StoreError, Transaction};
+use store::StoreError;
 use tokio::task::JoinSet;
 
 use crate::App;
@@ -49,7 +49,7 @@ type Place = (AccountId, Region);
 type Answer = Result<Vec<ListedApplicationProfile>, String>;
 
 /// Reads every account, and records what changed in each as soon as it was read.
-pub(crate) async fn discover(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<ProfileSummary, Failure> {
+pub(crate) async fn discover(app: &Arc<App>, cause: &Cause, tried: &mut Tried) -> Result<ProfileSummary, Failure> {
     let mut summary = ProfileSummary::default();
     let mut waiting = app.store.list_active_accounts().await?.into_iter();
     let mut reading = JoinSet::new();
@@ -61,7 +61,7 @@ pub(crate) async fn discover(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> 
             reading.spawn(async move { read_account(&app, &account).await });
         }
         match reading.join_next().await {
-            Some(Ok(answers)) => record_account(app, tick, answers, &mut summary, tried).await,
+            Some(Ok(answers)) => record_account(app, cause, answers, &mut summary, tried).await,
             Some(Err(error)) => tracing::error!(error = %error, "the reading of an account broke off"),
             None => return Ok(summary),
         }
@@ -70,7 +70,7 @@ pub(crate) async fn discover(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> 
 
 async fn record_account(
     app: &App,
-    tick: &Tick,
+    cause: &Cause,
     answers: Vec<(Place, Answer)>,
     summary: &mut ProfileSummary,
     tried: &mut Tried,
@@ -80,7 +80,7 @@ async fn record_account(
             Ok(listed) => {
                 summary.places += 1;
                 summary.listed += listed.len();
-                let changed = record_place(app, tick, &account, &region, &listed).await.map_err(Failure::from);
+                let changed = record_place(app, cause, &account, &region, &listed).await.map_err(Failure::from);
                 summary.changed += tried.note(changed).unwrap_or_default();
             }
             Err(why) => {
@@ -132,7 +132,7 @@ fn listed(profile: InferenceProfileSummary) -> ListedApplicationProfile {
 /// Records a complete listing; answers how many profiles it changed.
 async fn record_place(
     app: &App,
-    tick: &Tick,
+    cause: &Cause,
     account: &AccountId,
     region: &Region,
     listed: &[ListedApplicationProfile],
@@ -144,9 +144,9 @@ async fn record_place(
     for arn in known.keys().chain(listed.keys()).copied().collect::<std::collections::BTreeSet<_>>() {
         let listed = listed.get(arn).copied();
         // The list may lag behind the table; only a change is worth a consistent read.
-        let merged = merge_application_profile(known.get(arn).copied(), listed, account, region, tick.now);
+        let merged = merge_application_profile(known.get(arn).copied(), listed, account, region, cause.now);
         if matches!(merged, Outcome::Changed(_)) {
-            changed += usize::from(record(app, tick, arn, listed, (account, region)).await?);
+            changed += usize::from(record(app, cause, arn, listed, (account, region)).await?);
         }
     }
     Ok(changed)
@@ -154,7 +154,7 @@ async fn record_place(
 
 async fn record(
     app: &App,
-    tick: &Tick,
+    cause: &Cause,
     arn: &str,
     listed: Option<&ListedApplicationProfile>,
     (account, region): (&AccountId, &Region),
@@ -163,15 +163,12 @@ async fn record(
         .decide(|| async {
             let before = app.store.load::<ApplicationProfile>(arn).await?;
             let known = before.as_ref().map(|b| &b.value);
-            match merge_application_profile(known, listed, account, region, tick.now) {
-                Outcome::Changed(profile) => {
-                    let event = Event::ProfileChanged { arn: arn.to_owned(), model_id: profile.model_id() };
-                    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
-                    tx.save(before.as_ref(), &profile, &event);
-                    Ok(Step::Commit(tx, true))
-                }
-                Outcome::AlreadyDone | Outcome::Refused(_) => Ok(Step::Done(false)),
-            }
+            let merged = merge_application_profile(known, listed, account, region, cause.now).changed();
+            let event = |_: &mut _, profile: &ApplicationProfile| Event::ProfileChanged {
+                arn: arn.to_owned(),
+                model_id: profile.model_id(),
+            };
+            Ok(cause.save(before.as_ref(), merged, event))
         })
         .await
 }

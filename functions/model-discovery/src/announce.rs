@@ -10,17 +10,17 @@ use domain::base::outcome::Outcome;
 use domain::base::people::Role;
 use domain::base::platform::ModelKey;
 use domain::notice::decide_announcement;
-use lambda::Tick;
-use store::{Step, Store, StoreError, Transaction};
+use lambda::Cause;
+use store::{Step, Store, StoreError};
 
 /// Announces those of `known` that were not announced yet; answers how many.
-pub(crate) async fn announce(store: &Store, tick: &Tick, known: &BTreeSet<ModelKey>) -> Result<usize, StoreError> {
+pub(crate) async fn announce(store: &Store, cause: &Cause, known: &BTreeSet<ModelKey>) -> Result<usize, StoreError> {
     if store.list_people_in_role(Role::FinopsLead).await?.is_empty() {
         return Ok(0);
     }
     let mut total = 0;
     loop {
-        let count = announce_next(store, tick, known).await?;
+        let count = announce_next(store, cause, known).await?;
         if count == 0 {
             return Ok(total);
         }
@@ -28,14 +28,14 @@ pub(crate) async fn announce(store: &Store, tick: &Tick, known: &BTreeSet<ModelK
     }
 }
 
-async fn announce_next(store: &Store, tick: &Tick, known: &BTreeSet<ModelKey>) -> Result<usize, StoreError> {
+async fn announce_next(store: &Store, cause: &Cause, known: &BTreeSet<ModelKey>) -> Result<usize, StoreError> {
     store
         .decide(|| async {
             let before = store.load_announced().await?;
             let announced = before.as_ref().map(|b| b.value.clone()).unwrap_or_default();
             let Outcome::Changed(next) = decide_announcement(&announced, known) else { return Ok(Step::Done(0)) };
             let count = next.models.len();
-            let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+            let mut tx = cause.transaction();
             tx.save(before.as_ref(), &next.announced, &Event::ModelsAnnounced { model_keys: next.models });
             Ok(Step::Commit(tx, count))
         })

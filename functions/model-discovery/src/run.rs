@@ -14,9 +14,9 @@ use domain::base::aws::Region;
 use domain::base::outcome::Outcome;
 use domain::base::platform::{ModelId, ModelKey, Platform};
 use jiff::Timestamp;
-use lambda::{Failure, Tick, Tried};
+use lambda::{Cause, Failure, Tick, Tried};
 use serde::Serialize;
-use store::{Step, Store, StoreError, Transaction};
+use store::{Step, Store, StoreError};
 
 use crate::App;
 use crate::accounts::{self, ProfileSummary};
@@ -82,8 +82,8 @@ enum Subject<'a> {
 /// Retry: the table does not answer; what was written stays, and the repetition continues. Done in every other case:
 /// regions that do not answer are reported, not retried, since the next day's run asks them again.
 pub(crate) async fn discover(app: Arc<App>, tick: Tick) -> Result<Summary, Failure> {
-    authorize(&tick.actor, Action::DiscoverModels, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let summary = run(&app, &tick).await?;
+    authorize(&tick.cause.actor, Action::DiscoverModels, Relations::NONE, "")?;
+    let summary = run(&app, &tick.cause).await?;
     tracing::info!(
         discovered = summary.discovered,
         changed = summary.changed,
@@ -96,7 +96,7 @@ pub(crate) async fn discover(app: Arc<App>, tick: Tick) -> Result<Summary, Failu
     Ok(summary)
 }
 
-async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, Failure> {
+async fn run(app: &Arc<App>, cause: &Cause) -> Result<Summary, Failure> {
     let readings = read_regions(&app.platform.aws, &regions_to_read(app).await?).await;
     let mut summary = summary_of(&readings);
     let seen = Discovery::of(&readings.into_iter().map(|(region, reading)| (region, reading.answer)).collect());
@@ -107,10 +107,10 @@ async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, Failure> {
     let mut keys: BTreeSet<ModelKey> = known.keys().cloned().collect();
     for subject in subjects(&known, &seen) {
         let key = subject.key();
-        let effect = match subject.merge(known.get(&key), &seen, tick.now) {
+        let effect = match subject.merge(known.get(&key), &seen, cause.now) {
             // The list may lag behind the table; only a change is worth a consistent read.
             Outcome::Changed(_) => {
-                let recorded = record(&app.store, tick, &subject, &key, &seen).await.map_err(Failure::from);
+                let recorded = record(&app.store, cause, &subject, &key, &seen).await.map_err(Failure::from);
                 // One that is not recorded is not announced either; the repetition does both.
                 let Some(effect) = tried.note(recorded) else { continue };
                 effect
@@ -124,9 +124,9 @@ async fn run(app: &Arc<App>, tick: &Tick) -> Result<Summary, Failure> {
         }
         keys.insert(key);
     }
-    let profiles = accounts::discover(app, tick, &mut tried).await;
+    let profiles = accounts::discover(app, cause, &mut tried).await;
     summary.profiles = tried.note(profiles).unwrap_or_default();
-    let announced = announce(&app.store, tick, &keys).await.map_err(Failure::from);
+    let announced = announce(&app.store, cause, &keys).await.map_err(Failure::from);
     summary.announced = tried.note(announced).unwrap_or_default();
     tried.outcome().map(|()| summary)
 }
@@ -182,15 +182,15 @@ impl Subject<'_> {
 /// Writes what a run changes about one model, decided on the model as it is stored.
 async fn record(
     store: &Store,
-    tick: &Tick,
+    cause: &Cause,
     subject: &Subject<'_>,
     key: &ModelKey,
     seen: &Discovery,
 ) -> Result<Effect, StoreError> {
     store
         .decide(|| async {
-            let before = store.load::<Model>(key.as_str()).await?;
-            let merged = subject.merge(before.as_ref().map(|b| &b.value), seen, tick.now);
+            let before = store.load::<Model>(key).await?;
+            let merged = subject.merge(before.as_ref().map(|b| &b.value), seen, cause.now);
             let model = match merged {
                 Outcome::Changed(model) => model,
                 Outcome::AlreadyDone => return Ok(Step::Done(Effect::Unchanged)),
@@ -203,7 +203,7 @@ async fn record(
                 None => (Effect::Discovered, discovered(&model)),
                 Some(_) => (Effect::Changed, Event::ModelChanged { model_key: key.clone() }),
             };
-            let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+            let mut tx = cause.transaction();
             tx.save(before.as_ref(), &model, &event);
             Ok(Step::Commit(tx, effect))
         })

@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contract::events::Event as Told;
-use domain::base::audit::AuditEvent;
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::people::Role;
 use domain::base::person::Person;
@@ -13,7 +11,7 @@ use domain::base::text::Sub;
 use domain::notice::{
     Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject,
 };
-use lambda::{Cause, Event, Failure};
+use lambda::{Failure, Heard};
 use store::{Loaded, Step, StoreError};
 
 use crate::App;
@@ -25,27 +23,26 @@ use crate::mailboxes::{PrepareError, make_ready};
 /// Tells people of an event.
 ///
 /// Done: everybody was told, now or before, or there is nobody to tell. Retry: SNS or the table does not answer, or another
-/// delivery of the event may be at it; those who were told stay told. Poison: the event cannot be read.
-pub(crate) async fn tell(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    authorize(&event.actor, Action::SendNotice, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let envelope = &event.envelope;
-    let told = Told::of(envelope).map_err(|e| Failure::Poison(e.to_string()))?;
-    let recorded: Option<Loaded<Notice>> = app.store.load(envelope.id.as_str()).await?;
+/// delivery of the event may be at it; those who were told stay told.
+pub(crate) async fn tell(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    authorize(&heard.cause.actor, Action::SendNotice, Relations::NONE, "")?;
+    let envelope = &heard.envelope;
+    let recorded: Option<Loaded<Notice>> = app.store.load(&envelope.id).await?;
     if recorded.as_ref().is_some_and(|notice| decide_delivery(&notice.value) == Delivery::Done) {
         return Ok(());
     }
-    let known = load_known(&app.store, &told).await?;
-    let Some((audience, letter)) = letter_of(&told, &known, envelope.why.as_deref()) else { return Ok(()) };
+    let known = load_known(&app.store, &heard.event).await?;
+    let Some((audience, letter)) = letter_of(&heard.event, &known, envelope.why.as_deref()) else { return Ok(()) };
     let (people, notice) = match recorded {
-        Some(notice) => (Vec::new(), take_turn(&app, &event, notice).await?),
+        Some(notice) => (Vec::new(), take_turn(&app, &heard, notice).await?),
         None => {
             let people = recipients(&app, audience, &known).await?;
-            let notice = plan(&app, &event, audience, &people).await?;
+            let notice = plan(&app, &heard, audience, &people).await?;
             (people, notice)
         }
     };
     match notice {
-        Some(notice) => send_all(&app, &event, &letter, notice, people).await,
+        Some(notice) => send_all(&app, &heard, &letter, notice, people).await,
         None => Ok(()),
     }
 }
@@ -53,17 +50,17 @@ pub(crate) async fn tell(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), 
 /// Records who is told of the event; nothing when there is nobody.
 async fn plan(
     app: &App,
-    event: &Event<AuditEvent>,
+    heard: &Heard,
     audience: Audience,
     people: &[Person],
 ) -> Result<Option<Loaded<Notice>>, Failure> {
-    let envelope = &event.envelope;
+    let envelope = &heard.envelope;
     let subs = people.iter().map(|person| person.sub.clone());
-    let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, subs, event.now) else {
+    let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, subs, heard.cause.now) else {
         tracing::warn!(event.id = %envelope.id, event.kind = envelope.event_type, ?audience, "nobody who is known is to be told");
         return Ok(None);
     };
-    let mut tx = Cause::from(event).transaction();
+    let mut tx = heard.cause.transaction();
     tx.create_under(&notice);
     match app.store.commit(tx).await {
         Ok(()) => Ok(Some(Loaded::created_under(notice))),
@@ -73,17 +70,13 @@ async fn plan(
 }
 
 /// Takes the turn that an earlier delivery left or lost, or leaves it to a delivery that may still be at it.
-async fn take_turn(
-    app: &App,
-    event: &Event<AuditEvent>,
-    before: Loaded<Notice>,
-) -> Result<Option<Loaded<Notice>>, Failure> {
+async fn take_turn(app: &App, heard: &Heard, before: Loaded<Notice>) -> Result<Option<Loaded<Notice>>, Failure> {
     let (next, is_ours) = match decide_delivery(&before.value) {
         Delivery::Done => return Ok(None),
         Delivery::Tell(next) => (next, true),
         Delivery::Wait(next) => (next, false),
     };
-    let mut tx = Cause::from(event).transaction();
+    let mut tx = heard.cause.transaction();
     tx.update_under(&before, &next);
     match app.store.commit(tx).await {
         Ok(()) if is_ours => Ok(Some(before.updated_under(next))),
@@ -96,21 +89,20 @@ async fn take_turn(
 /// not keep the others waiting.
 async fn send_all(
     app: &App,
-    event: &Event<AuditEvent>,
+    heard: &Heard,
     letter: &Letter,
     notice: Loaded<Notice>,
     people: Vec<Person>,
 ) -> Result<(), Failure> {
     let read: BTreeSet<&Sub> = people.iter().map(|person| &person.sub).collect();
-    let missing: Vec<String> =
-        notice.value.pending().filter(|sub| !read.contains(sub)).map(ToString::to_string).collect();
-    let missing = app.store.load_many::<Person>(&missing).await?.into_iter().map(|person| person.value);
+    let missing: Vec<Sub> = notice.value.pending().filter(|sub| !read.contains(sub)).cloned().collect();
+    let missing = app.store.load_many::<Person>(missing).await?.into_iter().map(|person| person.value);
     let (mut notice, mut failed) = (Some(notice), None);
     for person in people.into_iter().chain(missing) {
-        match send(app, event, letter, &person).await {
-            Ok(()) => notice = amend(app, event, notice, |notice| notice.told(&person.sub, event.now)).await?,
+        match send(app, heard, letter, &person).await {
+            Ok(()) => notice = amend(app, heard, notice, |notice| notice.told(&person.sub, heard.cause.now)).await?,
             Err(error) => {
-                tracing::warn!(event.id = %event.envelope.id, person.sub = %person.sub, error = %error, "a notice was not sent");
+                tracing::warn!(event.id = %heard.envelope.id, person.sub = %person.sub, error = %error, "a notice was not sent");
                 failed = Some(error.to_string());
             }
         }
@@ -118,15 +110,15 @@ async fn send_all(
     match failed {
         None => Ok(()),
         Some(why) => {
-            amend(app, event, notice, Notice::released).await?;
+            amend(app, heard, notice, Notice::released).await?;
             Err(Failure::Retry(why))
         }
     }
 }
 
 /// Sends one person their message; a topic that was never made, or was deleted, is made first.
-async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Person) -> Result<(), PrepareError> {
-    let envelope = &event.envelope;
+async fn send(app: &App, heard: &Heard, letter: &Letter, person: &Person) -> Result<(), PrepareError> {
+    let envelope = &heard.envelope;
     let thread = Thread { event_id: &envelope.id, event_type: &envelope.event_type, aggregate: &envelope.aggregate };
     let for_chat = channels_of(person).contains(&Channel::Chat);
     let message = Message {
@@ -142,14 +134,14 @@ async fn send(app: &App, event: &Event<AuditEvent>, letter: &Letter, person: &Pe
             other => return Ok(other?),
         }
     }
-    let topic = make_ready(app, person, Cause::from(event)).await?;
+    let topic = make_ready(app, person, &heard.cause).await?;
     Ok(app.mailbox.publish(&topic, &message).await?)
 }
 
 /// Writes what became of the notice: on it as this delivery left it, or on whatever another one wrote meanwhile.
 async fn amend(
     app: &App,
-    event: &Event<AuditEvent>,
+    heard: &Heard,
     mut at_hand: Option<Loaded<Notice>>,
     change: impl Fn(&Notice) -> Notice + Send + Sync,
 ) -> Result<Option<Loaded<Notice>>, StoreError> {
@@ -159,14 +151,14 @@ async fn amend(
         async move {
             let before = match at_hand {
                 Some(before) => Some(before),
-                None => app.store.load::<Notice>(event.envelope.id.as_str()).await?,
+                None => app.store.load::<Notice>(&heard.envelope.id).await?,
             };
             let Some(before) = before else { return Ok(Step::Done(None)) };
             let next = change(&before.value);
             if next == before.value {
                 return Ok(Step::Done(Some(before)));
             }
-            let mut tx = Cause::from(event).transaction();
+            let mut tx = heard.cause.transaction();
             tx.update_under(&before, &next);
             Ok(Step::Commit(tx, Some(before.updated_under(next))))
         }
@@ -191,8 +183,7 @@ async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<Vec<
             .extend(app.store.list_people_in_role(role).await?.into_iter().map(|person| (person.sub.clone(), person)));
     }
     if let Some(owners) = owners {
-        let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
-        let owners = app.store.load_many::<Person>(&owners).await?.into_iter().map(|person| person.value);
+        let owners = app.store.load_many::<Person>(owners).await?.into_iter().map(|person| person.value);
         people.extend(owners.map(|person| (person.sub.clone(), person)));
     }
     Ok(people.into_values().filter(Person::hears_notices).collect())

@@ -8,6 +8,7 @@ use domain::access::tasks::chain::Chain;
 use domain::access::tasks::task::Task;
 use domain::access::workloads::space::{Space, Workload};
 use domain::base::ids::{ScopeId, TaskId, WorkloadId};
+use domain::base::platform::ModelKey;
 use domain::base::text::Sub;
 use domain::spend::gap::Gap;
 use serde_json::Value;
@@ -34,43 +35,40 @@ pub(crate) async fn load_known(store: &Store, event: &Event) -> Result<Known, St
         None => workload_to_remind(store, event).await?,
     };
     if let Some(id) = workload_id {
-        known.workload = value(store, id.as_str()).await?;
+        known.workload = value(store, &id).await?;
     }
     if let Some(workload) = &known.workload {
-        known.space = value(store, workload.space_id.as_str()).await?;
+        known.space = value(store, &workload.space_id).await?;
     }
     if let Event::SpaceChanged { space_id, owners: Some(owners) } = event {
-        known.space = value(store, space_id.as_str()).await?;
+        known.space = value(store, space_id).await?;
         known.owners = owners.before.union(&owners.after).cloned().collect();
     }
     if let Some((scope, task)) = ready_task_of(event) {
         known.ready = ready_task(store, scope, task).await?;
     }
     known.models = match event {
-        Event::ModelsAnnounced { model_keys } => {
-            models(store, model_keys.iter().map(ToString::to_string).collect()).await?
-        }
+        Event::ModelsAnnounced { model_keys } => models(store, model_keys).await?,
         Event::RequestSubmitted { model_key: Some(key), .. } | Event::ApprovalDecided { model_key: key, .. } => {
-            models(store, vec![key.to_string()]).await?
+            models(store, [key]).await?
         }
         _ => Vec::new(),
     };
     Ok(known)
 }
 
-async fn value<A: Aggregate>(store: &Store, id: &str) -> Result<Option<A>, StoreError> {
+async fn value<A: Aggregate>(store: &Store, id: &A::Id) -> Result<Option<A>, StoreError> {
     Ok(store.load::<A>(id).await?.map(|loaded| loaded.value))
 }
 
-async fn models(store: &Store, keys: Vec<String>) -> Result<Vec<Model>, StoreError> {
-    let mut models: Vec<Model> =
-        store.load_many::<Model>(&keys).await?.into_iter().map(|loaded| loaded.value).collect();
+async fn models(store: &Store, keys: impl IntoIterator<Item = &ModelKey> + Send) -> Result<Vec<Model>, StoreError> {
+    let mut models: Vec<Model> = store.load_many(keys).await?.into_iter().map(|loaded| loaded.value).collect();
     models.sort_by(|a, b| (&a.vendor, a.platform, &a.name).cmp(&(&b.vendor, b.platform, &b.name)));
     Ok(models)
 }
 
 async fn ready_task(store: &Store, scope: &ScopeId, task: &TaskId) -> Result<Option<Task>, StoreError> {
-    let chain: Option<Chain> = value(store, scope.as_str()).await?;
+    let chain: Option<Chain> = value(store, scope).await?;
     Ok(chain.and_then(|chain| chain.tasks.into_iter().find(|t| t.id == *task)))
 }
 
@@ -81,7 +79,7 @@ async fn workload_to_remind(store: &Store, event: &Event) -> Result<Option<Workl
     if named.is_some() {
         return Ok(named);
     }
-    let found: Option<Gap> = value(store, gap.gap_id.as_str()).await?;
+    let found: Option<Gap> = value(store, &gap.gap_id).await?;
     Ok(found.and_then(|gap| gap.suggested_workload))
 }
 

@@ -11,43 +11,52 @@ mod work;
 
 pub(crate) use people::address_changed;
 
-use contract::events::{Event, Place};
+use contract::events::{Event, EventType, Place};
 use domain::base::platform::ModelKey;
 use domain::notice::{Fact, Letter, NextStep};
 
 use crate::known::Known;
 
+/// In which room of the letters an event is told of.
+#[derive(Debug, Clone, Copy)]
+enum Room {
+    Access,
+    Approvals,
+    Work,
+    Spend,
+    People,
+}
+
+/// Where an event is told of, if people are told of it at all. A new event has to say so here.
+#[rustfmt::skip]
+const fn room_of(kind: EventType) -> Option<Room> {
+    use EventType as E;
+    Some(match kind {
+        E::ModelsAnnounced | E::RequestSubmitted | E::RequestApproved | E::RequestRejected | E::ProposalMade
+        | E::ProposalAccepted | E::ProposalDeclined => Room::Access,
+        E::ApprovalDecided | E::ApprovalExpiring | E::ApprovalRevoked | E::ApprovalExpired => Room::Approvals,
+        E::ChainIssued | E::ChainEnding | E::ChainImplemented | E::TaskCompleted | E::TaskReady
+        | E::TaskReissued | E::TaskReturned | E::DriftFound | E::DriftResolved => Room::Work,
+        E::CardOpened | E::CardReminded | E::CardResolved | E::CardDisputed | E::GapsAnnounced | E::GapActioned
+        | E::IngestionFailed => Room::Spend,
+        E::SpaceChanged => Room::People,
+        E::ModelDiscovered | E::ModelChanged | E::ProfileChanged | E::ModelDecided | E::AccountRegistered
+        | E::AccountRetired | E::SettingsChanged | E::PersonNoted | E::PersonReachable | E::SpaceCreated
+        | E::WorkloadCreated | E::WorkloadRetired | E::EstimateSet | E::RequestWithdrawn | E::ApprovalEffective
+        | E::ApprovalSuperseded | E::ApprovalReviewed | E::TaskStarted | E::TaskReleased | E::TaskRewritten
+        | E::TaskCancelled | E::ChainRevoked | E::ChainCarried | E::ChainMapChanged | E::ClaimMade
+        | E::ClaimReleased | E::IngestionStarted | E::IngestionSuperseded | E::IngestionDoubted
+        | E::IngestionCompleted | E::SpendReattributed | E::GapOpened | E::GapsMoved | E::GapResolved
+        | E::GapRecalled | E::CardRegenerated | E::CardApproved | E::PortfolioReviewed | E::MonthClosed
+        | E::ExportRequested | E::ExportFinished | E::DriftUnreadable | E::DaySealed | E::VerificationRequested
+        | E::VerificationAdvanced | E::VerificationFinished => return None,
+    })
+}
+
 /// The types of events that people are told of; the template's subscription filter names the same.
-pub const TYPES: &[&str] = &[
-    "approval.decided",
-    "approval.expired",
-    "approval.expiring",
-    "approval.revoked",
-    "card.disputed",
-    "card.opened",
-    "card.reminded",
-    "card.resolved",
-    "chain.ending",
-    "chain.implemented",
-    "chain.issued",
-    "drift.found",
-    "drift.resolved",
-    "gap.actioned",
-    "gaps.announced",
-    "ingestion.failed",
-    "models.announced",
-    "proposal.accepted",
-    "proposal.declined",
-    "proposal.made",
-    "request.approved",
-    "request.rejected",
-    "request.submitted",
-    "space.changed",
-    "task.completed",
-    "task.ready",
-    "task.reissued",
-    "task.returned",
-];
+pub(crate) fn told_types() -> Vec<EventType> {
+    EventType::ALL.iter().copied().filter(|kind| room_of(*kind).is_some()).collect()
+}
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +78,13 @@ pub(crate) type Addressed = (Audience, Letter);
 
 /// What people are told of an event; nothing of most. `why` is the reason that the audit record holds.
 pub(crate) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Option<Addressed> {
-    access::letter_of(event, known, why)
-        .or_else(|| approvals::letter_of(event, known, why))
-        .or_else(|| work::letter_of(event, known))
-        .or_else(|| spend::letter_of(event, known, why))
-        .or_else(|| people::letter_of(event, known))
+    match room_of(event.event_type())? {
+        Room::Access => access::letter_of(event, known, why),
+        Room::Approvals => approvals::letter_of(event, known, why),
+        Room::Work => work::letter_of(event, known),
+        Room::Spend => spend::letter_of(event, known, why),
+        Room::People => people::letter_of(event, known),
+    }
 }
 
 /// A letter under way.

@@ -25,14 +25,13 @@ mod subscriptions;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use lambda::{Function, Platform};
 use store::Store;
 
+use crate::letters::told_types;
 use crate::mailbox::Mailbox;
-
-pub use letters::TYPES;
 
 /// What a person's topic is called, before the part that stands for the person.
 pub const PERSON_TOPIC_PREFIX: &str = "PERSON_TOPIC_PREFIX";
@@ -59,7 +58,8 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .summary("On which channels I am told, and which of them are confirmed")
         .put("/v1/subscriptions", Action::WriteSubscription, subscriptions::write)
         .summary("Choose my channels")
-        .on_event::<AuditEvent>("person.noted", mailboxes::prepare)
+        .on_events(&[EventType::PersonNoted], mailboxes::prepare)
+        .on_events(&told_types(), consume::tell)
         .on_schedule("reminders", reminders::remind);
-    Ok(TYPES.iter().fold(builder, |builder, kind| builder.on_event::<AuditEvent>(kind, consume::tell)).build())
+    Ok(builder.build())
 }

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use contract::events::Event as Told;
+use contract::events::Event;
 use domain::base::audit::AuditEvent;
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::person::Person;
 use domain::base::text::Sub;
 use domain::notice::{Channel, Thread, channels_of, render_message, render_subject};
-use lambda::{Cause, Event, Failure};
+use lambda::{Cause, Failure, Heard};
 use store::{Step, StoreError};
 
 use crate::App;
@@ -30,15 +30,13 @@ pub(crate) enum PrepareError {
 /// Somebody was seen for the first time, or their name, address, roles or channels changed.
 ///
 /// Done: the topic and its subscriptions are as they should be, now or before. Retry: SNS or the table does not answer.
-/// Poison: the event cannot be read.
-pub(crate) async fn prepare(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    authorize(&event.actor, Action::SendNotice, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let told = Told::of(&event.envelope).map_err(|e| Failure::Poison(e.to_string()))?;
-    let Told::PersonNoted { sub } = told else { return Err(Failure::Poison("this tells of no person".to_owned())) };
+pub(crate) async fn prepare(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    authorize(&heard.cause.actor, Action::SendNotice, Relations::NONE, "")?;
+    let Event::PersonNoted { sub } = &heard.event else { return Err(heard.unexpected()) };
     // As people are now: the event may be late, and a later one will come.
-    let Some(person) = app.store.load::<Person>(&sub).await? else { return Ok(()) };
-    let ready = match tell_former_address(&app, &person.value, &event).await {
-        Ok(()) => make_ready(&app, &person.value, Cause::from(&event)).await,
+    let Some(person) = app.store.load::<Person>(sub).await? else { return Ok(()) };
+    let ready = match tell_former_address(&app, &person.value, &heard.envelope).await {
+        Ok(()) => make_ready(&app, &person.value, &heard.cause).await,
         Err(error) => Err(error.into()),
     };
     match ready {
@@ -50,7 +48,7 @@ pub(crate) async fn prepare(app: Arc<App>, event: Event<AuditEvent>) -> Result<(
 
 /// Tells the address that mail goes to still that it is to go there no more. Its subscription ends only afterwards, so that
 /// a repeat tells it again rather than nobody.
-async fn tell_former_address(app: &App, person: &Person, event: &Event<AuditEvent>) -> Result<(), MailError> {
+async fn tell_former_address(app: &App, person: &Person, envelope: &AuditEvent) -> Result<(), MailError> {
     let Some(topic) = &person.topic_arn else { return Ok(()) };
     let have = match app.mailbox.subscriptions(topic).await {
         Err(MailError::Gone(_)) => return Ok(()),
@@ -59,7 +57,6 @@ async fn tell_former_address(app: &App, person: &Person, event: &Event<AuditEven
     if !gives_way(&have, person.email.as_deref()) {
         return Ok(());
     }
-    let envelope = &event.envelope;
     let letter = address_changed(person);
     let thread = Thread { event_id: &envelope.id, event_type: &envelope.event_type, aggregate: &envelope.aggregate };
     let for_chat = channels_of(person).contains(&Channel::Chat);
@@ -79,7 +76,7 @@ fn gives_way(have: &[Subscribed], address: Option<&str>) -> bool {
 }
 
 /// Makes a person's topic ready, and answers which it is.
-pub(crate) async fn make_ready(app: &App, person: &Person, cause: Cause<'_>) -> Result<String, PrepareError> {
+pub(crate) async fn make_ready(app: &App, person: &Person, cause: &Cause) -> Result<String, PrepareError> {
     let topic = app.mailbox.open(&person.sub).await?;
     let address = person.email.as_deref().filter(|_| channels_of(person).contains(&Channel::Email));
     let change = plan_addresses(&app.mailbox.subscriptions(&topic).await?, address);
@@ -119,19 +116,15 @@ fn plan_addresses<'a>(have: &[Subscribed], address: Option<&'a str>) -> AddressC
 }
 
 /// Notes which topic is a person's.
-async fn remember(app: &App, sub: &Sub, topic: &str, cause: Cause<'_>) -> Result<(), StoreError> {
-    app.store
-        .decide(|| async {
-            let Some(before) = app.store.load::<Person>(sub.as_str()).await? else { return Ok(Step::Done(())) };
-            if before.value.topic_arn.as_deref() == Some(topic) {
-                return Ok(Step::Done(()));
-            }
-            let mut tx = cause.transaction();
-            let reachable = Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() };
-            tx.update(&before, &reachable, &Told::PersonReachable { sub: sub.to_string() });
-            Ok(Step::Commit(tx, ()))
-        })
-        .await
+async fn remember(app: &App, sub: &Sub, topic: &str, cause: &Cause) -> Result<(), StoreError> {
+    let noted = app.store.decide(|| async {
+        let Some(before) = app.store.load::<Person>(sub).await? else { return Ok::<_, StoreError>(Step::Done(false)) };
+        let reachable = Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() };
+        let is_new = before.value.topic_arn != reachable.topic_arn;
+        let event = |_: &mut _, person: &Person| Event::PersonReachable { sub: person.sub.clone() };
+        Ok(cause.save(Some(&before), is_new.then_some(reachable), event))
+    });
+    noted.await.map(drop)
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contract::events::{CardRef, Event, Place};
+use contract::events::{CardRef, Event};
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::notice::{Reminder, decide_reminder};
 use domain::spend::card::{CardState, SpendCard};
-use lambda::{Failure, Tick};
+use lambda::{Cause, Failure, Tick};
 use serde::Serialize;
-use store::{StoreError, Transaction};
+use store::StoreError;
 
 use crate::App;
 
@@ -28,36 +28,27 @@ pub(crate) struct Summary {
 ///
 /// Done: every due reminder is recorded, now or before. Retry: the table does not answer; the repetition continues.
 pub(crate) async fn remind(app: Arc<App>, tick: Tick) -> Result<Summary, Failure> {
-    authorize(&tick.actor, Action::SendNotice, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
+    authorize(&tick.cause.actor, Action::SendNotice, Relations::NONE, "")?;
     let mut cards = app.store.list_cards_in_state(CardState::Open).await?;
     cards.extend(app.store.list_cards_in_state(CardState::Resolved).await?);
     let mut summary = Summary { waiting: cards.len(), reminded: 0 };
     let due: Vec<(&SpendCard, Reminder)> =
-        cards.iter().filter_map(|card| Some((card, decide_reminder(card, tick.now)?))).collect();
+        cards.iter().filter_map(|card| Some((card, decide_reminder(card, tick.cause.now)?))).collect();
     // One batch of reads tells which reminders were recorded before; only the others are written.
     let recorded = app.store.list_recorded_reminders(due.iter().map(|(_, reminder)| reminder)).await?;
     let recorded: BTreeSet<_> = recorded.into_iter().map(|r| (r.card_id, r.entries, r.number)).collect();
     for (card, reminder) in due {
         if !recorded.contains(&(reminder.card_id.clone(), reminder.entries, reminder.number)) {
-            summary.reminded += usize::from(record(&app, &tick, card, &reminder).await?);
+            summary.reminded += usize::from(record(&app, &tick.cause, card, &reminder).await?);
         }
     }
     Ok(summary)
 }
 
 /// Records a reminder with the event that is told of it; false if it was recorded meanwhile.
-async fn record(app: &App, tick: &Tick, card: &SpendCard, reminder: &Reminder) -> Result<bool, StoreError> {
-    let card = CardRef {
-        place: Place { space_id: card.space_id.clone(), workload_id: card.workload_id.clone() },
-        card_id: card.id.clone(),
-        period: card.period,
-        actual: card.figures.actual.clone(),
-    };
-    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+async fn record(app: &App, cause: &Cause, card: &SpendCard, reminder: &Reminder) -> Result<bool, StoreError> {
+    let card = CardRef::of(card);
+    let mut tx = cause.transaction();
     tx.create(reminder, &Event::CardReminded { card, days_open: reminder.days_open });
-    match app.store.commit(tx).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::AlreadyExists(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    app.store.commit_once(tx).await
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use contract::answers::Versioned;
 use contract::events::Event;
-use domain::base::outcome::Outcome;
 use domain::base::person::{Details, Person};
 use domain::notice::{Channel, channels_of, decide_channels};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Loaded, Step};
+use store::Loaded;
 
 use crate::App;
 use crate::mailbox::{EMAIL, MailError, Subscribed};
@@ -53,7 +52,7 @@ pub(crate) struct Subscription {
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Versioned<Subscriptions>>, Problem> {
-    let found = app.store.load::<Person>(call.actor.sub.as_str()).await?;
+    let found = app.store.load::<Person>(&call.actor.sub).await?;
     let version = found.as_ref().map_or(0, |f| f.version);
     let person = person_of(found.as_ref(), &call);
     let hanging = hanging_on(&app, &person).await?;
@@ -62,25 +61,20 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Version
 
 /// Chooses my channels. What it means for my topic is done by whoever consumes the event, a moment later.
 pub(crate) async fn write(app: Arc<App>, call: Call<Choice>) -> Result<Answer<Versioned<Subscriptions>>, Problem> {
-    let found = app.store.load::<Person>(call.actor.sub.as_str()).await?;
+    let found = app.store.load::<Person>(&call.actor.sub).await?;
     let hanging = hanging_on(&app, &person_of(found.as_ref(), &call)).await?;
-    app.store
-        .decide(|| async {
-            let found = app.store.load::<Person>(call.actor.sub.as_str()).await?;
-            let version = found.as_ref().map_or(0, |f| f.version);
-            call.check_version(version)?;
-            let person = person_of(found.as_ref(), &call);
-            match decide_channels(&person, &call.body.channels, &call.actor) {
-                Outcome::Changed(chosen) => {
-                    let mut tx = call.transaction();
-                    tx.save(found.as_ref(), &chosen, &Event::PersonNoted { sub: chosen.sub.to_string() });
-                    Ok(call.commit(tx, shown(version + 1, &chosen, &hanging)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(version, &person, &hanging))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let found = app.store.load::<Person>(&call.actor.sub).await?;
+        let version = found.as_ref().map_or(0, |f| f.version);
+        let person = person_of(found.as_ref(), &call);
+        let decided = decide_channels(&person, &call.body.channels, &call.actor);
+        let stands = || Ok(shown(version, &person, &hanging));
+        call.conclude(version, decided, stands, |tx, chosen| {
+            tx.save(found.as_ref(), &chosen, &Event::PersonNoted { sub: chosen.sub.clone() });
+            Ok(shown(version + 1, &chosen, &hanging))
         })
-        .await
+    })
+    .await
 }
 
 /// The person as kept, or as this call's token shows them.

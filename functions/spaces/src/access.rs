@@ -1,6 +1,5 @@
 //! Spaces and workloads by their ids, for decisions that ask how the actor stands to them.
 
-use contract::events::Place;
 use domain::access::workloads::space::{Space, Workload};
 use domain::base::authorization::authorize;
 use domain::base::ids::{SpaceId, WorkloadId};
@@ -12,12 +11,12 @@ use crate::App;
 impl App {
     /// A Space, whoever owns it: the decision that follows asks how the actor stands to it.
     pub(crate) async fn space(&self, id: &SpaceId) -> Result<Loaded<Space>, Problem> {
-        self.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)
+        Ok(self.store.require(id).await?)
     }
 
     /// A workload with its Space, whoever owns it: the decision that follows asks how the actor stands to it.
     pub(crate) async fn workload(&self, id: &WorkloadId) -> Result<(Loaded<Workload>, Loaded<Space>), Problem> {
-        let workload: Loaded<Workload> = self.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+        let workload: Loaded<Workload> = self.store.require(id).await?;
         let space = self.space(&workload.value.space_id).await?;
         Ok((workload, space))
     }
@@ -28,9 +27,4 @@ impl App {
         authorize(&call.actor, call.action, space.value.relations(&call.actor), workload.value.state.as_str())?;
         Ok(workload)
     }
-}
-
-/// Where events about a workload belong.
-pub(crate) fn place_of(workload: &Workload) -> Place {
-    Place { space_id: workload.space_id.clone(), workload_id: workload.id.clone() }
 }

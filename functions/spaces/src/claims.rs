@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::events::{ClaimRef, Event, Place};
+use contract::events::{ClaimRef, Event};
 use domain::access::anchor::{Anchor, AnchorRef, Claim, NamedAnchor, check_twins, decide_claim, decide_release_claim};
 use domain::base::authorization::authorize;
 use domain::base::calendar::utc_day;
@@ -15,7 +15,7 @@ use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::{ClaimRow, claim_pointer, claims, claims_of};
-use store::{Loaded, Order, Step, Transaction};
+use store::{Loaded, Order, Transaction};
 
 use crate::App;
 
@@ -64,28 +64,29 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
     let id = ClaimId::new(call.now, app.ids.entropy());
     let wanted = &call.body.anchor;
     let from = call.body.effective_from.unwrap_or_else(|| utc_day(call.now));
-    app.store
-        .decide(|| async {
-            let (workload, space) = app.workload(&workload_id).await?;
-            // First of all: what is wrong with the anchor must not tell that the workload exists.
-            authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
-            let found = anchor_of_workload(&app, &workload_id, wanted).await?.ok_or_else(Problem::not_found)?;
-            match decide_claim(&found.value, id.clone(), &workload.value, &space.value, from, &call.actor, call.now) {
-                Outcome::Changed((anchor, claim)) => {
-                    let mut tx = call.transaction();
-                    leave_twins_alone(&app, &mut tx, &anchor, &claim).await?;
-                    make(&mut tx, Some(&found), &anchor, &claim, wanted);
-                    let location = format!("/v1/claims?workloadId={workload_id}");
-                    Ok(call.commit(tx, Answer::created(location, view(claim, wanted.clone())).versioned(1)))
-                }
-                Outcome::AlreadyDone => {
-                    let claim = found.value.claim_on(from).cloned().ok_or_else(Problem::not_found)?;
-                    Ok(Step::Done(shown(view(claim, wanted.clone()))))
-                }
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let (workload, space) = app.workload(&workload_id).await?;
+        // First of all: what is wrong with the anchor must not tell that the workload exists.
+        authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
+        let found = anchor_of_workload(&app, &workload_id, wanted).await?.ok_or_else(Problem::not_found)?;
+        let (on, actor) = (&found.value, &call.actor);
+        let decided = decide_claim(on, id.clone(), &workload.value, &space.value, from, actor, call.now);
+        let twins = match &decided {
+            Outcome::Changed((anchor, claim)) => twins_to_guard(&app, anchor, claim).await?,
+            _ => Vec::new(),
+        };
+        let stands = || {
+            let claim = found.value.claim_on(from).cloned().ok_or_else(Problem::not_found)?;
+            Ok(shown(view(claim, wanted.clone())))
+        };
+        call.conclude(0, decided, stands, |tx, (anchor, claim)| {
+            twins.iter().for_each(|twin| tx.unless_changed(twin));
+            make(tx, Some(&found), &anchor, &claim, wanted);
+            let location = format!("/v1/claims?workloadId={workload_id}");
+            Ok(Answer::created(location, view(claim, wanted.clone())).versioned(1))
         })
-        .await
+    })
+    .await
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<ClaimView>>, Problem> {
@@ -102,43 +103,35 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Cl
 
 pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<Answer<ClaimView>, Problem> {
     let id: ClaimId = call.path.parse("id")?;
-    app.store
-        .decide(|| async {
-            let found = app.store.load_anchor_of_claim(&id).await?.ok_or_else(Problem::not_found)?;
-            let anchor = found.value.reference().ok_or_else(Problem::not_found)?;
-            let claim = found.value.claims.iter().find(|claim| claim.id == id).ok_or_else(Problem::not_found)?;
-            let space = app.space(&claim.space_id).await?;
-            let ReleaseFields { effective_to, reason } = call.body.clone();
-            match decide_release_claim(&found.value, &id, &space.value, effective_to, reason, &call.actor, call.now) {
-                Outcome::Changed((next, ended)) => {
-                    let released = view(ended, anchor.clone());
-                    call.check_version(released.version - 1)?;
-                    let mut tx = call.transaction();
-                    // What a release moves is the spend of the days without the claim.
-                    let from = effective_to;
-                    let claim = ClaimRef { place: released.place(), claim_id: id.clone(), anchor, from, to: None };
-                    tx.update(&found, &next, &Event::ClaimReleased { claim });
-                    Ok(call.commit(tx, shown(released)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(view(claim.clone(), anchor)))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let found = app.store.load_anchor_of_claim(&id).await?.ok_or_else(Problem::not_found)?;
+        let anchor = found.value.reference().ok_or_else(Problem::not_found)?;
+        let claim = found.value.claims.iter().find(|claim| claim.id == id).ok_or_else(Problem::not_found)?;
+        let space = app.space(&claim.space_id).await?;
+        let ReleaseFields { effective_to, reason } = call.body.clone();
+        let (on, actor) = (&found.value, &call.actor);
+        let decided = decide_release_claim(on, &id, &space.value, effective_to, reason, actor, call.now);
+        let before = view(claim.clone(), anchor.clone());
+        let (version, stands) = (before.version, || Ok(shown(before)));
+        call.conclude(version, decided, stands, |tx, (next, ended)| {
+            // What a release moves is the spend of the days without the claim.
+            let (place, from) = ((&ended).into(), effective_to);
+            let claim = ClaimRef { place, claim_id: id.clone(), anchor: anchor.clone(), from, to: None };
+            tx.update(&found, &next, &Event::ClaimReleased { claim });
+            Ok(shown(view(ended, anchor)))
         })
-        .await
+    })
+    .await
 }
 
-/// Refuses a claim on days on which another record of the same workspace is claimed, and lets it through only while that
-/// stays so.
-pub(crate) async fn leave_twins_alone(
-    app: &App,
-    tx: &mut Transaction,
-    anchor: &Anchor,
-    claim: &Claim,
-) -> Result<(), Problem> {
+/// The other records of the workspace, which must stay as they are while the claim is made.
+///
+/// # Errors
+/// One of them is claimed on a day of the claim.
+pub(crate) async fn twins_to_guard(app: &App, anchor: &Anchor, claim: &Claim) -> Result<Vec<Loaded<Anchor>>, Problem> {
     let twins = app.twins_of(anchor).await?;
     check_twins(twins.iter().map(|twin| &twin.value), claim.from)?;
-    twins.iter().for_each(|twin| tx.unless_changed(twin));
-    Ok(())
+    Ok(twins)
 }
 
 /// Writes a claim that was decided: on its anchor, and under its own id.
@@ -150,7 +143,7 @@ pub(crate) fn make(
     reference: &AnchorRef,
 ) {
     let made = ClaimRef {
-        place: Place { space_id: claim.space_id.clone(), workload_id: claim.workload_id.clone() },
+        place: claim.into(),
         claim_id: claim.id.clone(),
         anchor: reference.clone(),
         from: claim.from,
@@ -172,12 +165,6 @@ async fn anchor_of_workload(
         NamedAnchor::Workspace(_) => app.store.find_anchor_of_workload(workload, wanted).await?,
     };
     Ok(found.filter(|anchor| anchor.value.anchor_type == wanted.anchor_type))
-}
-
-impl ClaimView {
-    fn place(&self) -> Place {
-        Place { space_id: self.space_id.clone(), workload_id: self.workload_id.clone() }
-    }
 }
 
 fn view(claim: Claim, anchor: AnchorRef) -> ClaimView {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use domain::access::workloads::estimate::{Estimate, SetEstimate, decide_set};
 use domain::base::ids::{EstimateId, WorkloadId};
 use domain::base::money::Money;
-use domain::base::outcome::Outcome;
 use domain::base::platform::Platform;
 use domain::base::text::Note;
 use jiff::civil::Date;
@@ -14,7 +13,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::aggregates::estimate::{estimates_of, versions};
-use store::{Index, Order, Step};
+use store::{Index, Order};
 
 use crate::App;
 
@@ -42,30 +41,26 @@ pub(crate) async fn set(app: Arc<App>, call: Call<EstimateFields>) -> Result<Ans
     let workload_id: WorkloadId = call.path.parse("id")?;
     let id = EstimateId::new(call.now, app.ids.entropy());
     let location = format!("/v1/workloads/{workload_id}/estimates");
-    app.store
-        .decide(|| async {
-            let (workload, space) = app.workload(&workload_id).await?;
-            let loaded = app.store.load_estimates(&workload_id).await?;
-            let existing = versions(loaded.as_ref());
-            let latest = existing.iter().filter(|e| e.platform == call.body.platform).max_by_key(|e| e.version);
-            let wanted = call.body.clone().into_version(id.clone(), &workload_id);
-            match decide_set(existing, wanted, &call.actor, space.value.relations(&call.actor), call.now) {
-                Outcome::Changed(estimate) => {
-                    call.check_version(latest.map_or(0, |e| e.version))?;
-                    let mut tx = call.transaction();
-                    tx.set_estimate(loaded.as_ref(), &workload.value.space_id, &estimate);
-                    let version = estimate.version;
-                    Ok(call.commit(tx, Answer::created(location.clone(), estimate).versioned(version)))
-                }
-                Outcome::AlreadyDone => {
-                    let estimate = latest.cloned().ok_or_else(Problem::not_found)?;
-                    let version = estimate.version;
-                    Ok(Step::Done(Answer::ok(estimate).versioned(version)))
-                }
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let (workload, space) = app.workload(&workload_id).await?;
+        let loaded = app.store.load_estimates(&workload_id).await?;
+        let existing = versions(loaded.as_ref());
+        let latest = existing.iter().filter(|e| e.platform == call.body.platform).max_by_key(|e| e.version);
+        let wanted = call.body.clone().into_version(id.clone(), &workload_id);
+        let relations = space.value.relations(&call.actor);
+        let decided = decide_set(existing, wanted, &call.actor, relations, call.now);
+        let stands = || {
+            let estimate = latest.cloned().ok_or_else(Problem::not_found)?;
+            let version = estimate.version;
+            Ok(Answer::ok(estimate).versioned(version))
+        };
+        call.conclude(latest.map_or(0, |e| e.version), decided, stands, |tx, estimate| {
+            tx.set_estimate(loaded.as_ref(), &workload.value.space_id, &estimate);
+            let version = estimate.version;
+            Ok(Answer::created(location.clone(), estimate).versioned(version))
         })
-        .await
+    })
+    .await
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Estimate>>, Problem> {

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use contract::events::Event as Happened;
+use contract::events::Event;
+use domain::access::anchor::AnchorRef;
 use domain::access::models::model::Model;
 use domain::access::workloads::space::{Workload, WorkloadState};
 use domain::base::audit::AuditEvent;
 use domain::base::ids::ProposalId;
-use domain::base::outcome::Outcome;
 use domain::spend::gap::{Gap, GapAction, GapEntry, asked_model, is_asked_model};
 use domain::spend::proposal::{Proposal, claimable, decide_propose_claim, decide_propose_request};
-use lambda::{Event, Failure};
-use store::{Loaded, Step, StoreError, Transaction};
+use lambda::{Cause, Failure, Heard};
+use store::{Step, StoreError};
 
 use crate::App;
-use crate::access::place_of;
 
 /// The actions of a Lead that an owner is asked to follow.
 const PUT_TO_OWNERS: [GapAction; 4] =
@@ -25,23 +24,19 @@ const PUT_TO_OWNERS: [GapAction; 4] =
 ///
 /// Done: an action that puts nothing to an owner, or names none, or one whose workload was retired meanwhile; a gap that was
 /// closed meanwhile; one that nobody can claim or ask for. Retry: the store. Poison: an event, gap or workload that is not there.
-pub(crate) async fn propose(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let envelope = &event.envelope;
-    let Happened::GapActioned { gap, .. } = Happened::of(envelope).map_err(|e| Failure::Poison(e.to_string()))? else {
-        return Err(Failure::Poison(format!("event `{}` is no `gap.actioned`", envelope.id)));
-    };
+pub(crate) async fn propose(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::GapActioned { gap, .. } = &heard.event else { return Err(heard.unexpected()) };
     let puts = |action: &GapAction| gap.action.as_deref() == Some(action.as_str());
     let Some(action) = PUT_TO_OWNERS.into_iter().find(puts) else { return Ok(()) };
-    let id = ProposalId::derived(&format!("{}.{}", gap.gap_id.suffix(), envelope.sequence));
+    let id = ProposalId::derived(&format!("{}.{}", gap.gap_id.suffix(), heard.envelope.sequence));
     app.store
         .decide(|| async {
-            if app.store.load::<Proposal>(id.as_str()).await?.is_some() {
+            if app.store.load::<Proposal>(&id).await?.is_some() {
                 return Ok(Step::Done(()));
             }
             let missing = |what: &str| Failure::Poison(format!("gap `{}` has no {what}", gap.gap_id));
-            let loaded: Option<Loaded<Gap>> = app.store.load(gap.gap_id.as_str()).await?;
-            let found = loaded.ok_or_else(|| missing("record"))?.value;
-            let deed = deed_of(&found, action, envelope).ok_or_else(|| missing("such action"))?;
+            let found = app.store.require::<Gap>(&gap.gap_id).await?.value;
+            let deed = deed_of(&found, action, &heard.envelope).ok_or_else(|| missing("such action"))?;
             let workload = match workload_of(&app, &found, deed).await? {
                 Some(workload) if workload.state == WorkloadState::Retired => {
                     tracing::warn!(gap.id = %found.id, workload.id = %workload.id, "its workload is retired: nothing was proposed");
@@ -52,49 +47,46 @@ pub(crate) async fn propose(app: Arc<App>, event: Event<AuditEvent>) -> Result<(
                 None if action == GapAction::RecommendDedicatedRole => return Ok(Step::Done(())),
                 None => return Err(missing("workload to propose to")),
             };
-            match decided(&app, id.clone(), &found, deed, &workload, &event).await? {
-                Outcome::Changed(proposal) => {
-                    let mut tx =
-                        Transaction::new(&event.actor, event.now, &event.request_id).because(proposal.note.as_str());
-                    let made = Happened::ProposalMade { place: place_of(&workload), proposal_id: id.clone() };
-                    tx.create(&proposal, &made);
-                    Ok(Step::Commit(tx, ()))
+            let (id, Cause { actor, now, .. }) = (id.clone(), &heard.cause);
+            let decided = match asked(&app, &found, deed).await? {
+                Asked::Anchor(anchor) => decide_propose_claim(id, &found, deed, anchor, &workload, actor, *now),
+                Asked::Access(model) => decide_propose_request(id, &found, deed, &workload, model.as_deref(), actor),
+            };
+            let proposal = match decided {
+                Ok(proposal) => proposal,
+                Err(refusal) => {
+                    tracing::warn!(gap.id = %found.id, event.id = %heard.envelope.id, why = %refusal, "nothing was proposed");
+                    return Ok(Step::Done(()));
                 }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => {
-                    tracing::warn!(gap.id = %found.id, event.id = %envelope.id, why = %refusal, "nothing was proposed");
-                    Ok(Step::Done(()))
-                }
-            }
+            };
+            let mut tx = heard.cause.transaction();
+            tx.because(proposal.note.as_str());
+            let (place, proposal_id) = ((&workload).into(), proposal.id.clone());
+            tx.create(&proposal, &Event::ProposalMade { place, proposal_id });
+            Ok(Step::Commit(tx, ()))
         })
         .await
 }
 
-/// What the owner is asked: to claim the anchor, or to ask for access to what the bill shows.
-async fn decided(
-    app: &App,
-    id: ProposalId,
-    gap: &Gap,
-    deed: &GapEntry,
-    workload: &Workload,
-    event: &Event<AuditEvent>,
-) -> Result<Outcome<Proposal>, StoreError> {
+/// What the owner would be asked for, as the registers have it.
+enum Asked {
+    /// The anchor, to claim it; none where nobody can.
+    Anchor(Option<AnchorRef>),
+    /// Access to what the bill shows, to the model if the catalog has it.
+    Access(Option<Box<Model>>),
+}
+
+async fn asked(app: &App, gap: &Gap, deed: &GapEntry) -> Result<Asked, StoreError> {
     if deed.action == Some(GapAction::ProposeClaim) {
-        let anchor = match claimable(&gap.about.anchor) {
+        return Ok(Asked::Anchor(match claimable(&gap.about.anchor) {
             Some(reference) => Some(app.as_registered(reference).await?),
             None => None,
-        };
-        return Ok(decide_propose_claim(id, gap, deed, anchor, workload, &event.actor, event.now));
+        }));
     }
     let named = deed.target.as_ref().and_then(|target| target.model_key.as_ref());
-    let model = match asked_model(gap, named) {
-        Some(key) => {
-            let found = app.store.load::<Model>(key.as_str()).await?.map(|loaded| loaded.value);
-            found.filter(|model| is_asked_model(gap, named, model))
-        }
-        None => None,
-    };
-    Ok(decide_propose_request(id, gap, deed, workload, model.as_ref(), &event.actor))
+    let Some(key) = asked_model(gap, named) else { return Ok(Asked::Access(None)) };
+    let found = app.store.load::<Model>(&key).await?.map(|loaded| loaded.value);
+    Ok(Asked::Access(found.filter(|model| is_asked_model(gap, named, model)).map(Box::new)))
 }
 
 /// What the Lead did, as the gap's own history has it.
@@ -108,6 +100,6 @@ async fn workload_of(app: &App, gap: &Gap, deed: &GapEntry) -> Result<Option<Wor
     let named = deed.target.as_ref().and_then(|target| target.workload_id.as_ref());
     match named.or(gap.suggested_workload.as_ref()) {
         None => Ok(None),
-        Some(id) => Ok(app.store.load::<Workload>(id.as_str()).await?.map(|loaded| loaded.value)),
+        Some(id) => Ok(app.store.load::<Workload>(id).await?.map(|loaded| loaded.value)),
     }
 }

@@ -34,9 +34,9 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Sc
     let approvals: Vec<Approval> = approvals.iter().map(Entry::read).collect::<Result<_, _>>()?;
     let active = approvals.iter().filter(|approval| approval.state == ApprovalState::Active);
     let after = page.after.as_ref().and_then(|after| after.as_str()).unwrap_or_default();
-    let scopes = active.flat_map(|approval| &approval.scopes).map(|scope| scope.id.to_string());
-    let ids: Vec<String> = scopes.filter(|id| id.as_str() > after).collect();
-    let chains = app.store.load_many::<Chain>(&ids).await?.into_iter().map(|chain| chain.value);
+    let scopes = active.flat_map(|approval| &approval.scopes).map(|scope| &scope.id);
+    let ids = scopes.filter(|id| id.as_str() > after);
+    let chains = app.store.load_many::<Chain>(ids).await?.into_iter().map(|chain| chain.value);
     let implemented = chains.filter(|chain| chain.state == ScopeState::Implemented);
     let by_id: BTreeMap<ScopeId, Chain> = implemented.map(|chain| (chain.id.clone(), chain)).collect();
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);

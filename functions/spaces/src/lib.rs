@@ -20,7 +20,7 @@ mod workloads;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use lambda::{Function, Ids, Platform};
 use store::Store;
@@ -93,5 +93,5 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .get("/v1/workloads/{id}/handoff", Action::ReadHandoff, handoff::read)
         .paged()
         .summary("What a developer needs to call each implemented scope");
-    Ok(builder.on_event::<AuditEvent>("gap.actioned", gaps::propose).build())
+    Ok(builder.on_events(&[EventType::GapActioned], gaps::propose).build())
 }

@@ -8,10 +8,9 @@ use contract::events::{Event, OwnersChange};
 use domain::access::workloads::space::{Space, SpaceFields, decide_create_space, decide_update_space};
 use domain::base::authorization::authorize;
 use domain::base::ids::SpaceId;
-use domain::base::outcome::Outcome;
 use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use store::aggregates::space::spaces_of;
-use store::{Aggregate as _, Index, Order, Step, keys};
+use store::{Aggregate as _, Index, Order, Step, Transaction, keys};
 
 use crate::App;
 
@@ -26,10 +25,9 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
     let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| entry.read().map(Some));
     let page: Page<Space> = page.await?;
     // An owner's list is made of rows, which have no version and may be a moment older than the Space.
-    let ids: Vec<String> = page.items.iter().map(|space| space.id.to_string()).collect();
     let current: BTreeMap<SpaceId, Versioned<Space>> = app
         .store
-        .load_many::<Space>(&ids)
+        .load_many::<Space>(page.items.iter().map(|space| &space.id))
         .await?
         .into_iter()
         .filter(|space| authorize(&call.actor, call.action, space.value.relations(&call.actor), "").is_ok())
@@ -41,60 +39,41 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
     let found = app.space(&call.path.parse("id")?).await?;
     authorize(&call.actor, call.action, found.value.relations(&call.actor), "")?;
-    Ok(shown(found.version, found.value))
+    Ok(Answer::at(found.version, found.value))
 }
 
 pub(crate) async fn create(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
     let id = SpaceId::new(call.now, app.ids.entropy());
-    app.store
-        .decide(|| async {
-            // An attempt whose answer was lost may have created it.
-            if let Some(made) = app.store.load::<Space>(id.as_str()).await? {
-                return Ok(Step::Done(created(made.value)));
-            }
-            match decide_create_space(id.clone(), call.body.clone(), &call.actor) {
-                Outcome::Changed(space) => {
-                    let mut tx = call.transaction();
-                    tx.create(&space, &Event::SpaceCreated { space_id: space.id.clone() });
-                    tx.count_from_now_on(&space.id);
-                    Ok(call.commit(tx, created(space)))
-                }
-                Outcome::AlreadyDone => Err(Problem::not_found()),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        // An attempt whose answer was lost may have created it.
+        if let Some(made) = app.store.load::<Space>(&id).await? {
+            return Ok(Step::Done(created(made.value)));
+        }
+        let space = decide_create_space(id.clone(), call.body.clone(), &call.actor);
+        let event = |tx: &mut Transaction, space: &Space| {
+            tx.count_from_now_on(&space.id);
+            Event::SpaceCreated { space_id: space.id.clone() }
+        };
+        call.create(space, event, created)
+    })
+    .await
 }
 
 pub(crate) async fn update(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
     let id: SpaceId = call.path.parse("id")?;
-    app.store
-        .decide(|| async {
-            let found = app.space(&id).await?;
-            match decide_update_space(&found.value, call.body.clone(), &call.actor) {
-                Outcome::Changed(space) => {
-                    call.check_version(found.version)?;
-                    let mut tx = call.transaction();
-                    let (before, after) = (&found.value.fields.owners, &space.fields.owners);
-                    let owners = (before != after).then(|| OwnersChange {
-                        before: before.clone(),
-                        after: after.clone(),
-                        by: call.actor.sub.clone(),
-                    });
-                    tx.update(&found, &space, &Event::SpaceChanged { space_id: space.id.clone(), owners });
-                    Ok(call.commit(tx, shown(found.version + 1, space)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
-}
-
-fn shown(version: u64, space: Space) -> Shown {
-    Answer::ok(Versioned { version, value: space }).versioned(version)
+    call.decide(&app.store, || async {
+        let found = app.space(&id).await?;
+        let decided = decide_update_space(&found.value, call.body.clone(), &call.actor);
+        let event = |_: &mut _, space: &Space| {
+            let (before, after) = (found.value.fields.owners.clone(), space.fields.owners.clone());
+            let owners = (before != after).then(|| OwnersChange { before, after, by: call.actor.sub.clone() });
+            Event::SpaceChanged { space_id: space.id.clone(), owners }
+        };
+        call.change(&found, decided, event, Answer::at)
+    })
+    .await
 }
 
 fn created(space: Space) -> Shown {
-    Answer::created(format!("/v1/spaces/{}", space.id), Versioned { version: 1, value: space }).versioned(1)
+    Answer::made(format!("/v1/spaces/{}", space.id), space)
 }

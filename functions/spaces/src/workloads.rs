@@ -7,7 +7,6 @@ use contract::events::Event;
 use domain::access::workloads::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
 use domain::base::ids::{SpaceId, WorkloadId};
 use domain::base::money::Money;
-use domain::base::outcome::Outcome;
 use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +14,6 @@ use store::aggregates::space::workloads_of;
 use store::{Aggregate as _, Index, Order, Step, keys};
 
 use crate::App;
-use crate::access::place_of;
 
 /// A workload with what follows from its business case.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -53,43 +51,28 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem
 pub(crate) async fn create(app: Arc<App>, call: Call<WorkloadFields>) -> Result<Shown, Problem> {
     let space_id: SpaceId = call.path.parse("id")?;
     let id = WorkloadId::new(call.now, app.ids.entropy());
-    app.store
-        .decide(|| async {
-            // An attempt whose answer was lost may have created it.
-            if let Some(made) = app.store.load::<Workload>(id.as_str()).await? {
-                return Ok(Step::Done(created(made.value)));
-            }
-            let space = app.space(&space_id).await?;
-            match decide_create_workload(&space.value, id.clone(), call.body.clone(), &call.actor) {
-                Outcome::Changed(workload) => {
-                    let mut tx = call.transaction();
-                    tx.create(&workload, &Event::WorkloadCreated { place: place_of(&workload) });
-                    Ok(call.commit(tx, created(workload)))
-                }
-                Outcome::AlreadyDone => Err(Problem::not_found()),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        // An attempt whose answer was lost may have created it.
+        if let Some(made) = app.store.load::<Workload>(&id).await? {
+            return Ok(Step::Done(created(made.value)));
+        }
+        let space = app.space(&space_id).await?;
+        let workload = decide_create_workload(&space.value, id.clone(), call.body.clone(), &call.actor);
+        let event = |_: &mut _, workload: &Workload| Event::WorkloadCreated { place: workload.into() };
+        call.create(workload, event, created)
+    })
+    .await
 }
 
 pub(crate) async fn retire(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
     let id: WorkloadId = call.path.parse("id")?;
-    app.store
-        .decide(|| async {
-            let (found, space) = app.workload(&id).await?;
-            match decide_retire_workload(&space.value, &found.value, &call.actor) {
-                Outcome::Changed(workload) => {
-                    call.check_version(found.version)?;
-                    let mut tx = call.transaction();
-                    tx.update(&found, &workload, &Event::WorkloadRetired { place: place_of(&workload) });
-                    Ok(call.commit(tx, shown(found.version + 1, workload)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.version, found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let (found, space) = app.workload(&id).await?;
+        let decided = decide_retire_workload(&space.value, &found.value, &call.actor);
+        let event = |_: &mut _, workload: &Workload| Event::WorkloadRetired { place: workload.into() };
+        call.change(&found, decided, event, shown)
+    })
+    .await
 }
 
 fn view(workload: Workload) -> WorkloadView {
@@ -97,10 +80,9 @@ fn view(workload: Workload) -> WorkloadView {
 }
 
 fn shown(version: u64, workload: Workload) -> Shown {
-    Answer::ok(Versioned { version, value: view(workload) }).versioned(version)
+    Answer::at(version, view(workload))
 }
 
 fn created(workload: Workload) -> Shown {
-    let location = format!("/v1/workloads/{}", workload.id);
-    Answer::created(location, Versioned { version: 1, value: view(workload) }).versioned(1)
+    Answer::made(format!("/v1/workloads/{}", workload.id), view(workload))
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use contract::events::Event;
+use contract::events::{CardRef, Event};
+use domain::access::workloads::space::Space;
 use domain::base::authorization::authorize;
 use domain::base::ids::WorkloadId;
-use domain::base::outcome::Outcome;
 use domain::base::text::Note;
 use domain::spend::card::{Approve, CardState, Dispute, SpendCard, decide_approve, decide_dispute};
 use jiff::civil::Date;
@@ -13,10 +13,9 @@ use lambda::{Answer, Call, Page, Problem, Sight, list_page};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::aggregates::card::{cards_from, cards_in, cards_of};
-use store::{Order, Step};
+use store::{Loaded, Order, Transaction};
 
 use crate::App;
-use crate::access::card_ref;
 
 /// Lines that one dispute names: beyond that the card as a whole is disputed.
 const DISPUTED_LINES_MAX: usize = 200;
@@ -70,23 +69,15 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendCa
 }
 
 pub(crate) async fn approve(app: Arc<App>, call: Call<ApproveFields>) -> Result<Answer<SpendCard>, Problem> {
-    app.store
-        .decide(|| async {
-            let (found, space) = app.card(&call).await?;
-            let ApproveFields { version, note } = call.body.clone();
-            let command = Approve { version, note };
-            match decide_approve(&found.value, command, &call.actor, space.relations(&call.actor), call.now) {
-                Outcome::Changed(card) => {
-                    call.check_version(found.value.version)?;
-                    let mut tx = call.transaction();
-                    tx.update(&found, &card, &Event::CardApproved { card: card_ref(&card) });
-                    Ok(call.commit(tx, shown(card)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let (found, space) = app.card(&call).await?;
+        let ApproveFields { version, note } = call.body.clone();
+        let command = Approve { version, note };
+        let relations = space.relations(&call.actor);
+        let decided = decide_approve(&found.value, command, &call.actor, relations, call.now);
+        call.change(&found, decided, |_, card| Event::CardApproved { card: CardRef::of(card) }, |_, card| shown(card))
+    })
+    .await
 }
 
 pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<Answer<SpendCard>, Problem> {
@@ -98,27 +89,31 @@ pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<
             format!("`lineIds` names at most {DISPUTED_LINES_MAX} lines; leave it out to dispute the card as a whole");
         return Err(Problem::invalid(detail));
     }
-    app.store
-        .decide(|| async {
-            let (found, space) = app.card(&call).await?;
-            let DisputeFields { version, reason, .. } = call.body.clone();
-            let command = Dispute { version, reason: reason.clone(), line_ids: line_ids.clone() };
-            match decide_dispute(&found.value, command, &call.actor, space.relations(&call.actor), call.now) {
-                Outcome::Changed(card) => {
-                    call.check_version(found.value.version)?;
-                    let mut tx = call.transaction().because(reason.as_str());
-                    let event = Event::CardDisputed { card: card_ref(&card), reason: reason.as_str().to_owned() };
-                    tx.update(&found, &card, &event);
-                    Ok(call.commit(tx, shown(card)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let (found, space) = app.card(&call).await?;
+        let DisputeFields { version, reason, .. } = call.body.clone();
+        let command = Dispute { version, reason: reason.clone(), line_ids: line_ids.clone() };
+        let relations = space.relations(&call.actor);
+        let decided = decide_dispute(&found.value, command, &call.actor, relations, call.now);
+        let event = |tx: &mut Transaction, card: &SpendCard| {
+            tx.because(reason.as_str());
+            Event::CardDisputed { card: CardRef::of(card), reason: reason.as_str().to_owned() }
+        };
+        call.change(&found, decided, event, |_, card| shown(card))
+    })
+    .await
 }
 
 pub(crate) fn shown(card: SpendCard) -> Answer<SpendCard> {
     let version = card.version;
     Answer::ok(card).versioned(version)
+}
+
+impl App {
+    /// The card that the path names, with its Space; whether the caller may touch it is for the decision to check.
+    pub(crate) async fn card<B>(&self, call: &Call<B>) -> Result<(Loaded<SpendCard>, Space), Problem> {
+        let found = self.store.require::<SpendCard>(&call.path.parse("id")?).await?;
+        let space = self.store.require::<Space>(&found.value.space_id).await?.value;
+        Ok((found, space))
+    }
 }

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contract::events::{Event as Happened, Place};
+use contract::events::{CardRef, Event};
 use domain::access::workloads::space::Workload;
-use domain::base::audit::AuditEvent;
 use domain::base::ids::{ProposalId, SpaceId};
 use domain::base::outcome::Outcome;
 use domain::base::text::Note;
@@ -16,14 +15,13 @@ use domain::spend::card::{
 };
 use domain::spend::proposal::{Proposal, ProposalState, Proposed};
 use jiff::Timestamp;
-use lambda::{Answer, Call, Event, Failure, Problem};
+use lambda::{Answer, Call, Cause, Failure, Heard, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::aggregates::estimate::versions;
-use store::{Loaded, Step, StoreError, Transaction};
+use store::{Loaded, Step, StoreError};
 
 use crate::App;
-use crate::access::card_ref;
 use crate::bill::Claims;
 use crate::cards::shown;
 
@@ -43,82 +41,72 @@ pub(crate) struct ResolveFields {
 pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<Answer<SpendCard>, Problem> {
     let proposal_id = ProposalId::new(call.now, app.ids.entropy());
     let ResolveFields { decision, target, reason } = call.body.clone();
-    app.store
-        .decide(|| async {
-            let (found, space) = app.card(&call).await?;
-            let moved = Transfer::wanted(&found.value, decision, target.as_ref());
-            let figures = figures_after(&app, &found.value, moved, call.now).await?;
-            let command = Resolve { decision, target: target.clone(), reason: reason.clone() };
-            let relations = space.relations(&call.actor);
-            match decide_resolve(&found.value, command, figures, &call.actor, relations, call.now) {
-                Outcome::Changed(card) => {
-                    call.check_version(found.value.version)?;
-                    let mut tx = call.transaction().because(reason.as_str());
-                    match propose(&app, &card, &proposal_id).await? {
-                        Some(proposal) => {
-                            let (space_id, workload_id) = (proposal.space_id.clone(), proposal.workload_id.clone());
-                            let place = Place { space_id, workload_id };
-                            tx.create(&proposal, &Happened::ProposalMade { place, proposal_id: proposal_id.clone() });
-                            tx.update_under(&found, &card);
-                        }
-                        None => tx.update(&found, &card, &resolved(&card, decision)),
-                    }
-                    Ok(call.commit(tx, shown(card)))
+    call.decide(&app.store, || async {
+        let (found, space) = app.card(&call).await?;
+        let moved = Transfer::wanted(&found.value, decision, target.as_ref());
+        let figures = figures_after(&app, &found.value, moved, call.now).await?;
+        let command = Resolve { decision, target: target.clone(), reason: reason.clone() };
+        let relations = space.relations(&call.actor);
+        let decided = decide_resolve(&found.value, command, figures, &call.actor, relations, call.now);
+        let proposal = match &decided {
+            Outcome::Changed(card) => propose(&app, card, &proposal_id).await?,
+            _ => None,
+        };
+        let stands = || Ok(shown(found.value.clone()));
+        call.conclude(found.version, decided, stands, |tx, card| {
+            tx.because(reason.as_str());
+            match &proposal {
+                Some(proposal) => {
+                    let (place, proposal_id) = (proposal.into(), proposal.id.clone());
+                    tx.create(proposal, &Event::ProposalMade { place, proposal_id });
+                    tx.update_under(&found, &card);
                 }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
+                None => tx.update(&found, &card, &resolved(&card, decision)),
             }
+            Ok(shown(card))
         })
-        .await
+    })
+    .await
 }
 
 /// Consumes `proposal.accepted` and `proposal.declined`.
 ///
 /// Done: proposals that are no re-attribution, and answers that no card waits for any more. Retry: the store. Poison: an
 /// event, proposal or card that is not there.
-pub(crate) async fn settle(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let happened = Happened::of(&event.envelope).map_err(|error| Failure::Poison(error.to_string()))?;
-    let (Happened::ProposalAccepted { proposal_id, .. } | Happened::ProposalDeclined { proposal_id, .. }) = happened
+pub(crate) async fn settle(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let (Event::ProposalAccepted { proposal_id, .. } | Event::ProposalDeclined { proposal_id, .. }) = &heard.event
     else {
-        return Ok(());
+        return Err(heard.unexpected());
     };
-    let missing = |what: &str| Failure::Poison(format!("proposal `{proposal_id}` has no {what}"));
-    let proposal: Option<Loaded<Proposal>> = app.store.load(proposal_id.as_str()).await?;
-    let proposal = proposal.ok_or_else(|| missing("record"))?.value;
+    let Cause { actor, now, .. } = &heard.cause;
+    let proposal = app.store.require::<Proposal>(proposal_id).await?.value;
     let Proposed::ReAttribute { card_id, .. } = &proposal.proposed else { return Ok(()) };
     let is_accepted = proposal.state == ProposalState::Accepted;
-    app.store
-        .decide(|| async {
-            let found: Option<Loaded<SpendCard>> = app.store.load(card_id.as_str()).await?;
-            let found = found.ok_or_else(|| missing("card"))?;
-            let Some(waiting) = found.value.resolution.as_ref().filter(|_| found.value.awaits(&proposal)) else {
-                return Ok(Step::Done(()));
-            };
-            let moved =
-                Transfer::wanted(&found.value, waiting.decision, waiting.target.as_ref()).filter(|_| is_accepted);
-            let figures = figures_after(&app, &found.value, moved, event.now).await?;
-            match settle_resolution(&found.value, is_accepted, figures, &event.actor, event.now) {
-                Outcome::Changed(card) => {
-                    let mut tx = Transaction::new(&event.actor, event.now, &event.request_id);
-                    let happened =
-                        if is_accepted { resolved(&card, Decision::ReAttribute) } else { declined(&card, &proposal) };
-                    tx.update(&found, &card, &happened);
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone | Outcome::Refused(_) => Ok::<_, Failure>(Step::Done(())),
-            }
-        })
-        .await
+    let settled = app.store.decide(|| async {
+        let found = app.store.require::<SpendCard>(card_id).await?;
+        let card = &found.value;
+        let Some(waiting) = card.resolution.as_ref().filter(|_| card.awaits(&proposal)) else {
+            return Ok::<_, Failure>(Step::Done(false));
+        };
+        let moved = Transfer::wanted(card, waiting.decision, waiting.target.as_ref()).filter(|_| is_accepted);
+        let figures = figures_after(&app, card, moved, *now).await?;
+        let decided = settle_resolution(card, is_accepted, figures, actor, *now);
+        Ok(heard.cause.save(Some(&found), decided.changed(), |_, card| match is_accepted {
+            true => resolved(card, Decision::ReAttribute),
+            false => declined(card, &proposal),
+        }))
+    });
+    settled.await.map(drop)
 }
 
-fn resolved(card: &SpendCard, decision: Decision) -> Happened {
-    Happened::CardResolved { card: card_ref(card), decision: decision.as_str().to_owned() }
+fn resolved(card: &SpendCard, decision: Decision) -> Event {
+    Event::CardResolved { card: CardRef::of(card), decision: decision.as_str().to_owned() }
 }
 
 /// A declined re-attribution leaves the card disputed as before: a Lead decides again.
-fn declined(card: &SpendCard, proposal: &Proposal) -> Happened {
+fn declined(card: &SpendCard, proposal: &Proposal) -> Event {
     let reason = format!("the owner of `{}` declined to take the spend over; decide again", proposal.workload_id);
-    Happened::CardDisputed { card: card_ref(card), reason }
+    Event::CardDisputed { card: CardRef::of(card), reason }
 }
 
 /// The proposal to the other owner, if the card waits for one.
@@ -130,7 +118,7 @@ async fn propose(app: &App, card: &SpendCard, id: &ProposalId) -> Result<Option<
 async fn space_of(app: &App, target: Option<&ResolutionTarget>) -> Result<SpaceId, Problem> {
     let unknown = || Problem::invalid("`target.workloadId` names no workload; copy the id from GET /v1/workloads");
     let id = &target.ok_or_else(unknown)?.workload_id;
-    let workload: Option<Loaded<Workload>> = app.store.load(id.as_str()).await?;
+    let workload: Option<Loaded<Workload>> = app.store.load(id).await?;
     Ok(workload.ok_or_else(unknown)?.value.space_id)
 }
 
@@ -142,7 +130,7 @@ async fn figures_after(
     moved: Option<Transfer>,
     now: Timestamp,
 ) -> Result<CardFigures, StoreError> {
-    let workload: Option<Loaded<Workload>> = app.store.load(card.workload_id.as_str()).await?;
+    let workload: Option<Loaded<Workload>> = app.store.load(&card.workload_id).await?;
     let bill = app.read_bill(&BTreeSet::from([card.period.month()]), moved).await?;
     let (Some(workload), CardKind::Period, false) = (workload, card.kind, bill.deliveries.is_empty()) else {
         return Ok(card.figures.clone());

@@ -8,22 +8,21 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use contract::events::Event as Happened;
-use domain::base::audit::AuditEvent;
+use contract::events::Event;
 use domain::base::calendar::{Month, Week};
 use domain::base::digest::Digest;
 use domain::base::ids::ExportId;
-use domain::base::outcome::Outcome;
+use domain::spend::export::allocation::{self, Allocations, Owners};
+use domain::spend::export::file::Document;
 use domain::spend::export::{Export, ExportKind, Finished, Manifest, Span, decide_finish, decide_request};
+use domain::spend::export::{audit, focus, report};
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Answer, Call, Clock, Event, Failure, Problem};
+use lambda::{Answer, Call, Clock, Failure, Heard, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Index, Loaded, Step, StoreError, Transaction, keys};
+use store::{Index, Loaded, StoreError, keys};
 
 use crate::App;
-use crate::render::allocation::{Allocations, Owners};
-use crate::render::{Document, allocation, audit, focus, report};
 
 /// How long a link opens its file: whoever has it needs no token.
 const LINK_VALID_FOR: Duration = Duration::from_secs(15 * 60);
@@ -79,29 +78,21 @@ pub(crate) async fn request(app: Arc<App>, call: Call<ExportFields>) -> Result<A
         }
     };
     let id = ExportId::new(call.now, app.ids.entropy());
-    app.store
-        .decide(|| async {
-            let mut has_bill = true;
-            for month in span.months() {
-                has_bill &= app.spend.head(month).await?.is_some();
-            }
-            match decide_request(id.clone(), call.body.kind, span, has_bill, &call.actor, call.now) {
-                Outcome::Changed(export) => {
-                    let mut tx = call.transaction();
-                    tx.create(&export, &Happened::ExportRequested { export_id: id.clone() });
-                    let location = format!("/v1/exports/{id}");
-                    Ok(call.commit(tx, Answer::accepted(location, view(export, None))))
-                }
-                Outcome::AlreadyDone => Err(Problem::not_found()),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let mut has_bill = true;
+        for month in span.months() {
+            has_bill &= app.spend.head(month).await?.is_some();
+        }
+        let requested = decide_request(id.clone(), call.body.kind, span, has_bill, &call.actor, call.now);
+        let event = |_: &mut _, _: &_| Event::ExportRequested { export_id: id.clone() };
+        call.create(requested, event, |export| Answer::accepted(format!("/v1/exports/{id}"), view(export, None)))
+    })
+    .await
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ExportView>, Problem> {
     let id: ExportId = call.path.parse("id")?;
-    let found: Loaded<Export> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found: Loaded<Export> = app.store.require(&id).await?;
     let link = match &found.value.finished {
         Some(finished) => Some(link_to(&app, &finished.object_key).await?),
         None => None,
@@ -113,29 +104,21 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ExportV
 ///
 /// Done: an export that is written already. Retry: the store, S3. Poison: an export that is not there, or that a
 /// document cannot be made of.
-pub(crate) async fn write(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let happened = Happened::of(&event.envelope).map_err(|error| Failure::Poison(error.to_string()))?;
-    let Happened::ExportRequested { export_id } = happened else { return Ok(()) };
-    let missing = || Failure::Poison(format!("export `{export_id}` has no record"));
-    let found: Loaded<Export> = app.store.load(export_id.as_str()).await?.ok_or_else(missing)?;
+pub(crate) async fn write(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::ExportRequested { export_id } = &heard.event else { return Err(heard.unexpected()) };
+    let found: Loaded<Export> = app.store.require(export_id).await?;
     if found.value.finished.is_some() {
         return Ok(());
     }
     let document = document_of(&app, &found.value).await?;
-    let finished = put(&app, &found.value, document, event.now).await?;
-    app.store
-        .decide(|| async {
-            let found: Loaded<Export> = app.store.load(export_id.as_str()).await?.ok_or_else(missing)?;
-            match decide_finish(&found.value, finished.clone()) {
-                Outcome::Changed(export) => {
-                    let mut tx = Transaction::new(&event.actor, event.now, &event.request_id);
-                    tx.update(&found, &export, &Happened::ExportFinished { export_id: export_id.clone() });
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone | Outcome::Refused(_) => Ok::<_, Failure>(Step::Done(())),
-            }
-        })
-        .await
+    let finished = put(&app, &found.value, document, heard.cause.now).await?;
+    let noted = app.store.decide(|| async {
+        let found: Loaded<Export> = app.store.require(export_id).await?;
+        let decided = decide_finish(&found.value, finished.clone()).changed();
+        let event = |_: &mut _, _: &_| Event::ExportFinished { export_id: export_id.clone() };
+        Ok::<_, Failure>(heard.cause.save(Some(&found), decided, event))
+    });
+    noted.await.map(drop)
 }
 
 async fn document_of(app: &App, export: &Export) -> Result<Document, Failure> {

@@ -5,10 +5,9 @@
 //! differs.
 //!
 //! Begin with `plan`, which asks it; `triggers` are its occasions and `bill` what it asks of. What owners and Leads do
-//! with a card is in `cards` and `disputes`. `portfolio` and `months` look at many cards together, `exports` and
-//! `render` make files of them.
+//! with a card is in `cards` and `disputes`. `portfolio` and `months` look at many cards together, `exports` makes
+//! files of them; what a file says is `domain::spend::export`'s.
 
-mod access;
 mod bill;
 mod cards;
 mod disputes;
@@ -16,12 +15,11 @@ mod exports;
 mod months;
 mod plan;
 mod portfolio;
-mod render;
 mod triggers;
 
 use std::sync::Arc;
 
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use domain::spend::bill::alias::Aliases;
 use lambda::{Function, Ids, Platform};
@@ -83,15 +81,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .post("/v1/months/{month}/close", Action::CloseMonth, months::close)
         .summary("Close a complete month");
     Ok(builder
-        .on_event::<AuditEvent>("ingestion.completed", triggers::of_bill)
-        .on_event::<AuditEvent>("spend.reattributed", triggers::of_bill)
-        .on_event::<AuditEvent>("estimate.set", triggers::of_workload)
-        .on_event::<AuditEvent>("claim.made", triggers::of_workload)
-        .on_event::<AuditEvent>("claim.released", triggers::of_workload)
-        .on_event::<AuditEvent>("card.resolved", triggers::of_resolution)
-        .on_event::<AuditEvent>("proposal.accepted", disputes::settle)
-        .on_event::<AuditEvent>("proposal.declined", disputes::settle)
-        .on_event::<AuditEvent>("export.requested", exports::write)
+        .on_events(&[EventType::IngestionCompleted, EventType::SpendReattributed], triggers::of_bill)
+        .on_events(&[EventType::EstimateSet, EventType::ClaimMade, EventType::ClaimReleased], triggers::of_workload)
+        .on_events(&[EventType::CardResolved], triggers::of_resolution)
+        .on_events(&[EventType::ProposalAccepted, EventType::ProposalDeclined], disputes::settle)
+        .on_events(&[EventType::ExportRequested], exports::write)
         .on_schedule("spend-cards", triggers::of_schedule)
         .build())
 }

@@ -6,22 +6,21 @@ use std::sync::Arc;
 use contract::events::Event;
 use domain::base::calendar::{Month, utc_day};
 use domain::base::ids::CardId;
-use domain::base::outcome::Outcome;
 use domain::base::people::Actor;
 use domain::spend::card::{AdjustmentReason, CardKind, CardState, SpendCard};
 use domain::spend::gap::Gap;
 use domain::spend::month::{Completeness, MonthClose, decide_close};
 use domain::spend::portfolio::open_gaps;
 use jiff::Timestamp;
-use lambda::{Answer, Call, Nothing, Problem};
+use lambda::{Answer, Call, Cause, Nothing, Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::gap::gaps_of;
-use store::{Entry, Index, Loaded, Step, StoreError};
+use store::{Entry, Index, Loaded, StoreError};
 
 use crate::App;
 use crate::bill::Claims;
-use crate::plan::{Cause, Whose, bring_in_line};
+use crate::plan::{Occasion, Whose, bring_in_line};
 
 /// A month as it stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -37,7 +36,7 @@ pub(crate) struct MonthView {
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<MonthView>, Problem> {
     let month: Month = call.path.parse("month")?;
-    let closed: Option<Loaded<MonthClose>> = app.store.load(&month.to_string()).await?;
+    let closed: Option<Loaded<MonthClose>> = app.store.load(&month).await?;
     let completeness = completeness(&app, month, call.now).await?;
     Ok(Answer::ok(view(completeness, closed.map(|closed| closed.value), call.now)))
 }
@@ -47,35 +46,26 @@ pub(crate) async fn close(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<M
     if completeness(&app, month, call.now).await?.missing_cards > 0 {
         open_missing(&app, month, &call).await?;
     }
-    app.store
-        .decide(|| async {
-            let closed: Option<Loaded<MonthClose>> = app.store.load(&month.to_string()).await?;
-            let closed = closed.map(|closed| closed.value);
-            let completeness = completeness(&app, month, call.now).await?;
-            match decide_close(closed.as_ref(), &completeness, &call.actor, call.now) {
-                Outcome::Changed(close) => {
-                    let mut tx = call.transaction();
-                    tx.create(&close, &Event::MonthClosed { month });
-                    Ok(call.commit(tx, Answer::ok(view(completeness, Some(close), call.now))))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(Answer::ok(view(completeness, closed, call.now)))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let closed: Option<Loaded<MonthClose>> = app.store.load(&month).await?;
+        let closed = closed.map(|closed| closed.value);
+        let completeness = completeness(&app, month, call.now).await?;
+        let decided = decide_close(closed.as_ref(), &completeness, &call.actor, call.now);
+        let shown = |close| Answer::ok(view(completeness.clone(), close, call.now));
+        let stands = || Ok(shown(closed.clone()));
+        call.conclude(0, decided, stands, |tx, close| {
+            tx.create(&close, &Event::MonthClosed { month });
+            Ok(shown(Some(close)))
         })
-        .await
+    })
+    .await
 }
 
 /// No schedule looks at an old month: whoever would close it is not left with cards that nobody opens.
 async fn open_missing(app: &App, month: Month, call: &Call<Nothing>) -> Result<(), Problem> {
-    let cause = Cause {
-        actor: Actor::system("spend-cards"),
-        now: call.now,
-        request_id: call.request_id.clone(),
-        reason: AdjustmentReason::Restated,
-        months: BTreeSet::from([month]),
-        settled: None,
-    };
-    let opened = bring_in_line(app, &Whose::Everybody, &cause).await;
+    let cause = Cause { actor: Actor::system("spend-cards"), now: call.now, request_id: call.request_id.clone() };
+    let occasion = Occasion::of(cause, AdjustmentReason::Restated, [month]);
+    let opened = bring_in_line(app, &Whose::Everybody, &occasion).await;
     opened.map(drop).map_err(|failure| {
         tracing::error!(%month, %failure, "a month's missing cards could not be opened");
         Problem::unavailable()

@@ -6,25 +6,23 @@
 
 use std::collections::BTreeSet;
 
-use contract::events::Event;
+use contract::events::{CardRef, Event};
 use domain::access::workloads::space::Workload;
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::calendar::{Month, Period, utc_day};
-use domain::base::ids::WorkloadId;
-use domain::base::people::Actor;
+use domain::base::ids::{CardId, WorkloadId};
 use domain::spend::card::{
     AdjustmentReason, CardChange, CardKind, CardState, SpendCard, Transfer, WorkloadInputs, plan_cards,
 };
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use lambda::{Failure, Tried};
+use lambda::{Cause, Failure, Tried};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::estimate::{Estimates, versions};
 use store::{Loaded, Step, StoreError, TRANSACTION_ACTIONS_MAX, Transaction};
 
 use crate::App;
-use crate::access::card_ref;
 use crate::bill::{Bill, Claims};
 
 /// Changes that one run makes to one workload's cards: two months have at most twelve periods, each with an adjustment,
@@ -43,10 +41,8 @@ const KINDS: [CardKind; 2] = [CardKind::Period, CardKind::Adjustment];
 
 /// Why cards are looked at, and by whom.
 #[derive(Debug, Clone)]
-pub(crate) struct Cause {
-    pub(crate) actor: Actor,
-    pub(crate) now: Timestamp,
-    pub(crate) request_id: String,
+pub(crate) struct Occasion {
+    pub(crate) cause: Cause,
     pub(crate) reason: AdjustmentReason,
     /// The months that it is about, however old.
     pub(crate) months: BTreeSet<Month>,
@@ -54,9 +50,10 @@ pub(crate) struct Cause {
     pub(crate) settled: Option<Transfer>,
 }
 
-impl Cause {
-    fn transaction(&self) -> Transaction {
-        Transaction::new(&self.actor, self.now, &self.request_id)
+impl Occasion {
+    /// One that is about these months.
+    pub(crate) fn of(cause: Cause, reason: AdjustmentReason, months: impl IntoIterator<Item = Month>) -> Self {
+        Self { cause, reason, months: months.into_iter().collect(), settled: None }
     }
 }
 
@@ -105,20 +102,20 @@ impl Whose {
 
 /// Brings the cards of these workloads in line. One that fails does not keep the others' from opening; the first failure
 /// is answered at the end.
-pub(crate) async fn bring_in_line(app: &App, whose: &Whose, cause: &Cause) -> Result<CardsRun, Failure> {
-    authorize(&cause.actor, Action::OpenCards, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
+pub(crate) async fn bring_in_line(app: &App, whose: &Whose, occasion: &Occasion) -> Result<CardsRun, Failure> {
+    authorize(&occasion.cause.actor, Action::OpenCards, Relations::NONE, "")?;
     let mut live = app.store.list_cards_in_state(CardState::Open).await?;
     live.extend(app.store.list_cards_in_state(CardState::Disputed).await?);
     live.retain(|card| whose.includes(&card.workload_id));
     let anchors = app.store.list_anchors().await?;
-    let bill = app.read_bill_with(&anchors, &months_at_hand(&live, cause), cause.settled.clone()).await?;
+    let bill = app.read_bill_with(&anchors, &months_at_hand(&live, occasion), occasion.settled.clone()).await?;
     let claims = Claims::of(anchors);
     let touched = claims.workloads().chain(bill.workloads()).chain(live.iter().map(|card| &card.workload_id));
     let workloads: BTreeSet<&WorkloadId> = touched.filter(|workload| whose.includes(workload)).collect();
     let workloads: Vec<&WorkloadId> = workloads.into_iter().collect();
     let (mut run, mut tried) = (CardsRun::default(), Tried::default());
     for some in workloads.chunks(WORKLOADS_AT_ONCE) {
-        let done = bring_some_in_line(app, some, &bill, &claims, cause).await.map_err(Failure::from);
+        let done = bring_some_in_line(app, some, &bill, &claims, occasion).await.map_err(Failure::from);
         for one in tried.note(done).into_iter().flatten() {
             tried.note(one).into_iter().for_each(|done| run.add(&done));
         }
@@ -127,13 +124,13 @@ pub(crate) async fn bring_in_line(app: &App, whose: &Whose, cause: &Cause) -> Re
 }
 
 /// This and the previous month, those that the cause is about, and all that cards which follow the bill still speak of.
-fn months_at_hand(live: &[SpendCard], cause: &Cause) -> BTreeSet<Month> {
-    let month = Month::of(utc_day(cause.now));
+fn months_at_hand(live: &[SpendCard], occasion: &Occasion) -> BTreeSet<Month> {
+    let month = Month::of(utc_day(occasion.cause.now));
     let spoken_of = live.iter().flat_map(|card| {
         let adjusted = card.figures.adjustments.iter().map(|adjustment| adjustment.period);
         adjusted.chain([card.period]).map(domain::base::calendar::Period::month)
     });
-    spoken_of.chain([month.previous(), month]).chain(cause.months.iter().copied()).collect()
+    spoken_of.chain([month.previous(), month]).chain(occasion.months.iter().copied()).collect()
 }
 
 /// What was read of a workload.
@@ -159,10 +156,10 @@ async fn bring_some_in_line(
     ids: &[&WorkloadId],
     bill: &Bill,
     claims: &Claims,
-    cause: &Cause,
+    occasion: &Occasion,
 ) -> Result<Vec<Result<CardsRun, Failure>>, StoreError> {
     let (mut read, mut done) = (Vec::with_capacity(ids.len()), Vec::new());
-    for (id, one) in ids.iter().zip(read_some(app, ids, bill, cause.now).await?) {
+    for (id, one) in ids.iter().zip(read_some(app, ids, bill, occasion.cause.now).await?) {
         match one {
             Ok(Some(one)) => read.push((one, bill.facts_of(id))),
             // One broken record must not keep everybody else's cards from opening.
@@ -173,13 +170,13 @@ async fn bring_some_in_line(
     let mut cases: Vec<Case<'_>> = Vec::with_capacity(read.len());
     for (Read { workload, estimates, cards }, facts) in &read {
         let estimates = versions(estimates.as_ref());
-        let inputs = bill.inputs(workload, facts, estimates, claims, cause.now, cause.reason);
+        let inputs = bill.inputs(workload, facts, estimates, claims, occasion.cause.now, occasion.reason);
         cases.push(Case { inputs, cards, run: CardsRun::default(), is_at_rest: false });
     }
-    write_together(app, &mut cases, cause).await;
+    write_together(app, &mut cases, occasion).await;
     let each = cases.into_iter().map(|case| async move {
         let workload = case.inputs.workload_id.clone();
-        bring_case_in_line(app, case, bill, cause).await.map_err(|why| why.about(&about(&workload)))
+        bring_case_in_line(app, case, bill, occasion).await.map_err(|why| why.about(&about(&workload)))
     });
     done.extend(join_all(each).await);
     Ok(done)
@@ -196,16 +193,14 @@ async fn read_some(
     bill: &Bill,
     now: Timestamp,
 ) -> Result<Vec<Result<Option<Read>, StoreError>>, StoreError> {
-    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let mut workloads = app.store.load_each::<Workload>(&names).await?;
-    let mut estimates = app.store.load_each::<Estimates>(&names).await?;
+    let mut workloads = app.store.load_each::<Workload>(ids.iter().copied()).await?;
+    let mut estimates = app.store.load_each::<Estimates>(ids.iter().copied()).await?;
     let listed = join_all(ids.iter().map(|id| card_ids(app, id, bill, now))).await;
-    let named: Vec<String> = listed.iter().flatten().flatten().cloned().collect();
-    let mut cards = app.store.load_each::<SpendCard>(&named).await?;
-    let each = names.iter().zip(listed).map(|(name, listed)| {
-        let Some(workload) = workloads.remove(name).transpose()? else { return Ok(None) };
-        let estimates = estimates.remove(name).transpose()?;
-        let cards = listed?.iter().filter_map(|id| cards.remove(id)).collect::<Result<_, _>>()?;
+    let mut cards = app.store.load_each::<SpendCard>(listed.iter().flatten().flatten()).await?;
+    let each = ids.iter().zip(listed).map(|(id, listed)| {
+        let Some(workload) = workloads.remove(id.as_str()).transpose()? else { return Ok(None) };
+        let estimates = estimates.remove(id.as_str()).transpose()?;
+        let cards = listed?.iter().filter_map(|id| cards.remove(id.as_str())).collect::<Result<_, _>>()?;
         Ok(Some(Read { workload: workload.value, estimates, cards }))
     });
     Ok(each.collect())
@@ -214,10 +209,10 @@ async fn read_some(
 impl Case<'_> {
     /// All changes that are due on the cards at hand; nothing where they are too many for one transaction, or a card would
     /// change twice.
-    fn due(&self, cause: &Cause) -> Option<Vec<CardChange>> {
+    fn due(&self, occasion: &Occasion) -> Option<Vec<CardChange>> {
         let mut known: Vec<SpendCard> = self.cards.iter().map(|card| card.value.clone()).collect();
         let mut due: Vec<CardChange> = Vec::new();
-        while let Some(change) = planned(&known, &self.inputs, cause) {
+        while let Some(change) = planned(&known, &self.inputs, occasion) {
             if due.len() == CHANGES_TOGETHER_MAX || due.iter().any(|made| made.card().id == change.card().id) {
                 return None;
             }
@@ -229,23 +224,23 @@ impl Case<'_> {
 }
 
 /// Writes what is due on the cards at hand, of a workload all of it or nothing, of several workloads in one transaction.
-async fn write_together(app: &App, cases: &mut [Case<'_>], cause: &Cause) {
+async fn write_together(app: &App, cases: &mut [Case<'_>], occasion: &Occasion) {
     let (mut some, mut count) = (Vec::new(), 0);
     for case in cases {
-        let Some(changes) = case.due(cause) else { continue };
+        let Some(changes) = case.due(occasion) else { continue };
         if count + changes.len() > CHANGES_TOGETHER_MAX {
-            write_some(app, std::mem::take(&mut some), cause).await;
+            write_some(app, std::mem::take(&mut some), occasion).await;
             count = 0;
         }
         count += changes.len();
         some.push((case, changes));
     }
-    write_some(app, some, cause).await;
+    write_some(app, some, occasion).await;
 }
 
 /// Writes the changes of some workloads; what cannot be written leaves them as they are.
-async fn write_some(app: &App, some: Vec<(&mut Case<'_>, Vec<CardChange>)>, cause: &Cause) {
-    let mut tx = cause.transaction();
+async fn write_some(app: &App, some: Vec<(&mut Case<'_>, Vec<CardChange>)>, occasion: &Occasion) {
+    let mut tx = occasion.cause.transaction();
     for (case, changes) in &some {
         changes.iter().for_each(|change| save(&mut tx, case.cards, change));
     }
@@ -262,8 +257,8 @@ async fn write_some(app: &App, some: Vec<(&mut Case<'_>, Vec<CardChange>)>, caus
 }
 
 /// The first change that is due, of these cards.
-fn planned(known: &[SpendCard], inputs: &WorkloadInputs<'_>, cause: &Cause) -> Option<CardChange> {
-    plan_cards(known, inputs, &cause.actor, cause.now).into_iter().next()
+fn planned(known: &[SpendCard], inputs: &WorkloadInputs<'_>, occasion: &Occasion) -> Option<CardChange> {
+    plan_cards(known, inputs, &occasion.cause.actor, occasion.cause.now).into_iter().next()
 }
 
 /// The cards after a change.
@@ -275,7 +270,7 @@ fn apply(known: &mut Vec<SpendCard>, change: &CardChange) {
 /// Writes a change of a card that is still as it was read, or is not there if it was not.
 fn save(tx: &mut Transaction, cards: &[Loaded<SpendCard>], change: &CardChange) {
     let before = cards.iter().find(|card| card.value.id == change.card().id);
-    let card = card_ref(change.card());
+    let card = CardRef::of(change.card());
     let event = match change {
         CardChange::Opened(_) => Event::CardOpened { card },
         CardChange::Regenerated(_) | CardChange::MarkedFinal(_) => Event::CardRegenerated { card },
@@ -284,14 +279,14 @@ fn save(tx: &mut Transaction, cards: &[Loaded<SpendCard>], change: &CardChange) 
 }
 
 /// Brings the cards of a workload in line that is not at rest yet, by itself.
-async fn bring_case_in_line(app: &App, case: Case<'_>, bill: &Bill, cause: &Cause) -> Result<CardsRun, Failure> {
+async fn bring_case_in_line(app: &App, case: Case<'_>, bill: &Bill, occasion: &Occasion) -> Result<CardsRun, Failure> {
     let Case { inputs, cards, mut run, is_at_rest } = case;
     if is_at_rest {
         return Ok(run);
     }
     let mut at_hand = Some(cards);
     for _ in 0..CHANGES_PER_WORKLOAD_MAX {
-        let Some(made) = next_change(app, &inputs, bill, at_hand.take(), cause).await? else { return Ok(run) };
+        let Some(made) = next_change(app, &inputs, bill, at_hand.take(), occasion).await? else { return Ok(run) };
         run.count(&made.change);
         if made.is_last {
             return Ok(run);
@@ -314,22 +309,24 @@ async fn next_change(
     inputs: &WorkloadInputs<'_>,
     bill: &Bill,
     mut at_hand: Option<&[Loaded<SpendCard>]>,
-    cause: &Cause,
+    occasion: &Occasion,
 ) -> Result<Option<Made>, StoreError> {
     let attempt = || {
         let at_hand = at_hand.take();
         async move {
             let anew = match at_hand {
                 Some(_) => Vec::new(),
-                None => app.store.load_many(&card_ids(app, &inputs.workload_id, bill, cause.now).await?).await?,
+                None => {
+                    app.store.load_many(card_ids(app, &inputs.workload_id, bill, occasion.cause.now).await?).await?
+                }
             };
             let cards = at_hand.unwrap_or(&anew);
             let mut known: Vec<SpendCard> = cards.iter().map(|card| card.value.clone()).collect();
-            let Some(change) = planned(&known, inputs, cause) else { return Ok(Step::Done(None)) };
-            let mut tx = cause.transaction();
+            let Some(change) = planned(&known, inputs, occasion) else { return Ok(Step::Done(None)) };
+            let mut tx = occasion.cause.transaction();
             save(&mut tx, cards, &change);
             apply(&mut known, &change);
-            let is_last = planned(&known, inputs, cause).is_none();
+            let is_last = planned(&known, inputs, occasion).is_none();
             Ok(Step::Commit(tx, Some(Made { change, is_last })))
         }
     };
@@ -340,7 +337,7 @@ async fn next_change(
 /// ended, and for the one directly before. They are named and not looked up, since the list may lag behind what was opened
 /// a moment ago; it is asked where months are at hand that are older than the previous one, for any card since then may
 /// show an adjustment of theirs.
-async fn card_ids(app: &App, workload: &WorkloadId, bill: &Bill, now: Timestamp) -> Result<Vec<String>, StoreError> {
+async fn card_ids(app: &App, workload: &WorkloadId, bill: &Bill, now: Timestamp) -> Result<Vec<CardId>, StoreError> {
     let today = utc_day(now);
     let months = || bill.deliveries.keys().copied();
     let before = months().map(|month| Period::of(month.first_day()).previous());
@@ -351,5 +348,5 @@ async fn card_ids(app: &App, workload: &WorkloadId, bill: &Bill, now: Timestamp)
     };
     let named = ended.chain(listed.iter().map(|card| card.period));
     let ids = named.flat_map(|period| KINDS.map(|kind| SpendCard::id_of(kind, period, workload)));
-    Ok(ids.map(String::from).collect::<BTreeSet<_>>().into_iter().collect())
+    Ok(ids.collect::<BTreeSet<_>>().into_iter().collect())
 }

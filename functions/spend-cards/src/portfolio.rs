@@ -7,17 +7,16 @@ use contract::events::Event;
 use domain::access::workloads::space::Space;
 use domain::base::calendar::{Month, Week, utc_day};
 use domain::base::ids::{CardId, SpaceId};
-use domain::base::outcome::Outcome;
-use domain::base::text::{Name, Note, Sub};
+use domain::base::text::Note;
 use domain::spend::card::{CardState, SpendCard};
 use domain::spend::gap::Gap;
-use domain::spend::portfolio::{Hierarchy, PlacedCard, Portfolio, Review, ReviewInputs, decide_review, summarise};
+use domain::spend::portfolio::{PlacedCard, Placement, Portfolio, Review, ReviewInputs, decide_review, summarise};
 use jiff::{Timestamp, ToSpan as _};
 use lambda::{Answer, Call, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::aggregates::gap::gaps_of;
-use store::{Entry, Index, Loaded, Step, StoreError};
+use store::{Entry, Index, Loaded, StoreError};
 
 use crate::App;
 
@@ -39,23 +38,14 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Portfol
 
 pub(crate) async fn review(app: Arc<App>, call: Call<ReviewFields>) -> Result<Answer<Review>, Problem> {
     let week: Week = call.path.parse("week")?;
-    app.store
-        .decide(|| async {
-            let held: Option<Loaded<Review>> = app.store.load(&week.to_string()).await?;
-            let before = held.as_ref().map(|held| &held.value);
-            match decide_review(before, week, call.body.note.clone(), &call.actor, call.now) {
-                Outcome::Changed(review) => {
-                    let mut tx = call.transaction();
-                    tx.create(&review, &Event::PortfolioReviewed { week: week.first_day() });
-                    Ok(call.commit(tx, Answer::ok(review)))
-                }
-                Outcome::AlreadyDone => {
-                    held.map(|held| Step::Done(Answer::ok(held.value))).ok_or_else(Problem::not_found)
-                }
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let held: Option<Loaded<Review>> = app.store.load(&week).await?;
+        let before = held.as_ref().map(|held| &held.value);
+        let decided = decide_review(before, week, call.body.note.clone(), &call.actor, call.now);
+        let event = |_: &mut _, _: &_| Event::PortfolioReviewed { week: week.first_day() };
+        call.save(held.as_ref(), decided, event, |_, review| Answer::ok(review))
+    })
+    .await
 }
 
 fn last_week(now: Timestamp) -> Week {
@@ -74,7 +64,7 @@ impl App {
         let signed = self.store.list_cards_between(Some(CardState::Approved), first, last).await?;
         cards.extend(signed.into_iter().map(|card| (card.id.clone(), card)));
         let spaces = self.places(cards.values().map(|card| &card.space_id)).await?;
-        let unplaced = Place::default();
+        let unplaced = Placement::default();
         let placed: Vec<PlacedCard<'_>> = cards
             .values()
             .map(|card| {
@@ -92,7 +82,7 @@ impl App {
     async fn review_inputs(&self, week: Week) -> Result<ReviewInputs, StoreError> {
         let is_new = |seen: Timestamp| (week.first_day()..=week.last_day()).contains(&utc_day(seen));
         let models = self.store.list_models().await?.into_iter().map(|row| row.model);
-        let review: Option<Loaded<Review>> = self.store.load(&week.to_string()).await?;
+        let review: Option<Loaded<Review>> = self.store.load(&week).await?;
         Ok(ReviewInputs {
             new_models: models.filter(|model| is_new(model.first_seen)).map(|model| model.model_key).collect(),
             open_drift: u64::try_from(self.store.list_open_drift().await?.len()).unwrap_or(u64::MAX),
@@ -104,34 +94,9 @@ impl App {
     pub(crate) async fn places(
         &self,
         spaces: impl Iterator<Item = &SpaceId> + Send,
-    ) -> Result<BTreeMap<SpaceId, Place>, StoreError> {
-        let ids: BTreeSet<String> = spaces.map(ToString::to_string).collect();
-        let found = self.store.load_many::<Space>(&ids.into_iter().collect::<Vec<String>>()).await?;
-        Ok(found.into_iter().map(|space| (space.value.id.clone(), Place::of(space.value))).collect())
-    }
-}
-
-/// A Space's place in the organisation, and whose it is.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Place {
-    pub(crate) name: String,
-    pub(crate) hierarchy: Hierarchy,
-    pub(crate) owners: Vec<Sub>,
-}
-
-impl Place {
-    fn of(space: Space) -> Self {
-        let label = |name: Option<Name>| name.map(String::from).unwrap_or_default();
-        let fields = space.fields;
-        Self {
-            name: fields.name.into(),
-            hierarchy: Hierarchy {
-                business_unit: label(fields.business_unit),
-                department: label(fields.department),
-                portfolio: label(fields.portfolio),
-                product: label(fields.product),
-            },
-            owners: fields.owners.into_iter().collect(),
-        }
+    ) -> Result<BTreeMap<SpaceId, Placement>, StoreError> {
+        let ids: BTreeSet<&SpaceId> = spaces.collect();
+        let found = self.store.load_many::<Space>(ids).await?;
+        Ok(found.into_iter().map(|space| (space.value.id.clone(), Placement::of(space.value))).collect())
     }
 }

@@ -109,7 +109,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
         None => None,
         Some(_) if !sight.sees_organisation => return Err(not_found().into()),
         Some(id) => {
-            let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+            let found: Loaded<Gap> = app.store.require(&id).await?;
             let of = found.value.billing_period;
             if of != month {
                 return Err(Problem::invalid(format!("gap `{id}` is of {of}; ask with `billingPeriod={of}`")));
@@ -212,7 +212,7 @@ fn explained(AttributedFact { fact, attribution }: &AttributedFact, sight: &Sigh
 
 /// The run, and the rules that it read by: those of today may be newer.
 async fn run_ref(app: &App, ReadMonth { head, .. }: &ReadMonth) -> Result<RunRef, StoreError> {
-    let run: Option<Loaded<Run>> = app.store.load(head.run_id.as_str()).await?;
+    let run: Option<Loaded<Run>> = app.store.load(&head.run_id).await?;
     let in_force = || app.months.aliases_version().to_owned();
     Ok(RunRef {
         id: head.run_id.clone(),

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::aggregates::gap::{gaps_in, gaps_of};
-use store::{Index, Loaded, Order, Step, Transaction};
+use store::{Index, Loaded, Order, Transaction};
 
 use crate::App;
 
@@ -80,7 +80,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ga
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<GapView>, Problem> {
     let id: GapId = call.path.parse("id")?;
-    let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found: Loaded<Gap> = app.store.require(&id).await?;
     let (settings, _) = app.store.settings_in_force().await?;
     Ok(shown(found.value, &settings.bill))
 }
@@ -91,94 +91,88 @@ pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<G
     let id: GapId = call.path.parse("id")?;
     let ActFields { action, target, rationale } = &call.body;
     let (settings, _) = app.store.settings_in_force().await?;
-    app.store
-        .decide(|| async {
-            let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-            let act = Act { action: *action, target: target.clone(), rationale: rationale.clone() };
-            match decide_act(&found.value, act, &call.actor, call.now) {
-                Outcome::Changed(gap) => {
-                    call.check_version(found.version)?;
-                    let mut tx = call.transaction().because(rationale.as_str());
-                    let told = target.as_ref().map_or(Value::Null, |target| json!(target));
-                    let named = GapRef::of(&gap, Some(action.as_str().to_owned()));
-                    tx.update(&found, &gap, &Event::GapActioned { gap: named, target: told });
-                    if let Some(asked) = asked_workload(&gap, *action, target.as_ref()) {
-                        let workload: Option<Loaded<Workload>> = app.store.load(asked.as_str()).await?;
-                        check_asked_workload(asked, workload.as_ref().map(|workload| &workload.value))?;
-                        workload.iter().for_each(|workload| tx.unless_changed(workload));
-                    }
-                    if *action == GapAction::Block {
-                        block(&app, &call, &mut tx, &gap).await?;
-                    }
-                    Ok(call.commit(tx, shown(gap, &settings.bill)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value, &settings.bill))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
+    call.decide(&app.store, || async {
+        let found: Loaded<Gap> = app.store.require(&id).await?;
+        let act = Act { action: *action, target: target.clone(), rationale: rationale.clone() };
+        let decided = decide_act(&found.value, act, &call.actor, call.now);
+        let (asked, blocked) = match &decided {
+            Outcome::Changed(gap) => (asked_of(&app, &call, gap).await?, blocked_by(&app, &call, gap).await?),
+            _ => (None, None),
+        };
+        let event = |tx: &mut Transaction, gap: &Gap| {
+            tx.because(rationale.as_str());
+            asked.iter().for_each(|workload| tx.unless_changed(workload));
+            if let Some((before, model)) = &blocked {
+                let (model_key, reason) = (model.model_key.clone(), rationale.as_str().to_owned());
+                tx.update(before, model, &Event::ModelDecided { model_key, decision: model.decision, reason });
             }
-        })
-        .await
+            let target = target.as_ref().map_or(Value::Null, |target| json!(target));
+            Event::GapActioned { gap: GapRef::of(gap, Some(action.as_str().to_owned())), target }
+        };
+        call.change(&found, decided, event, |_, gap| shown(gap, &settings.bill))
+    })
+    .await
 }
 
-/// Adds the decision that blocks the gap's model; a model that is blocked already stays so.
-async fn block(app: &App, call: &Call<ActFields>, tx: &mut Transaction, gap: &Gap) -> Result<(), Problem> {
+/// The workload that the action puts something to, which must be there and active until it is written.
+async fn asked_of(app: &App, call: &Call<ActFields>, gap: &Gap) -> Result<Option<Loaded<Workload>>, Problem> {
+    let Some(asked) = asked_workload(gap, call.body.action, call.body.target.as_ref()) else { return Ok(None) };
+    let workload: Option<Loaded<Workload>> = app.store.load(asked).await?;
+    check_asked_workload(asked, workload.as_ref().map(|workload| &workload.value))?;
+    Ok(workload)
+}
+
+/// The gap's model before and after the decision that blocks it; nothing where it is blocked already.
+async fn blocked_by(app: &App, call: &Call<ActFields>, gap: &Gap) -> Result<Option<(Loaded<Model>, Model)>, Problem> {
+    if call.body.action != GapAction::Block {
+        return Ok(None);
+    }
     let named = call.body.target.as_ref().and_then(|target| target.model_key.as_ref());
     let unknown = || Problem::invalid("the catalog has no such model; name one of GET /v1/models in `target.modelKey`");
     let key = asked_model(gap, named).ok_or_else(unknown)?;
-    let found: Option<Loaded<Model>> = app.store.load(key.as_str()).await?;
+    let found: Option<Loaded<Model>> = app.store.load(&key).await?;
     let found = found.filter(|found| is_asked_model(gap, named, &found.value)).ok_or_else(unknown)?;
     if found.value.decision == ModelDecision::Blocked {
-        return Ok(());
+        return Ok(None);
     }
     let reason = call.body.rationale.clone();
-    let command = DecisionCommand { decision: Verdict::Blocked, reason: reason.clone(), restriction: None };
+    let command = DecisionCommand { decision: Verdict::Blocked, reason, restriction: None };
     match decide_decision(&found.value, command, &call.actor, call.now) {
-        Outcome::Changed(model) => {
-            let decision = model.decision;
-            tx.update(&found, &model, &Event::ModelDecided { model_key: key, decision, reason: reason.into() });
-            Ok(())
-        }
-        Outcome::AlreadyDone => Ok(()),
+        Outcome::Changed(model) => Ok(Some((found, model))),
+        Outcome::AlreadyDone => Ok(None),
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
 }
 
 pub(crate) async fn resolve(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
-    let why = call.body.rationale.clone();
-    let decide = |gap: &Gap| decide_resolve(gap, why.clone(), &call.actor, call.now);
-    change(&app, &call, &why, decide, |gap| Event::GapResolved { gap: GapRef::of(gap, None) }).await
+    let decide = |gap: &Gap, why| decide_resolve(gap, why, &call.actor, call.now);
+    end(&app, &call, decide, |gap| Event::GapResolved { gap }).await
 }
 
 pub(crate) async fn recall(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
-    let why = call.body.rationale.clone();
-    let decide = |gap: &Gap| decide_recall(gap, why.clone(), &call.actor, call.now);
-    change(&app, &call, &why, decide, |gap| Event::GapRecalled { gap: GapRef::of(gap, None) }).await
+    let decide = |gap: &Gap, why| decide_recall(gap, why, &call.actor, call.now);
+    end(&app, &call, decide, |gap| Event::GapRecalled { gap }).await
 }
 
-async fn change<B: Sync>(
+async fn end(
     app: &App,
-    call: &Call<B>,
-    why: &Note,
-    decide: impl Fn(&Gap) -> Outcome<Gap> + Sync,
-    told: impl Fn(&Gap) -> Event + Sync,
+    call: &Call<Rationale>,
+    decide: impl Fn(&Gap, Note) -> Outcome<Gap> + Sync,
+    event: impl Fn(GapRef) -> Event + Sync,
 ) -> Result<Answer<GapView>, Problem> {
     let id: GapId = call.path.parse("id")?;
-    let (decide, told) = (&decide, &told);
+    let (decide, event, why) = (&decide, &event, &call.body.rationale);
     let (settings, _) = app.store.settings_in_force().await?;
-    app.store
-        .decide(|| async {
-            let found: Loaded<Gap> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-            match decide(&found.value) {
-                Outcome::Changed(gap) => {
-                    call.check_version(found.version)?;
-                    let mut tx = call.transaction().because(why.as_str());
-                    tx.update(&found, &gap, &told(&gap));
-                    Ok(call.commit(tx, shown(gap, &settings.bill)))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(shown(found.value, &settings.bill))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
-        })
-        .await
+    call.decide(&app.store, || async {
+        let found: Loaded<Gap> = app.store.require(&id).await?;
+        let told = |tx: &mut Transaction, gap: &Gap| {
+            tx.because(why.as_str());
+            event(GapRef::of(gap, None))
+        };
+        let decided = decide(&found.value, why.clone());
+        call.change(&found, decided, told, |_, gap| shown(gap, &settings.bill))
+    })
+    .await
 }
 
 /// The version of a gap counts its writes, as the store's does.

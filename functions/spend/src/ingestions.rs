@@ -26,6 +26,6 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ru
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<RunView>, Problem> {
     let id: RunId = call.path.parse("id")?;
-    let found: Loaded<Run> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let found: Loaded<Run> = app.store.require(&id).await?;
     Ok(Answer::ok(RunView::of(&found.value, found.version)).versioned(found.version))
 }

@@ -30,9 +30,8 @@ impl Sight {
             }
             None => {}
             Some(id) => {
-                let found: Loaded<Workload> = app.store.load(id.as_str()).await?.ok_or_else(Problem::not_found)?;
-                let space =
-                    app.store.load::<Space>(found.value.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+                let found: Loaded<Workload> = app.store.require(id).await?;
+                let space = app.store.require::<Space>(&found.value.space_id).await?;
                 authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
             }
         }

@@ -26,10 +26,10 @@ impl Neighbours {
         let mut chains = Vec::new();
         for id in role.scopes_beside(chain) {
             // With its tasks, since a step may write it: the record of a state counts them.
-            chains.push(store.load::<Chain>(id.as_str()).await?.ok_or_else(|| gone(id.as_str()))?);
+            chains.push(store.load::<Chain>(&id).await?.ok_or_else(|| gone(id.as_str()))?);
         }
-        let named: Vec<String> = chains.iter().map(|chain| chain.value.approval_id.to_string()).collect();
-        let mut approvals = by_id(store.load_many::<Approval>(&named).await?);
+        let named = chains.iter().map(|chain| &chain.value.approval_id);
+        let mut approvals = by_id(store.load_many::<Approval>(named).await?);
         let mut seen = Vec::with_capacity(chains.len());
         for Loaded { value: chain, .. } in &chains {
             let approval = approvals.get(&chain.approval_id).ok_or_else(|| gone(chain.id.as_str()))?.value.clone();
@@ -83,7 +83,7 @@ async fn end_of_succession(store: &Store, approval: &Approval) -> Result<Option<
     let next_of = |approval: &Approval| approval.end.as_ref().and_then(|end| end.superseded_by.clone());
     let (mut last, mut next) = (None, next_of(approval));
     while let Some(id) = next {
-        let found = store.load::<Approval>(id.as_str()).await?;
+        let found = store.load::<Approval>(&id).await?;
         next = found.as_ref().and_then(|found| next_of(&found.value));
         last = found.or(last);
     }

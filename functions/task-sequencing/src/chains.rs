@@ -4,39 +4,37 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contract::events::Event;
+use contract::events::{Event, Place};
 use domain::access::decisions::approval::{Approval, ApprovalState};
 use domain::access::models::model::{Model, ModelDecision};
 use domain::access::tasks::chain::end::{decide_carry, decide_end};
 use domain::access::tasks::chain::issue::decide_issue;
 use domain::access::tasks::chain::{Chain, Progress, ScopeState, Stepped};
-use domain::base::audit::AuditEvent;
 use domain::base::ids::ScopeId;
-use domain::base::outcome::{Outcome, Refusal, RefusalKind};
+use domain::base::outcome::{Outcome, RefusalKind};
 use domain::base::text::Note;
-use lambda::{Cause, Event as Delivery, Failure, Tick, Tried};
+use lambda::{Cause, Failure, Heard, Tried};
 use store::aggregates::chain::scopes_of;
 use store::{Index, Step};
 
 use crate::App;
-use crate::scene::{Scene, place, ready, task_ref};
+use crate::scene::{Scene, ready, task_ref};
 
-pub(crate) async fn of_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = read(&delivery)?
-    else {
-        return Ok(());
+pub(crate) async fn of_decision(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let (Event::ApprovalDecided { scope_ids, .. } | Event::ApprovalEffective { scope_ids, .. }) = &heard.event else {
+        return Err(heard.unexpected());
     };
     let mut tried = Tried::default();
-    for scope in &scope_ids {
-        tried.note(issue(&app, &Cause::from(&delivery), scope).await);
+    for scope in scope_ids {
+        tried.note(issue(&app, &heard.cause, scope).await);
     }
     tried.outcome()
 }
 
-pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let Event::ApprovalSuperseded { approval_id, by, .. } = read(&delivery)? else { return Ok(()) };
+pub(crate) async fn of_supersession(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::ApprovalSuperseded { approval_id, by, .. } = &heard.event else { return Err(heard.unexpected()) };
     let (Some(old), Some(new)) =
-        (app.store.load::<Approval>(approval_id.as_str()).await?, app.store.load::<Approval>(by.as_str()).await?)
+        (app.store.load::<Approval>(approval_id).await?, app.store.load::<Approval>(by).await?)
     else {
         return Ok(());
     };
@@ -45,48 +43,48 @@ pub(crate) async fn of_supersession(app: Arc<App>, delivery: Delivery<AuditEvent
     let mut tried = Tried::default();
     for scope in &old.value.scopes {
         if carried.contains(&scope.id) {
-            tried.note(carry(&app, &Cause::from(&delivery), &scope.id, &new.value).await);
+            tried.note(carry(&app, &heard.cause, &scope.id, &new.value).await);
         } else {
-            tried.note(end(&app, &Cause::from(&delivery), &scope.id, &reason).await);
+            tried.note(end(&app, &heard.cause, &scope.id, &reason).await);
         }
     }
     tried.outcome()
 }
 
 /// An approval was revoked or expired: all of its scopes end.
-pub(crate) async fn of_end(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let (approval_id, reason) = match read(&delivery)? {
-        Event::ApprovalRevoked { approval_id, reason, .. } => (approval_id, reason),
-        Event::ApprovalExpired { approval_id, .. } => (approval_id, "the approval expired".to_owned()),
-        _ => return Ok(()),
+pub(crate) async fn of_end(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let (approval_id, reason) = match &heard.event {
+        Event::ApprovalRevoked { approval_id, reason, .. } => (approval_id, reason.as_str()),
+        Event::ApprovalExpired { approval_id, .. } => (approval_id, "the approval expired"),
+        _ => return Err(heard.unexpected()),
     };
-    let Some(approval) = app.store.load::<Approval>(approval_id.as_str()).await? else { return Ok(()) };
-    let reason = note(&reason)?;
+    let Some(approval) = app.store.load::<Approval>(approval_id).await? else { return Ok(()) };
+    let reason = note(reason)?;
     let mut tried = Tried::default();
     for scope in &approval.value.scopes {
-        tried.note(end(&app, &Cause::from(&delivery), &scope.id, &reason).await);
+        tried.note(end(&app, &heard.cause, &scope.id, &reason).await);
     }
     tried.outcome()
 }
 
 /// A model was restricted: scopes that no longer conform end, the others stay. A block ends whole approvals.
-pub(crate) async fn of_model_decision(app: Arc<App>, delivery: Delivery<AuditEvent>) -> Result<(), Failure> {
-    let Event::ModelDecided { model_key, .. } = read(&delivery)? else { return Ok(()) };
-    let Some(model) = app.store.load::<Model>(model_key.as_str()).await? else { return Ok(()) };
+pub(crate) async fn of_model_decision(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let Event::ModelDecided { model_key, .. } = &heard.event else { return Err(heard.unexpected()) };
+    let Some(model) = app.store.load::<Model>(model_key).await? else { return Ok(()) };
     let mut tried = Tried::default();
-    enforce(&app, &Cause::from(&delivery), &model.value, &mut tried).await?;
+    enforce(&app, &heard.cause, &model.value, &mut tried).await?;
     tried.outcome()
 }
 
 /// Ends once more what restrictions end: the index may not have named a scope that was decided just before its model was.
-pub(crate) async fn end_restricted(app: &App, tick: &Tick, tried: &mut Tried) -> Result<(), Failure> {
+pub(crate) async fn end_restricted(app: &App, cause: &Cause, tried: &mut Tried) -> Result<(), Failure> {
     for row in app.store.list_models().await? {
-        enforce(app, &Cause::from(tick), &row.model, tried).await?;
+        enforce(app, cause, &row.model, tried).await?;
     }
     Ok(())
 }
 
-async fn enforce(app: &App, cause: &Cause<'_>, model: &Model, tried: &mut Tried) -> Result<(), Failure> {
+async fn enforce(app: &App, cause: &Cause, model: &Model, tried: &mut Tried) -> Result<(), Failure> {
     let (ModelDecision::Restricted, Some(restriction)) = (model.decision, &model.restriction) else {
         return Ok(());
     };
@@ -96,7 +94,7 @@ async fn enforce(app: &App, cause: &Cause<'_>, model: &Model, tried: &mut Tried)
         if matches!(chain.state, ScopeState::PendingRevocation | ScopeState::Revoked) {
             continue;
         }
-        let Some(approval) = app.store.load::<Approval>(chain.approval_id.as_str()).await? else { continue };
+        let Some(approval) = app.store.load::<Approval>(&chain.approval_id).await? else { continue };
         let fits = approval.value.conforms_to(restriction, &chain.spec.account_id, &chain.spec.region);
         if fits.is_err() {
             tried.note(end(app, cause, &chain.id, &reason).await);
@@ -105,7 +103,7 @@ async fn enforce(app: &App, cause: &Cause<'_>, model: &Model, tried: &mut Tried)
     Ok(())
 }
 
-async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<(), Failure> {
+async fn issue(app: &App, cause: &Cause, scope: &ScopeId) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
@@ -113,84 +111,52 @@ async fn issue(app: &App, cause: &Cause<'_>, scope: &ScopeId) -> Result<(), Fail
                 return Ok(Step::Done(()));
             }
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
-            match decide_issue(&scene.chain.value, &scene.turn(), &render, cause.actor, cause.now) {
-                Outcome::Changed(stepped) => {
-                    let mut tx = cause.transaction();
-                    let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal());
-                    let Some(first) = first else { return Ok(Step::Done(())) };
-                    let event = Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) };
-                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                // Not effective yet: the event of that day issues it.
-                Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(&refusal)),
+            let decided = decide_issue(&scene.chain.value, &scene.turn(), &render, &cause.actor, cause.now);
+            // Not effective yet: the event of that day issues it.
+            if matches!(&decided, Outcome::Refused(refusal) if refusal.kind == RefusalKind::WrongState) {
+                return Ok(Step::Done(()));
             }
+            scene.step(cause, decided, |_, stepped| {
+                let first = stepped.chain.tasks.iter().find(|t| t.sequence == 1 && !t.state.is_terminal())?;
+                Some(Event::ChainIssued { task: task_ref(&stepped.chain, first, &stepped.progress) })
+            })
         })
         .await
 }
 
-async fn end(app: &App, cause: &Cause<'_>, scope: &ScopeId, reason: &Note) -> Result<(), Failure> {
+async fn end(app: &App, cause: &Cause, scope: &ScopeId, reason: &Note) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
-            match decide_end(&scene.chain.value, reason, &scene.turn(), &render, cause.actor, cause.now) {
-                Outcome::Changed(stepped) => {
-                    let mut tx = cause.transaction().because(reason.as_str());
-                    let chain = &stepped.chain;
-                    let (place, approval_id, scope_id) = (place(chain), chain.approval_id.clone(), chain.id.clone());
-                    let event = match stepped.progress {
-                        Progress::Revoked => Event::ChainRevoked { place, approval_id, scope_id },
-                        _ => Event::ChainEnding {
-                            place,
-                            approval_id,
-                            scope_id,
-                            ready: ready(&stepped.progress),
-                            reason: reason.as_str().to_owned(),
-                        },
-                    };
-                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(&refusal)),
-            }
+            let decided = decide_end(&scene.chain.value, reason, &scene.turn(), &render, &cause.actor, cause.now);
+            scene.step(cause, decided, |tx, stepped| {
+                tx.because(reason.as_str());
+                let chain = &stepped.chain;
+                let (place, approval_id, scope_id) = (Place::from(chain), chain.approval_id.clone(), chain.id.clone());
+                let (ready, reason) = (ready(&stepped.progress), reason.as_str().to_owned());
+                Some(match stepped.progress {
+                    Progress::Revoked => Event::ChainRevoked { place, approval_id, scope_id },
+                    _ => Event::ChainEnding { place, approval_id, scope_id, ready, reason },
+                })
+            })
         })
         .await
 }
 
-async fn carry(app: &App, cause: &Cause<'_>, scope: &ScopeId, successor: &Approval) -> Result<(), Failure> {
+async fn carry(app: &App, cause: &Cause, scope: &ScopeId, successor: &Approval) -> Result<(), Failure> {
     app.store
         .decide(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
-            match decide_carry(&scene.chain.value, successor, cause.actor) {
-                Outcome::Changed(chain) => {
-                    let mut tx = cause.transaction();
-                    let event = Event::ChainCarried {
-                        place: place(&chain),
-                        approval_id: chain.approval_id.clone(),
-                        scope_id: chain.id.clone(),
-                    };
-                    let stepped = Stepped::alone(chain, Progress::None);
-                    scene.write(&mut tx, &stepped, &event).map_err(|refusal| refused(&refusal))?;
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(refused(&refusal)),
-            }
+            let decided = decide_carry(&scene.chain.value, successor, &cause.actor);
+            let stepped = decided.map(|chain| Stepped::alone(chain, Progress::None));
+            scene.step(cause, stepped, |_, stepped| {
+                let chain = &stepped.chain;
+                let (place, approval_id, scope_id) = (Place::from(chain), chain.approval_id.clone(), chain.id.clone());
+                Some(Event::ChainCarried { place, approval_id, scope_id })
+            })
         })
         .await
-}
-
-fn read(delivery: &Delivery<AuditEvent>) -> Result<Event, Failure> {
-    Event::of(&delivery.envelope).map_err(|e| Failure::Poison(e.to_string()))
-}
-
-/// What cannot be carried out as decided is set aside, visibly; repeating it would not help.
-fn refused(refusal: &Refusal) -> Failure {
-    Failure::Poison(refusal.to_string())
 }
 
 fn note(text: &str) -> Result<Note, Failure> {

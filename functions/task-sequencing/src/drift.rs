@@ -21,7 +21,7 @@ use domain::access::tasks::migration::tag::{MapFound, TagHolder};
 use domain::access::workloads::space::Workload;
 use domain::base::aws::{AccountId, Partition, RoleRef};
 use domain::base::ids::{DriftId, ScopeId};
-use lambda::{Answer, Call, Failure, Page, Problem, Tick, Tried, list_page};
+use lambda::{Answer, Call, Cause, Failure, Page, Problem, Tick, Tried, list_page};
 use reader::NoEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -74,14 +74,14 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Dr
 /// then finds the others done.
 pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<DriftRun, Failure> {
     let mut tried = Tried::default();
-    let ended = chains::end_restricted(&app, &tick, &mut tried).await;
+    let ended = chains::end_restricted(&app, &tick.cause, &mut tried).await;
     tried.note(ended);
-    let checked = check_roles(&app, &tick, &mut tried).await;
+    let checked = check_roles(&app, &tick.cause, &mut tried).await;
     let run = tried.note(checked).unwrap_or_default();
     tried.outcome().map(|()| run)
 }
 
-async fn check_roles(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<DriftRun, Failure> {
+async fn check_roles(app: &Arc<App>, cause: &Cause, tried: &mut Tried) -> Result<DriftRun, Failure> {
     let roles = governed_roles(app).await?;
     let readers = Arc::new(readers_of(app, roles.iter().map(|(role, _)| role)).await);
     let mut run = DriftRun::default();
@@ -107,7 +107,7 @@ async fn check_roles(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<D
             }
             Ok(Some(checked)) => {
                 run.count(&checked.seen);
-                record::map_tags(app, tick, &checked).await.and(record::seen(app, tick, &checked).await)
+                record::map_tags(app, cause, &checked).await.and(record::seen(app, cause, &checked).await)
             }
             Err(error) => Err(error),
         };
@@ -117,7 +117,7 @@ async fn check_roles(app: &Arc<App>, tick: &Tick, tried: &mut Tried) -> Result<D
         run.tasks_opened += u32::from(tried.note(recorded).is_some_and(|recorded| recorded.opened_task));
     }
     for finding in open.iter().filter(|f| !governed.contains(&f.id)) {
-        tried.note(record::closed(app, tick, &finding.id).await);
+        tried.note(record::closed(app, cause, &finding.id).await);
     }
     let still_open: BTreeSet<_> = app.store.list_open_drift().await?.into_iter().map(|f| f.id).collect();
     run.resolved = u32::try_from(open.iter().filter(|f| !still_open.contains(&f.id)).count()).unwrap_or(u32::MAX);
@@ -167,10 +167,10 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
 async fn check(app: &App, readers: &Readers, role: RoleRef, anchor: Anchor) -> Result<Option<Checked>, Failure> {
     let mut chains = Vec::new();
     for scope in &anchor.scopes {
-        chains.extend(app.store.load::<Chain>(scope.as_str()).await?.map(|loaded| loaded.value));
+        chains.extend(app.store.load::<Chain>(scope).await?.map(|loaded| loaded.value));
     }
     let implemented = chains.iter().filter(|c| c.state == ScopeState::Implemented).map(|c| c.id.clone()).min();
-    let workload = app.store.load::<Workload>(anchor.workload_id.as_str()).await?;
+    let workload = app.store.load::<Workload>(&anchor.workload_id).await?;
     let Some(workload) = workload else { return Ok(None) };
     let fields = &workload.value.fields;
     let trust = Trust { runtime: fields.runtime, detail: fields.runtime_detail.as_ref() };

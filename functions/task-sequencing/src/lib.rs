@@ -21,7 +21,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use domain::base::audit::AuditEvent;
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use lambda::{Function, Platform};
 use store::Store;
@@ -32,6 +32,16 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) platform: Platform,
 }
+
+/// What may end a policy task, and with it the turn on a role.
+const ENDS_OF_TURNS: [EventType; 6] = [
+    EventType::TaskCompleted,
+    EventType::TaskReturned,
+    EventType::TaskCancelled,
+    EventType::ChainImplemented,
+    EventType::ChainEnding,
+    EventType::ChainRevoked,
+];
 
 /// The function, with its routes and triggers.
 ///
@@ -65,18 +75,11 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .query(&["state"])
         .summary("Live roles that are not what was approved");
     Ok(builder
-        .on_event::<AuditEvent>("approval.decided", chains::of_decision)
-        .on_event::<AuditEvent>("approval.effective", chains::of_decision)
-        .on_event::<AuditEvent>("approval.superseded", chains::of_supersession)
-        .on_event::<AuditEvent>("approval.revoked", chains::of_end)
-        .on_event::<AuditEvent>("approval.expired", chains::of_end)
-        .on_event::<AuditEvent>("model.decided", chains::of_model_decision)
-        .on_event::<AuditEvent>("task.completed", turns::next)
-        .on_event::<AuditEvent>("task.returned", turns::next)
-        .on_event::<AuditEvent>("task.cancelled", turns::next)
-        .on_event::<AuditEvent>("chain.implemented", turns::next)
-        .on_event::<AuditEvent>("chain.ending", turns::next)
-        .on_event::<AuditEvent>("chain.revoked", turns::next)
+        .on_events(&[EventType::ApprovalDecided, EventType::ApprovalEffective], chains::of_decision)
+        .on_events(&[EventType::ApprovalSuperseded], chains::of_supersession)
+        .on_events(&[EventType::ApprovalRevoked, EventType::ApprovalExpired], chains::of_end)
+        .on_events(&[EventType::ModelDecided], chains::of_model_decision)
+        .on_events(&ENDS_OF_TURNS, turns::next)
         .on_schedule("drift", drift::run)
         .build())
 }

@@ -132,8 +132,8 @@ fn archive(task: &Task) -> zip::result::ZipResult<Vec<u8>> {
 async fn visible_chain(app: &App, call: &Call<()>) -> Result<(Chain, TaskId), Problem> {
     let id: TaskId = call.path.parse("id")?;
     let scope = Chain::id_of_task(&id).ok_or_else(Problem::not_found)?;
-    let chain = app.store.load::<Chain>(scope.as_str()).await?.ok_or_else(Problem::not_found)?.value;
-    let space = app.store.load::<Space>(chain.space_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+    let chain = app.store.require::<Chain>(&scope).await?.value;
+    let space = app.store.require::<Space>(&chain.space_id).await?;
     authorize(&call.actor, Action::ReadTasks, space.value.relations(&call.actor), "")?;
     Ok((chain, id))
 }

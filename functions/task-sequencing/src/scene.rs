@@ -1,6 +1,6 @@
 //! Everything that a step on a chain depends on and moves: the chain, its approval, its anchors, and how its tasks read.
 
-use contract::events::{Place, TaskRef};
+use contract::events::{Event, TaskRef};
 use domain::access::anchor::{Anchor, AnchorKey, AnchorRef};
 use domain::access::decisions::approval::Approval;
 use domain::access::tasks::chain::issue::RoleTurn;
@@ -14,8 +14,9 @@ use domain::access::tasks::task::{Task, TaskKind};
 use domain::access::workloads::space::Workload;
 use domain::base::aws::WorkspaceArn;
 use domain::base::ids::{ScopeId, TaskId};
-use domain::base::outcome::Refusal;
-use store::{Loaded, Store, StoreError, Transaction};
+use domain::base::outcome::{Outcome, Refusal};
+use lambda::{Cause, Failure};
+use store::{Loaded, Step, Store, StoreError, Transaction};
 
 use crate::beside::{Neighbours, latest_of};
 
@@ -43,13 +44,12 @@ impl Scene {
     }
 
     async fn read(store: &Store, scope: &ScopeId) -> Result<Option<Self>, StoreError> {
-        let Some(chain) = store.load::<Chain>(scope.as_str()).await? else { return Ok(None) };
+        let Some(chain) = store.load::<Chain>(scope).await? else { return Ok(None) };
         let gone =
             |what: &str| StoreError::Unreadable { key: scope.to_string(), why: format!("its {what} is missing") };
         let value = &chain.value;
-        let approval: Loaded<Approval> =
-            store.load(value.approval_id.as_str()).await?.ok_or_else(|| gone("approval"))?;
-        let workload = store.load(value.workload_id.as_str()).await?.ok_or_else(|| gone("workload"))?;
+        let approval: Loaded<Approval> = store.load(&value.approval_id).await?.ok_or_else(|| gone("approval"))?;
+        let workload = store.load(&value.workload_id).await?.ok_or_else(|| gone("workload"))?;
         let (mut role, mut workspace) = (None, None);
         for key in AnchorKey::of_chain(value) {
             let found = store.load_anchor(&key).await?;
@@ -111,12 +111,7 @@ impl Scene {
     }
 
     /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.
-    pub(crate) fn write(
-        &self,
-        tx: &mut Transaction,
-        stepped: &Stepped,
-        event: &contract::events::Event,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn write(&self, tx: &mut Transaction, stepped: &Stepped, event: &Event) -> Result<(), Refusal> {
         let before = &self.chain.value;
         let after = &stepped.chain;
         tx.update(&self.chain, after, event);
@@ -138,6 +133,26 @@ impl Scene {
         Ok(())
     }
 
+    /// The step that a job's decision about the chain comes to; nothing where it means no event.
+    pub(crate) fn step(
+        &self,
+        cause: &Cause,
+        decided: Outcome<Stepped>,
+        event: impl FnOnce(&mut Transaction, &Stepped) -> Option<Event>,
+    ) -> Result<Step<()>, Failure> {
+        match decided {
+            Outcome::Changed(stepped) => {
+                let mut tx = cause.transaction();
+                let Some(event) = event(&mut tx, &stepped) else { return Ok(Step::Done(())) };
+                self.write(&mut tx, &stepped, &event)?;
+                Ok(Step::Commit(tx, ()))
+            }
+            Outcome::AlreadyDone => Ok(Step::Done(())),
+            // What cannot be carried out as decided is set aside, visibly; repeating it would not help.
+            Outcome::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
     /// Lets a person's step go through only if those who stand behind the document are who they were when it was decided.
     pub(crate) fn unless_people_changed(&self, tx: &mut Transaction) {
         self.beside.unless_changed(tx, &self.approval.value.id);
@@ -150,23 +165,9 @@ impl Scene {
     }
 }
 
-/// A chain's place, for events.
-pub(crate) fn place(chain: &Chain) -> Place {
-    Place { space_id: chain.space_id.clone(), workload_id: chain.workload_id.clone() }
-}
-
 /// A task as events name it.
 pub(crate) fn task_ref(chain: &Chain, task: &Task, progress: &Progress) -> TaskRef {
-    TaskRef {
-        place: place(chain),
-        approval_id: chain.approval_id.clone(),
-        scope_id: chain.id.clone(),
-        task_id: task.id.clone(),
-        kind: task.kind,
-        title: task.title.clone(),
-        account_id: chain.spec.account_id.clone(),
-        ready: ready(progress),
-    }
+    TaskRef::of(chain, task, ready(progress))
 }
 
 /// The task that became ready, if one did.

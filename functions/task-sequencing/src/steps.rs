@@ -15,11 +15,10 @@ use domain::base::text::Note;
 use lambda::{Answer, Call, Nothing, Problem, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::Step;
 
 use crate::App;
 use crate::queue::TaskView;
-use crate::scene::{Scene, place, ready, task_ref};
+use crate::scene::{Scene, ready, task_ref};
 use crate::verify::verify;
 
 /// What an engineer presents on completion.
@@ -47,7 +46,7 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
     let mode = app.store.settings_in_force().await?.0.verification;
     // Looked at once, before deciding: reading a live account takes seconds, and a lost race needs no second look.
     let verification = match Chain::id_of_task(&id) {
-        Some(scope) => match app.store.load::<Chain>(scope.as_str()).await? {
+        Some(scope) => match app.store.load::<Chain>(&scope).await? {
             Some(chain) => verify(&app, &chain.value, &id, call.now).await,
             None => None,
         },
@@ -81,7 +80,7 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
             match stepped.progress {
                 Progress::Implemented => Event::ChainImplemented { task, anchors: scene.claimable(chain) },
                 Progress::Revoked => Event::ChainRevoked {
-                    place: place(chain),
+                    place: chain.into(),
                     approval_id: chain.approval_id.clone(),
                     scope_id: chain.id.clone(),
                 },
@@ -157,26 +156,17 @@ async fn step<B: Sync>(
 ) -> Result<Answer<TaskView>, Problem> {
     let id: TaskId = call.path.parse("id")?;
     let scope = Chain::id_of_task(&id).ok_or_else(Problem::not_found)?;
-    app.store
-        .decide(|| async {
-            let scene = Scene::load(&app.store, &scope).await?.ok_or_else(Problem::not_found)?;
-            let task = scene.chain.value.task(&id).ok_or_else(Problem::not_found)?;
-            call.check_version(task.version)?;
-            match decide(&scene, &id) {
-                Outcome::Changed(stepped) => {
-                    let mut tx = call.transaction();
-                    if let Some(why) = why {
-                        tx = tx.because(why.as_str());
-                    }
-                    let after = stepped.chain.task(&id).ok_or_else(Problem::not_found)?;
-                    scene.write(&mut tx, &stepped, &event(&scene, after, &stepped))?;
-                    scene.unless_people_changed(&mut tx);
-                    let answer = TaskView::answer(&stepped.chain, after);
-                    Ok(call.commit(tx, answer))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(TaskView::answer(&scene.chain.value, task))),
-                Outcome::Refused(refusal) => Err(refusal.into()),
-            }
+    call.decide(&app.store, || async {
+        let scene = Scene::load(&app.store, &scope).await?.ok_or_else(Problem::not_found)?;
+        let task = scene.chain.value.task(&id).ok_or_else(Problem::not_found)?;
+        let stands = || Ok(TaskView::answer(&scene.chain.value, task));
+        call.conclude(task.version, decide(&scene, &id), stands, |tx, stepped| {
+            why.iter().for_each(|why| tx.because(why.as_str()));
+            let after = stepped.chain.task(&id).ok_or_else(Problem::not_found)?;
+            scene.write(tx, &stepped, &event(&scene, after, &stepped))?;
+            scene.unless_people_changed(tx);
+            Ok(TaskView::answer(&stepped.chain, after))
         })
-        .await
+    })
+    .await
 }

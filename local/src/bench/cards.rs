@@ -91,7 +91,7 @@ pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
     let (visible_seconds, told_seconds) = (visible_seconds?, began.elapsed().as_secs_f64());
     let cards = usize::try_from(workloads)?;
     let opened = EventId::derived(&format!("{}#{}.1", SpendCard::KIND, last_card(workloads)?));
-    let notice = store.load::<Notice>(opened.as_str()).await?.context("nobody was told of the last card")?;
+    let notice = store.load::<Notice>(&opened).await?.context("nobody was told of the last card")?;
     anyhow::ensure!(notice.value.pending().next().is_none(), "not everybody was told of the last card");
     let gaps = store.list_all(Index::Parent, &[gaps_of(Month::of(FIRST_DAY))]).await?.len();
     anyhow::ensure!(gaps < GAPS_MAX, "{gaps} gaps: the workloads are not approved for what they call");
@@ -105,7 +105,7 @@ async fn all_visible(store: &Store, workloads: u64) -> anyhow::Result<()> {
     let last = last_card(workloads)?;
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        if store.load::<SpendCard>(last.as_str()).await?.is_some()
+        if store.load::<SpendCard>(&last).await?.is_some()
             && store.list_cards_in_state(CardState::Open).await?.len() == usize::try_from(workloads)?
         {
             return Ok(());

@@ -10,10 +10,15 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use domain::access::anchor::AnchorRef;
+use domain::access::anchor::{AnchorRef, Claim};
+use domain::access::decisions::approval::Approval;
+use domain::access::decisions::request::Request;
+use domain::access::drift::DriftFinding;
 use domain::access::models::model::ModelDecision;
+use domain::access::tasks::chain::Chain;
 use domain::access::tasks::migration::MapState;
-use domain::access::tasks::task::TaskKind;
+use domain::access::tasks::task::{Task, TaskKind};
+use domain::access::workloads::space::Workload;
 use domain::base::aws::AccountId;
 use domain::base::calendar::{Month, Period};
 use domain::base::digest::Digest;
@@ -24,7 +29,9 @@ use domain::base::ids::{
 use domain::base::money::Money;
 use domain::base::platform::{ModelId, ModelKey, Platform};
 use domain::base::text::Sub;
+use domain::spend::card::SpendCard;
 use domain::spend::gap::{Gap, NamedGap};
+use domain::spend::proposal::Proposal;
 
 /// Where an event about a workload belongs: whom it is told to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +41,30 @@ pub struct Place {
     pub space_id: SpaceId,
     /// The workload.
     pub workload_id: WorkloadId,
+}
+
+macro_rules! belongs {
+    ($($thing:ty),+) => {$(
+        impl From<&$thing> for Place {
+            fn from(thing: &$thing) -> Self {
+                Self { space_id: thing.space_id.clone(), workload_id: thing.workload_id.clone() }
+            }
+        }
+    )+};
+}
+
+belongs!(Approval, Chain, Claim, DriftFinding, Proposal, SpendCard);
+
+impl From<&Workload> for Place {
+    fn from(workload: &Workload) -> Self {
+        Self { space_id: workload.space_id.clone(), workload_id: workload.id.clone() }
+    }
+}
+
+impl From<&Request> for Place {
+    fn from(request: &Request) -> Self {
+        Self { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() }
+    }
 }
 
 /// A change of a Space's owners, as events tell it to both.
@@ -71,6 +102,23 @@ pub struct TaskRef {
     pub ready: Option<TaskId>,
 }
 
+impl TaskRef {
+    /// A task of a chain, and which one became ready by what happened.
+    #[must_use]
+    pub fn of(chain: &Chain, task: &Task, ready: Option<TaskId>) -> Self {
+        Self {
+            place: chain.into(),
+            approval_id: chain.approval_id.clone(),
+            scope_id: chain.id.clone(),
+            task_id: task.id.clone(),
+            kind: task.kind,
+            title: task.title.clone(),
+            account_id: chain.spec.account_id.clone(),
+            ready,
+        }
+    }
+}
+
 /// A claim, as events name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +149,15 @@ pub struct CardRef {
     pub period: Period,
     /// What was spent.
     pub actual: Money,
+}
+
+impl CardRef {
+    /// A card.
+    #[must_use]
+    pub fn of(card: &SpendCard) -> Self {
+        let (card_id, actual) = (card.id.clone(), card.figures.actual.clone());
+        Self { place: card.into(), card_id, period: card.period, actual }
+    }
 }
 
 /// A gap, as events name it.
@@ -145,9 +202,29 @@ macro_rules! events {
             $($(#[$doc])* #[serde(rename = $name)] $variant $fields),+
         }
 
+        /// Which event: what a consumer is registered for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventType {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl EventType {
+            /// Every type of event.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As the wire names it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
         impl Event {
-            /// Every type of event, as the wire names it.
-            pub const TYPES: &'static [&'static str] = &[$($name),+];
+            /// Which event it is.
+            #[must_use]
+            pub const fn event_type(&self) -> EventType {
+                match self { $(Self::$variant { .. } => EventType::$variant),+ }
+            }
         }
     };
 }
@@ -170,9 +247,9 @@ events! {
     /// The settings changed.
     SettingsChanged = "settings.changed" { /** The settings' new version. */ version: u64 },
     /// Somebody was seen for the first time, or their name, e-mail or roles changed.
-    PersonNoted = "person.noted" { /** The subject. */ sub: String },
+    PersonNoted = "person.noted" { /** The subject. */ sub: Sub },
     /// Somebody's own topic was made, or made again.
-    PersonReachable = "person.reachable" { /** The subject. */ sub: String },
+    PersonReachable = "person.reachable" { /** The subject. */ sub: Sub },
     /// A Space was created.
     SpaceCreated = "space.created" { /** The Space. */ space_id: SpaceId },
     /// A Space changed.

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contract::answers::Versioned;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,20 @@ impl<T> Answer<T> {
     pub const fn versioned(mut self, version: u64) -> Self {
         self.etag = Some(version);
         self
+    }
+}
+
+impl<T> Answer<Versioned<T>> {
+    /// 200: this is the thing at this version.
+    #[must_use]
+    pub const fn at(version: u64, value: T) -> Self {
+        Self::ok(Versioned { version, value }).versioned(version)
+    }
+
+    /// 201: the thing is at its first version, and is found at `location`.
+    #[must_use]
+    pub fn made(location: impl Into<String>, value: T) -> Self {
+        Self::created(location, Versioned { version: 1, value }).versioned(1)
     }
 }
 

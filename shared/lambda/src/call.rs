@@ -6,6 +6,7 @@ use domain::base::text::Sub;
 use jiff::Timestamp;
 use store::idempotency::IdempotencyKey;
 
+use crate::cause::Cause;
 use crate::page::PageRequest;
 use crate::parameters::{Path, Query};
 use crate::problem::Problem;
@@ -47,6 +48,12 @@ pub struct Person {
 }
 
 impl<B> Call<B> {
+    /// The call as what something is done because of.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        Cause { actor: self.actor.clone(), now: self.now, request_id: self.request_id.clone() }
+    }
+
     /// Which page of a list is asked for.
     ///
     /// # Errors

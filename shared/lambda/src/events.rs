@@ -3,12 +3,15 @@
 //! A handler has three outcomes: done, which includes refusals and repetitions; retry; poison. All but done go back to
 //! the sender by the record's id, so that one bad record neither loses nor repeats the others.
 
-use domain::base::people::Actor;
+use contract::events::Event;
+use domain::base::audit::AuditEvent;
+use domain::base::outcome::Refusal;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use store::StoreError;
 
+use crate::cause::Cause;
 use crate::parameters::shown;
 
 /// Why an event is not done.
@@ -29,9 +32,18 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::AlreadyHandled => Self::Repetition,
-            StoreError::Unreadable { .. } | StoreError::TooLarge(_) => Self::Poison(error.to_string()),
+            StoreError::Missing(_) | StoreError::Unreadable { .. } | StoreError::TooLarge(_) => {
+                Self::Poison(error.to_string())
+            }
             _ => Self::Retry(error.to_string()),
         }
+    }
+}
+
+/// What a job is refused stays refused, however often it is delivered.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Poison(refusal.to_string())
     }
 }
 
@@ -77,17 +89,30 @@ impl Tried {
     }
 }
 
-/// A governance event, as a consumer receives it.
+/// A governance event, as a consumer hears it: one of those that it is registered for.
 #[derive(Debug, Clone)]
-pub struct Event<E> {
-    /// The envelope.
-    pub envelope: E,
-    /// The consumer itself.
-    pub actor: Actor,
-    /// The envelope's id: the same at every delivery.
-    pub request_id: String,
-    /// The time of this delivery.
-    pub now: Timestamp,
+pub struct Heard {
+    /// What happened.
+    pub event: Event,
+    /// The record that tells it.
+    pub envelope: AuditEvent,
+    /// The consumer itself, because of the envelope's id.
+    pub cause: Cause,
+}
+
+impl Heard {
+    /// Reads the event out of its record.
+    pub(crate) fn read(envelope: &Value, cause: Cause) -> Result<Self, Failure> {
+        let envelope: AuditEvent = parse("the event", envelope)?;
+        let event = Event::of(&envelope).map_err(|error| poison(&error.to_string()))?;
+        Ok(Self { event, envelope, cause })
+    }
+
+    /// The failure of a handler that was registered for an event which it does not know.
+    #[must_use]
+    pub fn unexpected(&self) -> Failure {
+        poison(&format!("`{}` reached a handler that does not know it", self.envelope.event_type))
+    }
 }
 
 /// A schedule's tick.
@@ -97,12 +122,8 @@ pub struct Tick {
     pub schedule: String,
     /// The time it was due: the same at every delivery of this tick.
     pub scheduled_at: Timestamp,
-    /// The job itself.
-    pub actor: Actor,
-    /// Schedule and due time: the same at every delivery.
-    pub request_id: String,
-    /// The time of this delivery.
-    pub now: Timestamp,
+    /// The job itself, because of schedule and due time.
+    pub cause: Cause,
 }
 
 /// An event of AWS itself, through EventBridge.
@@ -114,12 +135,8 @@ pub struct AwsEvent<D> {
     pub source: String,
     /// The particulars.
     pub detail: D,
-    /// The job itself.
-    pub actor: Actor,
-    /// EventBridge's id: the same at every delivery.
-    pub request_id: String,
-    /// The time of this delivery.
-    pub now: Timestamp,
+    /// The job itself, because of EventBridge's id.
+    pub cause: Cause,
 }
 
 /// Records of the table's stream, in the order of their shard.

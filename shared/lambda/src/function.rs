@@ -11,6 +11,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use contract::events::EventType;
 use serde_json::Value;
 
 pub use builder::{Builder, Handler};
@@ -18,7 +19,7 @@ pub use builder::{Builder, Handler};
 use crate::answer::Outgoing;
 use crate::call::Call;
 use crate::environment::EnvironmentError;
-use crate::events::{AwsEvent, Event, Failure, Inbound, StreamBatch, StreamFailure, Tick, poison};
+use crate::events::{AwsEvent, Failure, Heard, Inbound, StreamBatch, StreamFailure, Tick, poison};
 use crate::identity::RoleGroups;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -40,7 +41,7 @@ pub struct Function {
     /// The routes it owns.
     pub routes: Vec<RouteSpec>,
     responders: Vec<Responder>,
-    events: BTreeMap<&'static str, Erased<Event<Value>, Result<(), Failure>>>,
+    events: BTreeMap<EventType, Erased<Heard, Result<(), Failure>>>,
     schedules: BTreeMap<&'static str, Erased<Tick, Result<Value, Failure>>>,
     aws_events: BTreeMap<&'static str, Erased<AwsEvent<Value>, Result<Value, Failure>>>,
     stream: Option<Erased<StreamBatch, Result<(), StreamFailure>>>,
@@ -82,7 +83,7 @@ impl Function {
     }
 
     /// The types of governance events it consumes.
-    pub fn event_types(&self) -> impl Iterator<Item = &'static str> {
+    pub fn event_types(&self) -> impl Iterator<Item = EventType> {
         self.events.keys().copied()
     }
 

@@ -40,7 +40,7 @@ pub use cause::Cause;
 pub use clock::{Clock, SetClock};
 pub use command::{list_page, stale_version};
 pub use environment::{Environment, EnvironmentError};
-pub use events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
+pub use events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};
 pub use ids::Ids;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};

@@ -58,13 +58,13 @@ pub(crate) async fn learn(
     }
     let written = store
         .decide(|| async {
-            let found = store.load::<Known>(actor.sub.as_str()).await?;
+            let found = store.load::<Known>(&actor.sub).await?;
             let before = found.as_ref().map(|found| &found.value);
             let Outcome::Changed(known) = decide_noted(before, actor, said.clone(), now) else {
                 return Ok(Step::Done(()));
             };
             let mut tx = Transaction::new(actor, now, request_id);
-            tx.save(found.as_ref(), &known, &Event::PersonNoted { sub: actor.sub.to_string() });
+            tx.save(found.as_ref(), &known, &Event::PersonNoted { sub: actor.sub.clone() });
             Ok::<_, StoreError>(Step::Commit(tx, ()))
         })
         .await;

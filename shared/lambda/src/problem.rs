@@ -96,6 +96,7 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Missing(_) => Self::not_found(),
             StoreError::VersionMoved(_) | StoreError::AlreadyExists(_) | StoreError::PointerMoved(_) => {
                 let detail =
                     "somebody else changed this at the same moment; read it again and decide on what it is now";

@@ -11,10 +11,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use base64::Engine as _;
+use contract::events::{Event, EventType};
 use domain::base::authorization::Action;
 use domain::base::outcome::{Refusal, RefusalKind};
 use lambda::{
-    Answer, Aws, AwsEvent, Call, Clock, Environment, Event, Failure, File, Function, Ids, Page, Platform, Problem,
+    Answer, Aws, AwsEvent, Call, Clock, Environment, Failure, File, Function, Heard, Ids, Page, Platform, Problem,
     SetClock, StreamBatch, StreamFailure, Tick, openapi,
 };
 use schemars::JsonSchema;
@@ -105,18 +106,21 @@ async fn download(_: Arc<State>, _: Call<()>) -> Result<File, Problem> {
     Ok(File { name: "policy.json".to_owned(), content_type: "application/json", bytes: b"{}\n".to_vec() })
 }
 
-async fn decided(_: Arc<State>, event: Event<Envelope>) -> Result<(), Failure> {
-    match event.envelope.id.as_str() {
+async fn decided(_: Arc<State>, heard: Heard) -> Result<(), Failure> {
+    let Event::ModelDecided { model_key, .. } = &heard.event else { return Err(heard.unexpected()) };
+    assert!(!model_key.as_str().is_empty());
+    let cause = &heard.cause;
+    match heard.envelope.id.as_str() {
         "evt_retry" => Err(Failure::Retry("away".to_owned())),
         "evt_repeated" => Err(Failure::Repetition),
         "evt_poison" => Err(Failure::Poison("bad".to_owned())),
-        id if id == event.request_id && event.actor.sub.as_str() == "system:things" => Ok(()),
+        id if id == cause.request_id && cause.actor.sub.as_str() == "system:things" => Ok(()),
         _ => Err(Failure::Poison("the edge lost the identity".to_owned())),
     }
 }
 
 async fn daily(_: Arc<State>, tick: Tick) -> Result<Value, Failure> {
-    Ok(json!({"ran": tick.request_id}))
+    Ok(json!({"ran": tick.cause.request_id}))
 }
 
 async fn delivered(_: Arc<State>, event: AwsEvent<Envelope>) -> Result<String, Failure> {
@@ -149,7 +153,7 @@ fn things(http: SharedHttpClient) -> anyhow::Result<Function> {
         .answers(201)
         .put("/v1/spaces/{id}", Action::UpdateSpace, create)
         .public_document("/v1/openapi.json", "{}")
-        .on_event("model.decided", decided)
+        .on_events(&[EventType::ModelDecided, EventType::ModelChanged], decided)
         .on_schedule("daily-seal", daily)
         .on_aws_event("Object Created", delivered)
         .on_stream(relay)
@@ -312,7 +316,15 @@ fn message(id: &str, body: &str) -> Value {
 #[tokio::test]
 async fn of_a_queues_messages_only_those_that_failed_come_again() -> anyhow::Result<()> {
     let function = things(aws_that_answers(200, &json!({})))?;
-    let event = |id: &str| json!({"type": "model.decided", "id": id}).to_string();
+    let sample: Value = serde_json::from_str(include_str!("../../../events/published/model.decided/v1.example.json"))?;
+    let told = |kind: &str, id: &str, payload: Value| {
+        let mut event = sample.clone();
+        (event["type"], event["id"], event["payload"]) = (json!(kind), json!(id), payload);
+        event.to_string()
+    };
+    let event = |id: &str| told("model.decided", id, sample["payload"].clone());
+    let changed = told("model.changed", "evt_10", json!({"modelKey": sample["payload"]["modelKey"]}));
+    let elsewhere = told("account.retired", "evt_11", json!({"accountId": "111122223333"}));
     let batch = json!({"Records": [
         message("m1", &event("evt_1")),
         message("m2", &event("evt_retry")),
@@ -323,8 +335,13 @@ async fn of_a_queues_messages_only_those_that_failed_come_again() -> anyhow::Res
         message("m7", r#"[1]"#),
         json!({"eventSource": "aws:sqs", "messageId": "m8"}),
         message("m9", &event("evt_repeated")),
+        // One that its handler does not know, one that the function does not, and one of another shape than its type's.
+        message("m10", &changed),
+        message("m11", &elsewhere),
+        message("m12", &told("model.decided", "evt_12", json!({}))),
     ]});
-    let failed: Vec<Value> = ["m2", "m3", "m4", "m5", "m6", "m7", "m8"].map(|m| json!({"itemIdentifier": m})).into();
+    let failed = ["m2", "m3", "m4", "m5", "m6", "m7", "m8", "m10", "m11", "m12"];
+    let failed: Vec<Value> = failed.map(|m| json!({"itemIdentifier": m})).into();
     assert_eq!(function.handle(&batch).await?, json!({"batchItemFailures": failed}));
     Ok(())
 }

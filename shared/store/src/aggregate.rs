@@ -21,7 +21,10 @@ pub struct Row {
 }
 
 /// A thing with a partition of its own: one version, one history.
-pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync {
+pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// What it is loaded by.
+    type Id: std::fmt::Display + Sync + ?Sized;
+
     /// What its partition key begins with.
     const KIND: &'static str;
 
@@ -29,7 +32,7 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync {
     /// small rows: an item holds 400 KB.
     const CARRIES_ROWS: bool = false;
 
-    /// The rest of its partition key.
+    /// The rest of its partition key: its [`Self::Id`] as text.
     fn id(&self) -> String;
 
     /// Where it is listed.

@@ -65,6 +65,18 @@ impl Store {
         sent.map(|_| ()).map_err(|error| meaning(error, &guards))
     }
 
+    /// Writes a transaction that makes something of which there is one; false if it was there already.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn commit_once(&self, transaction: Transaction) -> Result<bool, StoreError> {
+        match self.commit(transaction).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::AlreadyExists(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn put(&self, item: Item, condition: Option<&Condition>, guard: &Guard) -> Result<(), StoreError> {
         let mut put = self.client.put_item().table_name(&self.governance_table).set_item(Some(item));
         if let Some(Expression { text, name, value }) = condition.map(Condition::expression) {

@@ -7,6 +7,9 @@ use aws_smithy_runtime_api::client::result::SdkError as AnySdkError;
 /// Why a read or a commit did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// What was asked for is not there.
+    #[error("`{0}` is not there")]
+    Missing(String),
     /// Somebody else changed this since it was read: read again and decide again.
     #[error("`{0}` changed since it was read")]
     VersionMoved(String),

@@ -8,6 +8,7 @@ use domain::access::anchor::Anchor;
 use domain::access::decisions::approval::{Approval, MapMethod};
 use domain::access::tasks::chain::Chain;
 use domain::base::aws::profile::ProfileKind;
+use domain::base::ids::ScopeId;
 use domain::spend::bill::attributed::Grounds;
 use domain::spend::bill::attribution::Governance;
 use domain::spend::card::Transfer;
@@ -52,16 +53,16 @@ async fn load_governance(store: &Store, anchors: &[Anchor]) -> Result<Governance
             governance.add_profile(profile.arn, model_id);
         }
     }
-    let mut profiled: Vec<String> = Vec::new();
+    let mut profiled: Vec<ScopeId> = Vec::new();
     for entry in store.list_all(Index::List, &approvals_in(None)).await? {
         let approval: Approval = entry.read()?;
         governance.add_approval(&approval, anchors);
         if approval.decision.map.as_ref().is_some_and(|map| map.methods.contains(&MapMethod::InferenceProfile)) {
-            profiled.extend(approval.scopes.iter().map(|scope| scope.id.to_string()));
+            profiled.extend(approval.scopes.into_iter().map(|scope| scope.id));
         }
     }
     // Profiles that tasks made are known by the evidence of their chains.
-    for chain in store.load_many::<Chain>(&profiled).await? {
+    for chain in store.load_many::<Chain>(profiled).await? {
         let Chain { profile_arn, model_id, .. } = chain.value;
         if let Some(arn) = profile_arn.filter(|arn| ProfileKind::of_arn(arn) == Some(ProfileKind::Application)) {
             governance.add_profile(arn, model_id);

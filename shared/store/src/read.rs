@@ -1,6 +1,8 @@
 //! Reading: one consistent query per aggregate, batches by id, and pages of the two indexes. There is no scan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::Pin;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::base::audit::AuditEvent;
@@ -100,12 +102,33 @@ impl Entry {
     }
 }
 
+/// Things under way.
+pub type Many<'a, A> = Pin<Box<dyn Future<Output = Result<Vec<Loaded<A>>, StoreError>> + Send + 'a>>;
+
+/// Things under way, each by its id as text.
+pub type Each<'a, A> =
+    Pin<Box<dyn Future<Output = Result<BTreeMap<String, Result<Loaded<A>, StoreError>>, StoreError>> + Send + 'a>>;
+
 impl Store {
     /// A thing with its rows, consistently.
     ///
     /// # Errors
     /// [`StoreError`]; a thing that is not there is `None`.
-    pub async fn load<A: Aggregate>(&self, id: &str) -> Result<Option<Loaded<A>>, StoreError> {
+    pub async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Option<Loaded<A>>, StoreError> {
+        self.load_named(&id.to_string()).await
+    }
+
+    /// A thing that must be there.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when it is not.
+    pub async fn require<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, StoreError> {
+        let id = id.to_string();
+        self.load_named(&id).await?.ok_or_else(|| StoreError::Missing(keys::partition(A::KIND, &id)))
+    }
+
+    /// A thing by its id as the table has it: what a pointer or an item says.
+    pub(crate) async fn load_named<A: Aggregate>(&self, id: &str) -> Result<Option<Loaded<A>>, StoreError> {
         let items = self.query_partition(&keys::partition(A::KIND, id), keys::META).await?;
         let Some(meta) = items.iter().find(|i| item::text_of(i, keys::SK).is_ok_and(|s| s == keys::META)) else {
             return Ok(None);
@@ -126,28 +149,33 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn load_many<A: Aggregate>(&self, ids: &[String]) -> Result<Vec<Loaded<A>>, StoreError> {
-        self.load_each(ids).await?.into_values().collect()
+    pub fn load_many<A: Aggregate>(&self, ids: impl IntoIterator<Item: Borrow<A::Id>>) -> Many<'_, A> {
+        let each = self.load_each(ids);
+        Box::pin(async move { each.await?.into_values().collect() })
     }
 
-    /// The same, each by its id, so that one which cannot be read spoils none of the others.
+    /// The same, each by its id as text, so that one which cannot be read spoils none of the others.
     ///
     /// # Errors
     /// [`StoreError`] when the table does not answer.
-    pub async fn load_each<A: Aggregate>(
+    pub fn load_each<A: Aggregate>(&self, ids: impl IntoIterator<Item: Borrow<A::Id>>) -> Each<'_, A> {
+        let wanted: BTreeSet<String> =
+            ids.into_iter().map(|id| keys::partition(A::KIND, &id.borrow().to_string())).collect();
+        // Boxed, so that what the ids come from is no part of the future.
+        Box::pin(self.load_partitions(wanted))
+    }
+
+    async fn load_partitions<A: Aggregate>(
         &self,
-        ids: &[String],
+        wanted: BTreeSet<String>,
     ) -> Result<BTreeMap<String, Result<Loaded<A>, StoreError>>, StoreError> {
         let mut found = BTreeMap::new();
-        let mut wanted: Vec<String> = ids.iter().map(|id| keys::partition(A::KIND, id)).collect();
-        wanted.sort();
-        wanted.dedup();
         let wanted: Vec<Item> = wanted.iter().map(|partition| item::primary_key(partition, keys::META)).collect();
         for meta in batch::get_all(&self.client, &self.governance_table, &wanted).await? {
             let id = keys::id_in(A::KIND, item::text_of(&meta, keys::PK)?).to_owned();
             let loaded = if A::CARRIES_ROWS && !meta.contains_key(item::ROWS) {
                 // It was written before its kind carried them.
-                self.load(&id).await.transpose()
+                self.load_named(&id).await.transpose()
             } else {
                 Some(loaded_with_carried(&meta))
             };

@@ -125,10 +125,8 @@ impl Transaction {
     }
 
     /// Says why, for the audit record.
-    #[must_use]
-    pub fn because(mut self, why: impl Into<String>) -> Self {
+    pub fn because(&mut self, why: impl Into<String>) {
         self.why = Some(why.into());
-        self
     }
 
     /// Creates a thing; refused if it is there.

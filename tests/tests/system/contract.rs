@@ -75,13 +75,8 @@ async fn every_event_reaches_a_function_that_handles_it_and_no_other() -> anyhow
     let nothing = BTreeSet::new();
     for function in world.local.stack.gateway.functions() {
         let name = function.name;
-        let handled: BTreeSet<String> = function.event_types().map(str::to_owned).collect();
+        let handled: BTreeSet<String> = function.event_types().map(|kind| kind.as_str().to_owned()).collect();
         assert_eq!(sent.get(name).unwrap_or(&nothing), &handled, "events of {name}");
-        let known = contract::events::Event::TYPES;
-        assert!(
-            handled.iter().all(|kind| known.contains(&kind.as_str())),
-            "{name} waits for events that nobody writes"
-        );
         let runs: BTreeSet<String> = function.schedule_names().map(str::to_owned).collect();
         assert_eq!(scheduled.get(name).unwrap_or(&nothing), &runs, "schedules of {name}");
         let reacts: BTreeSet<String> = function.aws_event_types().map(str::to_owned).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use local::bus::Deliveries;
 use serde_json::{Value, json};
 use system_tests::{
@@ -42,6 +43,57 @@ async fn the_same_call_with_the_same_key_has_one_effect_and_one_answer() -> anyh
         assert_eq!(refused.status, 400, "{odd:?}");
     }
     Ok(())
+}
+
+/// `If-Match` speaks of what a change is decided on. Whoever repeats a call with the version that they saw at first is
+/// answered as then, since nothing changes; only a change of what has moved since is refused.
+#[tokio::test]
+async fn a_repeat_with_the_version_seen_at_first_is_answered_as_then_and_only_a_change_is_stale() -> anyhow::Result<()>
+{
+    let world = World::empty().await?;
+    let granted = world.one_grant().await?;
+    let workload = format!("/v1/workloads/{}", granted.workload);
+    let space = text(&world.get(PETRA, &workload).await?.ok()?, "/spaceId")?.to_owned();
+    let asked = world.post(PETRA, "/v1/requests", &request(&granted.workload)).await?.ok()?;
+    let asked = format!("/v1/requests/{}", text(&asked, "/id")?);
+    let card = |name: &str| json!({ "name": name, "owners": ["petra"] });
+    let model = "/v1/models/bedrock.amazon.nova-lite-v1-0";
+    let blocked = |reason: &str| json!({ "decision": "blocked", "reason": reason });
+    let account = json!({ "name": "Checkout", "regions": ["us-east-1", "us-west-2"] });
+    for (who, method, path, body) in [
+        (LENA, "PUT", format!("/v1/spaces/{space}"), card("Renamed")),
+        (LENA, "PUT", format!("/v1/accounts/{CHECKOUT}"), account),
+        (LENA, "POST", format!("{asked}/reject"), json!({ "reason": "not now" })),
+        (LENA, "POST", format!("/v1/approvals/{}/revoke", granted.id), json!({ "reason": "no longer" })),
+        (LENA, "PUT", format!("{model}/decision"), blocked("too dear")),
+        (LENA, "POST", format!("/v1/accounts/{CHECKOUT}/retire"), json!({})),
+        (PETRA, "POST", format!("{workload}/retire"), json!({})),
+    ] {
+        let thing = path.trim_end_matches("/reject").trim_end_matches("/revoke").trim_end_matches("/retire");
+        let seen = match world.get(LENA, thing.trim_end_matches("/decision")).await? {
+            read if read.status == 200 => read.etag.unwrap_or_default(),
+            _ => version_of_account(&world).await?,
+        };
+        let seen = [("if-match", seen.as_str())];
+        let call = || world.call(who, method, &path, Some(&body), &seen);
+        let stale = [("if-match", "\"99\"")];
+        let refused = world.call(who, method, &path, Some(&body), &stale).await?;
+        assert_eq!(refused.refusal(), (409, "stale-version"), "{path}: {}", refused.body);
+        let first = call().await?;
+        assert_eq!(first.status, 200, "{path}: {}", first.body);
+        world.settle().await?;
+        let before = world.written().await?;
+        let again = call().await?;
+        assert_eq!((again.status, &again.etag), (200, &first.etag), "{path}: {}", again.body);
+        assert_eq!(world.written().await?, before, "{path}");
+    }
+    Ok(())
+}
+
+async fn version_of_account(world: &World) -> anyhow::Result<String> {
+    let accounts = world.list(LENA, "/v1/accounts").await?;
+    let ours = accounts.iter().find(|account| account["accountId"] == CHECKOUT).context("the account")?;
+    Ok(format!("\"{}\"", ours["version"]))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::events::Event as Happened;
-use domain::base::audit::AuditEvent;
+use contract::events::Event;
 use domain::base::audit::seal::{Seal, SealSeen, check_seal, digest_of};
 use domain::base::audit::verification::{Found, Place, Verification, decide_advance, decide_finish};
 use domain::base::authorization::{Action, Relations, authorize};
@@ -17,8 +16,8 @@ use domain::base::ids::VerificationId;
 use domain::base::outcome::Outcome;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Event, Failure};
-use store::{Loaded, Step, Store, StoreError, Transaction, keys};
+use lambda::{Cause, Failure, Heard};
+use store::{Store, StoreError, keys};
 
 use super::things;
 use crate::App;
@@ -57,8 +56,7 @@ pub(super) async fn look_at_seal(
 
 /// The seals of days by day; one that is missing or cannot be read is left out.
 pub(super) async fn load_seals(store: &Store, days: &[Date]) -> Result<BTreeMap<Date, Seal>, StoreError> {
-    let ids: Vec<String> = days.iter().map(ToString::to_string).collect();
-    let found = store.load_each::<Seal>(&ids).await?;
+    let found = store.load_each::<Seal>(days).await?;
     let read = found.into_iter().filter_map(|(id, loaded)| Some((id.parse().ok()?, loaded.ok()?.value)));
     Ok(read.collect())
 }
@@ -67,15 +65,15 @@ pub(super) async fn load_seals(store: &Store, days: &[Date]) -> Result<BTreeMap<
 ///
 /// Done: a verification that has ended, and the event of a piece after which another one was done. Retry: the store.
 /// Poison: a verification that is not there.
-pub(crate) async fn go_on(app: Arc<App>, event: Event<AuditEvent>) -> Result<(), Failure> {
-    let poison = |why: String| Failure::Poison(why);
-    authorize(&event.actor, Action::VerifyAudit, Relations::NONE, "").map_err(|refusal| poison(refusal.to_string()))?;
-    let (id, pieces) = match Happened::of(&event.envelope).map_err(|error| poison(error.to_string()))? {
-        Happened::VerificationRequested { verification_id } => (verification_id, 0),
-        Happened::VerificationAdvanced { verification_id, pieces } => (verification_id, pieces),
-        _ => return Ok(()),
+pub(crate) async fn go_on(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+    let now = heard.cause.now;
+    authorize(&heard.cause.actor, Action::VerifyAudit, Relations::NONE, "")?;
+    let (id, pieces) = match &heard.event {
+        Event::VerificationRequested { verification_id } => (verification_id, 0),
+        Event::VerificationAdvanced { verification_id, pieces } => (verification_id, *pieces),
+        _ => return Err(heard.unexpected()),
     };
-    let verification = load(&app.store, &id).await?.value;
+    let verification = app.store.require::<Verification>(id).await?.value;
     if verification.pieces != pieces || verification.finished_at.is_some() {
         return Ok(());
     }
@@ -83,13 +81,12 @@ pub(crate) async fn go_on(app: Arc<App>, event: Event<AuditEvent>) -> Result<(),
         Some(place) => {
             let (found, next) = do_piece(&app.store, verification.day, place).await?;
             let decide = |before: &Verification| decide_advance(before, pieces, found.clone(), next.clone());
-            write(&app.store, &event, &id, decide).await
+            write(&app.store, &heard.cause, id, decide).await
         }
         None => {
-            let sealed = look_at_seal(&app.store, verification.day, verification.anchor.as_ref(), event.now).await?;
-            let end =
-                |before: &Verification| decide_finish(before, sealed.found.clone(), sealed.seal.clone(), event.now);
-            write(&app.store, &event, &id, end).await
+            let sealed = look_at_seal(&app.store, verification.day, verification.anchor.as_ref(), now).await?;
+            let end = |before: &Verification| decide_finish(before, sealed.found.clone(), sealed.seal.clone(), now);
+            write(&app.store, &heard.cause, id, end).await
         }
     }
 }
@@ -111,28 +108,21 @@ async fn do_piece(store: &Store, day: Date, place: &Place) -> Result<(Found, Opt
 
 async fn write(
     store: &Store,
-    event: &Event<AuditEvent>,
+    cause: &Cause,
     id: &VerificationId,
     decide: impl Fn(&Verification) -> Outcome<Verification> + Send + Sync,
 ) -> Result<(), Failure> {
     let decide = &decide;
-    store
-        .decide(|| async move {
-            let found = load(store, id).await?;
-            let Outcome::Changed(after) = decide(&found.value) else { return Ok(Step::Done(())) };
+    let written = store.decide(|| async move {
+        let found = store.require::<Verification>(id).await?;
+        let event = |_: &mut _, after: &Verification| {
             let (verification_id, broken_things) = (after.id.clone(), after.found.broken_things);
-            let happened = match after.finished_at {
-                None => Happened::VerificationAdvanced { verification_id, pieces: after.pieces },
-                Some(_) => Happened::VerificationFinished { verification_id, broken_things },
-            };
-            let mut tx = Transaction::new(&event.actor, event.now, &event.request_id);
-            tx.update(&found, &after, &happened);
-            Ok::<_, Failure>(Step::Commit(tx, ()))
-        })
-        .await
-}
-
-async fn load(store: &Store, id: &VerificationId) -> Result<Loaded<Verification>, Failure> {
-    let found = store.load(id.as_str()).await?;
-    found.ok_or_else(|| Failure::Poison(format!("verification `{id}` has no record")))
+            match after.finished_at {
+                None => Event::VerificationAdvanced { verification_id, pieces: after.pieces },
+                Some(_) => Event::VerificationFinished { verification_id, broken_things },
+            }
+        };
+        Ok::<_, Failure>(cause.save(Some(&found), decide(&found.value).changed(), event))
+    });
+    written.await.map(drop)
 }

@@ -15,10 +15,10 @@ use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::calendar::previous_day;
 use domain::base::digest::{Digest, canonical_json};
 use jiff::civil::Date;
-use lambda::{Failure, Tick};
+use lambda::{Cause, Failure, Tick};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{Store, StoreError, Transaction};
+use store::{Store, StoreError};
 
 use super::day::load_seals;
 use crate::App;
@@ -47,8 +47,8 @@ pub(crate) struct SealedDay {
 
 /// Seals every day that is over and has no seal. A day is sealed once.
 pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<SealsRun, Failure> {
-    authorize(&tick.actor, Action::SealDay, Relations::NONE, "").map_err(|r| Failure::Poison(r.to_string()))?;
-    let days = days_looked_at(tick.now);
+    authorize(&tick.cause.actor, Action::SealDay, Relations::NONE, "")?;
+    let days = days_looked_at(tick.cause.now);
     let mut stored = load_seals(&app.store, &days).await?;
     let sealed: BTreeSet<Date> = stored.keys().copied().collect();
     let first_event = if sealed.is_empty() { first_with_events(&app.store, &days).await? } else { None };
@@ -57,7 +57,7 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<SealsRun, Failure> 
         let heads = app.store.heads_of(day, usize::MAX).await?;
         let previous = stored.get(&previous_day(day)).map(|seal| seal.seal.clone());
         let seal = Seal::over(day, &heads, previous);
-        if write(&app, &tick, &seal).await? {
+        if write(&app, &tick.cause, &seal).await? {
             done.sealed.push(SealedDay { day, seal: seal.seal.clone() });
             stored.insert(day, seal);
         }
@@ -66,30 +66,26 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<SealsRun, Failure> 
 }
 
 /// Tells a seal outside the table and writes it; answers whether it was this run that did.
-async fn write(app: &App, tick: &Tick, seal: &Seal) -> Result<bool, Failure> {
+async fn write(app: &App, cause: &Cause, seal: &Seal) -> Result<bool, Failure> {
     if let Some(bucket) = &app.seals {
         put(bucket, seal).await?;
     }
-    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+    let mut tx = cause.transaction();
     let Seal { day, seal: digest, aggregates, heads, previous } = seal.clone();
     tx.create(seal, &Event::DaySealed { day, seal: digest, events: aggregates, heads, previous });
-    match app.store.commit(tx).await {
-        Ok(()) => {
-            let (heads, previous) =
-                (seal.heads.as_ref().map(Digest::as_str), seal.previous.as_ref().map(Digest::as_str));
-            tracing::info!(
-                seal.day = %day,
-                seal.digest = %seal.seal,
-                seal.heads = heads,
-                seal.previous = previous,
-                seal.things = aggregates,
-                "day sealed"
-            );
-            Ok(true)
-        }
-        Err(StoreError::AlreadyExists(_)) => Ok(false),
-        Err(error) => Err(error.into()),
+    let is_new = app.store.commit_once(tx).await?;
+    if is_new {
+        let (heads, previous) = (seal.heads.as_ref().map(Digest::as_str), seal.previous.as_ref().map(Digest::as_str));
+        tracing::info!(
+            seal.day = %day,
+            seal.digest = %seal.seal,
+            seal.heads = heads,
+            seal.previous = previous,
+            seal.things = aggregates,
+            "day sealed"
+        );
     }
+    Ok(is_new)
 }
 
 /// Puts a seal into the bucket, under a key that holds its digest: the same seal again is there already, and another

@@ -10,14 +10,14 @@ use domain::access::tasks::instructions::Drift;
 use domain::access::tasks::migration::tag::MapFound;
 use domain::access::tasks::migration::{decide_note, standing};
 use domain::base::ids::{DriftId, ScopeId, TaskId};
-use domain::base::outcome::{Outcome, Refusal};
+use domain::base::outcome::Outcome;
 use domain::base::text::Note;
-use lambda::{Failure, Tick};
+use lambda::{Cause, Failure};
 use store::{Step, Transaction};
 
 use super::Checked;
 use crate::App;
-use crate::scene::{Scene, place, task_ref};
+use crate::scene::{Scene, task_ref};
 
 /// What recording came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ enum RepairStep {
 }
 
 /// Records what was seen of a role. Seeing the same again writes nothing, unless a repair can be opened only now.
-pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Recorded, Failure> {
+pub(super) async fn seen(app: &App, cause: &Cause, checked: &Checked) -> Result<Recorded, Failure> {
     let Checked { role, anchor, seen, .. } = checked;
     app.store
         .decide(|| async {
@@ -55,20 +55,20 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
             }
             let repair = match seen {
                 // Boxed: each renders a task, and this future would carry both.
-                Seen::Drifted(drift) => match Box::pin(refreshed(app, tick, known, drift)).await? {
+                Seen::Drifted(drift) => match Box::pin(refreshed(app, cause, known, drift)).await? {
                     Some(refreshed) => Some(refreshed),
-                    None => Box::pin(plan_repair(app, tick, checked, drift)).await?,
+                    None => Box::pin(plan_repair(app, cause, checked, drift)).await?,
                 },
-                Seen::AsApproved => withdrawn(app, tick, known).await?,
+                Seen::AsApproved => withdrawn(app, cause, known).await?,
                 Seen::Unreadable { .. } => None,
             };
             let task = repair.as_ref().filter(|r| !matches!(r.step, RepairStep::Withdraw(_))).map(|r| &r.task);
-            let finding = match decide_check(known, role, anchor, seen, task, &tick.actor, tick.now) {
+            let finding = match decide_check(known, role, anchor, seen, task, &cause.actor, cause.now) {
                 Outcome::Changed(finding) => finding,
                 Outcome::AlreadyDone => return Ok(Step::Done(Recorded { opened_task: false })),
-                Outcome::Refused(refusal) => return Err(poison(&refusal)),
+                Outcome::Refused(refusal) => return Err(refusal.into()),
             };
-            let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
+            let mut tx = cause.transaction();
             match told(known, &finding) {
                 Some(event) => tx.save(before.as_ref(), &finding, &event),
                 None => tx.save_under(before.as_ref(), &finding),
@@ -83,20 +83,15 @@ pub(super) async fn seen(app: &App, tick: &Tick, checked: &Checked) -> Result<Re
 }
 
 /// Closes the finding on a role on which nothing is approved any more.
-pub(super) async fn closed(app: &App, tick: &Tick, id: &DriftId) -> Result<(), Failure> {
+pub(super) async fn closed(app: &App, cause: &Cause, id: &DriftId) -> Result<bool, Failure> {
     app.store
         .decide(|| async {
-            let Some(before) = app.store.load::<DriftFinding>(id.as_str()).await? else { return Ok(Step::Done(())) };
-            match decide_close(&before.value, &tick.actor, tick.now) {
-                Outcome::Changed(finding) => {
-                    let why = "no implemented scope is on the role any more";
-                    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id).because(why);
-                    tx.update(&before, &finding, &event_of(&finding));
-                    Ok(Step::Commit(tx, ()))
-                }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(poison(&refusal)),
-            }
+            let Some(before) = app.store.load::<DriftFinding>(id).await? else { return Ok(Step::Done(false)) };
+            let decided = decide_close(&before.value, &cause.actor, cause.now);
+            Ok(cause.change(&before, decided, |tx, finding| {
+                tx.because("no implemented scope is on the role any more");
+                event_of(finding)
+            })?)
         })
         .await
 }
@@ -110,34 +105,32 @@ impl Repair {
             RepairStep::Refresh => Event::TaskRewritten { task },
             RepairStep::Withdraw(reason) => Event::TaskCancelled { task, reason: reason.as_str().to_owned() },
         };
-        self.scene.write(tx, &self.stepped, &event).map_err(|refusal| poison(&refusal))
+        Ok(self.scene.write(tx, &self.stepped, &event)?)
     }
 }
 
 /// Notes what was found of the MAP tag on the scopes of a role.
-pub(super) async fn map_tags(app: &App, tick: &Tick, checked: &Checked) -> Result<(), Failure> {
+pub(super) async fn map_tags(app: &App, cause: &Cause, checked: &Checked) -> Result<(), Failure> {
     for (scope, found) in &checked.map_found {
-        note_map_tag(app, tick, scope, found).await?;
+        note_map_tag(app, cause, scope, found).await?;
     }
     Ok(())
 }
 
-async fn note_map_tag(app: &App, tick: &Tick, scope: &ScopeId, found: &MapFound) -> Result<(), Failure> {
+async fn note_map_tag(app: &App, cause: &Cause, scope: &ScopeId, found: &MapFound) -> Result<bool, Failure> {
     app.store
         .decide(|| async {
-            let Some(before) = app.store.load::<Chain>(scope.as_str()).await? else { return Ok(Step::Done(())) };
-            match decide_note(&before.value, found, &tick.actor) {
-                Outcome::Changed(chain) => {
-                    let (approval_id, scope_id) = (chain.approval_id.clone(), chain.id.clone());
-                    let state = standing(&chain).state;
-                    let event = Event::ChainMapChanged { place: place(&chain), approval_id, scope_id, state };
-                    let mut tx = Transaction::new(&tick.actor, tick.now, &tick.request_id);
-                    tx.update(&before, &chain, &event);
-                    Ok(Step::Commit(tx, ()))
+            let Some(before) = app.store.load::<Chain>(scope).await? else { return Ok(Step::Done(false)) };
+            let decided = decide_note(&before.value, found, &cause.actor);
+            Ok(cause.change(&before, decided, |_, chain| {
+                let (approval_id, scope_id) = (chain.approval_id.clone(), chain.id.clone());
+                Event::ChainMapChanged {
+                    place: Place::from(chain),
+                    approval_id,
+                    scope_id,
+                    state: standing(chain).state,
                 }
-                Outcome::AlreadyDone => Ok(Step::Done(())),
-                Outcome::Refused(refusal) => Err(poison(&refusal)),
-            }
+            })?)
         })
         .await
 }
@@ -145,13 +138,13 @@ async fn note_map_tag(app: &App, tick: &Tick, scope: &ScopeId, found: &MapFound)
 /// The open repair written anew, if something else differs than when it was opened and nobody has begun it.
 async fn refreshed(
     app: &App,
-    tick: &Tick,
+    cause: &Cause,
     known: Option<&DriftFinding>,
     drift: &Drift,
 ) -> Result<Option<Repair>, Failure> {
     let Some((scene, task)) = repair_of(app, known).await? else { return Ok(None) };
     let render = |chain: &Chain, kind| scene.render(chain, kind, Some(drift));
-    match decide_refresh_repair(&scene.chain.value, &task, &render, &tick.actor, tick.now) {
+    match decide_refresh_repair(&scene.chain.value, &task, &render, &cause.actor, cause.now) {
         Outcome::Changed(stepped) => Ok(Some(Repair { scene, stepped, task, step: RepairStep::Refresh })),
         Outcome::AlreadyDone => Ok(None),
         Outcome::Refused(refusal) => {
@@ -162,15 +155,15 @@ async fn refreshed(
 }
 
 /// The open repair withdrawn, if nobody has it in hand.
-async fn withdrawn(app: &App, tick: &Tick, known: Option<&DriftFinding>) -> Result<Option<Repair>, Failure> {
+async fn withdrawn(app: &App, cause: &Cause, known: Option<&DriftFinding>) -> Result<Option<Repair>, Failure> {
     let Some((scene, task)) = repair_of(app, known).await? else { return Ok(None) };
     let reason: Note = "the live role is what was approved again"
         .parse()
         .map_err(|_| Failure::Poison("the reason of a withdrawal is no note".to_owned()))?;
-    match decide_withdraw_repair(&scene.chain.value, &task, &reason, &tick.actor, tick.now) {
+    match decide_withdraw_repair(&scene.chain.value, &task, &reason, &cause.actor, cause.now) {
         Outcome::Changed(stepped) => Ok(Some(Repair { scene, stepped, task, step: RepairStep::Withdraw(reason) })),
         Outcome::AlreadyDone => Ok(None),
-        Outcome::Refused(refusal) => Err(poison(&refusal)),
+        Outcome::Refused(refusal) => Err(refusal.into()),
     }
 }
 
@@ -184,14 +177,14 @@ async fn repair_of(app: &App, known: Option<&DriftFinding>) -> Result<Option<(Sc
 
 /// The repair of a drifted role, if one can be opened now. While another policy task is open on the role, or its approval
 /// is about to be replaced, there is none: putting that task's document may be the repair, and the next night knows.
-async fn plan_repair(app: &App, tick: &Tick, checked: &Checked, drift: &Drift) -> Result<Option<Repair>, Failure> {
+async fn plan_repair(app: &App, cause: &Cause, checked: &Checked, drift: &Drift) -> Result<Option<Repair>, Failure> {
     let Some(scope) = &checked.scope else { return Ok(None) };
     let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(None) };
     if scene.turn() != RoleTurn::Free || scene.approval.value.state != ApprovalState::Active {
         return Ok(None);
     }
     let render = |chain: &Chain, kind| scene.render(chain, kind, Some(drift));
-    let outcome = decide_fix_drift(&scene.chain.value, &scene.turn(), &render, &tick.actor, tick.now);
+    let outcome = decide_fix_drift(&scene.chain.value, &scene.turn(), &render, &cause.actor, cause.now);
     match outcome {
         Outcome::Changed(stepped) => {
             let Progress::TaskReady(task) = stepped.progress.clone() else { return Ok(None) };
@@ -214,7 +207,7 @@ fn told(before: Option<&DriftFinding>, finding: &DriftFinding) -> Option<Event> 
 }
 
 fn event_of(finding: &DriftFinding) -> Event {
-    let place = Place { space_id: finding.space_id.clone(), workload_id: finding.workload_id.clone() };
+    let place = Place::from(finding);
     let (drift_id, role_arn) = (finding.id.clone(), finding.role_arn.clone());
     match finding.state {
         DriftState::Drifted => {
@@ -225,8 +218,4 @@ fn event_of(finding: &DriftFinding) -> Event {
         }
         DriftState::Resolved => Event::DriftResolved { place, drift_id, role_arn },
     }
-}
-
-fn poison(refusal: &Refusal) -> Failure {
-    Failure::Poison(refusal.to_string())
 }

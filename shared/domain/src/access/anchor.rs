@@ -51,6 +51,12 @@ pub enum AnchorKey {
     },
 }
 
+impl std::fmt::Display for AnchorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
 impl AnchorKey {
     /// The key as text: stable, unique, within a DynamoDB key's alphabet.
     #[must_use]

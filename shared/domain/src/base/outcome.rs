@@ -15,6 +15,14 @@ pub enum Outcome<S> {
 }
 
 impl<S> Outcome<S> {
+    /// The new state, if there is one: for a job, which nobody asked for and nobody hears refused.
+    pub fn changed(self) -> Option<S> {
+        match self {
+            Self::Changed(state) => Some(state),
+            Self::AlreadyDone | Self::Refused(_) => None,
+        }
+    }
+
     /// Applies `f` to the new state, if there is one.
     pub fn map<T>(self, f: impl FnOnce(S) -> T) -> Outcome<T> {
         match self {
@@ -28,6 +36,16 @@ impl<S> Outcome<S> {
 impl<S> From<Refusal> for Outcome<S> {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+/// A decision that nobody can have taken before, such as a creation, among others.
+impl<S> From<Result<S, Refusal>> for Outcome<S> {
+    fn from(decided: Result<S, Refusal>) -> Self {
+        match decided {
+            Ok(state) => Self::Changed(state),
+            Err(refusal) => Self::Refused(refusal),
+        }
     }
 }
 

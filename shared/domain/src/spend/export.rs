@@ -1,7 +1,13 @@
 //! Exports: files that people take along. Asked for by a person, written by a worker, found again by a manifest.
 //!
 //! An export is never edited: what has moved since is in a new one. The manifest holds what the file adds up to, so that
-//! whoever receives it can check it without the product.
+//! whoever receives it can check it without the product. What each kind of file says is in the files of this folder.
+
+pub mod allocation;
+pub mod audit;
+pub mod file;
+pub mod focus;
+pub mod report;
 
 use std::collections::BTreeMap;
 
@@ -130,6 +136,9 @@ pub struct Export {
 }
 
 /// Accepts an export. `has_bill` says whether every month of the span was ingested, which chargeback needs.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_request(
     id: ExportId,
     kind: ExportKind,
@@ -137,19 +146,17 @@ pub fn decide_request(
     has_bill: bool,
     actor: &Actor,
     now: Timestamp,
-) -> Outcome<Export> {
-    if let Err(refusal) = authorize(actor, Action::CreateExport, Relations::NONE, "") {
-        return refusal.into();
-    }
+) -> Result<Export, Refusal> {
+    authorize(actor, Action::CreateExport, Relations::NONE, "")?;
     if kind == ExportKind::PortfolioReport && matches!(span, Span::BillingPeriod(_)) {
         let detail = "a portfolio report is of a week; give `week`, such as 2026-08-16";
-        return Refusal::new(RefusalKind::InvalidValue, detail).into();
+        return Err(Refusal::new(RefusalKind::InvalidValue, detail));
     }
     if matches!(kind, ExportKind::ChargebackCsv | ExportKind::ChargebackFocus) && !has_bill {
         let detail = format!("the bill of {} has not been read yet; ingest it first", span.label());
-        return Refusal::new(RefusalKind::PeriodNotReady, detail).into();
+        return Err(Refusal::new(RefusalKind::PeriodNotReady, detail));
     }
-    Outcome::Changed(Export { id, kind, span, requested_by: actor.sub.clone(), requested_at: now, finished: None })
+    Ok(Export { id, kind, span, requested_by: actor.sub.clone(), requested_at: now, finished: None })
 }
 
 /// Notes the file; the first that was written stays.
@@ -173,12 +180,8 @@ mod tests {
         let week = Span::Week(Week::of(date(2026, 9, 1)));
         let check =
             |kind, span, has_bill, expected: Option<RefusalKind>| -> Result<(), crate::base::ids::MalformedId> {
-                let refused = match decide_request("exp_1".parse()?, kind, span, has_bill, &lead, Timestamp::UNIX_EPOCH)
-                {
-                    Outcome::Refused(refusal) => Some(refusal.kind),
-                    _ => None,
-                };
-                assert_eq!(refused, expected, "{kind:?} {span:?}");
+                let asked = decide_request("exp_1".parse()?, kind, span, has_bill, &lead, Timestamp::UNIX_EPOCH);
+                assert_eq!(asked.err().map(|refusal| refusal.kind), expected, "{kind:?} {span:?}");
                 Ok(())
             };
         check(ExportKind::ChargebackCsv, month, true, None)?;
@@ -195,8 +198,7 @@ mod tests {
     fn the_first_file_stays() -> Result<(), Box<dyn std::error::Error>> {
         let auditor = Actor::person("a".parse()?, [Role::Auditor]);
         let span = Span::BillingPeriod(Month::of(date(2026, 8, 1)));
-        let asked = decide_request("exp_1".parse()?, ExportKind::Audit, span, false, &auditor, Timestamp::UNIX_EPOCH);
-        let Outcome::Changed(export) = asked else { return Err("refused".into()) };
+        let export = decide_request("exp_1".parse()?, ExportKind::Audit, span, false, &auditor, Timestamp::UNIX_EPOCH)?;
         let manifest = Manifest {
             sha256: Digest::of_bytes(b""),
             rows: 0,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::access::workloads::space::Space;
 use crate::base::authorization::{Action, Relations, authorize};
 use crate::base::calendar::{Period, Week};
 use crate::base::ids::{CardId, WorkloadId};
@@ -13,7 +14,7 @@ use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Outcome, Refusal, RefusalKind};
 use crate::base::people::Actor;
 use crate::base::platform::{ModelKey, Platform};
-use crate::base::text::{Note, Sub};
+use crate::base::text::{Name, Note, Sub};
 use crate::spend::card::{Adjustment, CardKind, CardState, SpendCard, Variance};
 use crate::spend::gap::{Gap, GapKind};
 
@@ -26,6 +27,36 @@ pub struct Hierarchy {
     pub department: String,
     pub portfolio: String,
     pub product: String,
+}
+
+/// A Space's place in the organisation, and whose it is.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// The Space's name.
+    pub name: String,
+    /// The labels above it.
+    pub hierarchy: Hierarchy,
+    /// Whose it is.
+    pub owners: Vec<Sub>,
+}
+
+impl Placement {
+    /// Of a Space.
+    #[must_use]
+    pub fn of(space: Space) -> Self {
+        let label = |name: Option<Name>| name.map(String::from).unwrap_or_default();
+        let fields = space.fields;
+        Self {
+            name: fields.name.into(),
+            hierarchy: Hierarchy {
+                business_unit: label(fields.business_unit),
+                department: label(fields.department),
+                portfolio: label(fields.portfolio),
+                product: label(fields.product),
+            },
+            owners: fields.owners.into_iter().collect(),
+        }
+    }
 }
 
 /// A card with where its workload belongs.

@@ -112,6 +112,9 @@ pub fn claimable(anchor: &SpendAnchor) -> Option<AnchorRef> {
 
 /// Puts to a workload's owners what a Lead did about a gap: to claim its anchor, `anchor`, from the day that the Lead
 /// named or the spend began, as far back as claims reach.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_propose_claim(
     id: ProposalId,
     gap: &Gap,
@@ -120,22 +123,23 @@ pub fn decide_propose_claim(
     workload: &Workload,
     actor: &Actor,
     now: Timestamp,
-) -> Outcome<Proposal> {
-    if let Err(refusal) = authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str()) {
-        return refusal.into();
-    }
+) -> Result<Proposal, Refusal> {
+    authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str())?;
     let (Some(anchor), Some(note)) = (anchor, deed.rationale.clone()) else {
         let detail = format!("`{}` cannot be claimed: it is neither a role nor a workspace", gap.about.anchor.label());
-        return Refusal::new(RefusalKind::InvalidValue, detail).into();
+        return Err(Refusal::new(RefusalKind::InvalidValue, detail));
     };
     let wanted = deed.target.as_ref().and_then(|target| target.from).unwrap_or(gap.first_seen);
     let effective_from = wanted.max(first_claimable_day(utc_day(now)));
     let proposed = Proposed::Claim { anchor, effective_from, gap_id: Some(gap.id.clone()) };
-    Outcome::Changed(proposal(id, proposed, deed, note, workload))
+    Ok(proposal(id, proposed, deed, note, workload))
 }
 
 /// Puts to a workload's owners the request that a Lead's action on a gap asks them to make: prefilled with what the bill
 /// shows, of this model if the catalog has it.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_propose_request(
     id: ProposalId,
     gap: &Gap,
@@ -143,17 +147,15 @@ pub fn decide_propose_request(
     workload: &Workload,
     model: Option<&Model>,
     actor: &Actor,
-) -> Outcome<Proposal> {
-    if let Err(refusal) = authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str()) {
-        return refusal.into();
-    }
+) -> Result<Proposal, Refusal> {
+    authorize(actor, Action::ActOnGap, Relations::NONE, gap.state.as_str())?;
     let request = prefilled(gap, deed, workload, model);
     let (Some(request), Some(note)) = (request, deed.rationale.clone()) else {
         let detail = format!("`{}` is of no platform that access can be asked for", gap.about.anchor.label());
-        return Refusal::new(RefusalKind::InvalidValue, detail).into();
+        return Err(Refusal::new(RefusalKind::InvalidValue, detail));
     };
     let proposed = Proposed::Request { request: Box::new(request), gap_id: gap.id.clone() };
-    Outcome::Changed(proposal(id, proposed, deed, note, workload))
+    Ok(proposal(id, proposed, deed, note, workload))
 }
 
 fn proposal(id: ProposalId, proposed: Proposed, deed: &GapEntry, note: Note, workload: &Workload) -> Proposal {
@@ -246,10 +248,10 @@ mod tests {
             let proposed =
                 decide_propose_claim("prp_1".parse()?, &gap, deed, claimable(&anchor), &workload("wkl_1")?, &job, now);
             match proposed {
-                Outcome::Changed(Proposal { proposed: Proposed::Claim { effective_from, .. }, .. }) => {
+                Ok(Proposal { proposed: Proposed::Claim { effective_from, .. }, .. }) => {
                     Ok(Ok(effective_from.to_string()))
                 }
-                Outcome::Refused(refusal) => Ok(Err(refusal.kind)),
+                Err(refusal) => Ok(Err(refusal.kind)),
                 other => Err(format!("{other:?}").into()),
             }
         };

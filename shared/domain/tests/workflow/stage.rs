@@ -202,7 +202,7 @@ impl Stage {
             replaced_chains: &chains,
         };
         let outcome = decide_submit(id, fields, &context, &person(who)?, self.now);
-        Ok(took(outcome, |request| self.requests.push(request)))
+        Ok(took(outcome.into(), |request| self.requests.push(request)))
     }
 
     /// Approves a request; the Lead chooses the model that it leaves open.
@@ -242,8 +242,8 @@ impl Stage {
         };
         let outcome = decide_approve(id.clone(), &ids, fields, ground, &context, &person(who)?, self.now);
         let decided = match outcome {
-            Outcome::Changed(decided) => decided,
-            other => return Ok(took(other, drop)),
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(took(Outcome::Refused(refusal), drop::<()>)),
         };
         if let Some(request) = decided.request {
             self.requests.iter_mut().filter(|r| r.id == request.id).for_each(|r| r.clone_from(&request));

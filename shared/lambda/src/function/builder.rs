@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 
+use contract::events::EventType;
 use domain::base::authorization::Action;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::{Erased, Function, Responder};
 use crate::answer::{Answer, File, Outgoing};
 use crate::call::Call;
-use crate::events::{AwsEvent, Event, Failure, StreamBatch, StreamFailure, Tick, parse, poison};
+use crate::events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, Tick, parse, poison};
 use crate::identity::RoleGroups;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -148,23 +149,16 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Consumes governance events of a type. `E` is the envelope as the contract defines it.
+    /// Consumes governance events of these types; any other that reaches the function is set aside.
     #[must_use]
-    pub fn on_event<E: DeserializeOwned + Send + 'static>(
-        mut self,
-        kind: &'static str,
-        handler: impl Handler<S, Event<E>, Result<(), Failure>>,
-    ) -> Self {
+    pub fn on_events(mut self, types: &[EventType], handler: impl Handler<S, Heard, Result<(), Failure>>) -> Self {
         let (state, handler) = (Arc::clone(&self.state), Arc::new(handler));
-        let erased: Erased<Event<Value>, Result<(), Failure>> = Box::new(move |event| {
+        for kind in types {
             let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
-            Box::pin(async move {
-                let Event { envelope, actor, request_id, now } = event;
-                let envelope = parse(kind, &envelope)?;
-                handler.begin(state, Event { envelope, actor, request_id, now }).await
-            })
-        });
-        self.function.events.insert(kind, erased);
+            let erased: Erased<Heard, Result<(), Failure>> =
+                Box::new(move |heard| Box::pin(handler.begin(Arc::clone(&state), heard)));
+            self.function.events.insert(*kind, erased);
+        }
         self
     }
 
@@ -195,9 +189,9 @@ impl<S: Send + Sync + 'static> Builder<S> {
         let erased: Erased<AwsEvent<Value>, Result<Value, Failure>> = Box::new(move |event| {
             let (state, handler) = (Arc::clone(&state), Arc::clone(&handler));
             Box::pin(async move {
-                let AwsEvent { detail_type, source, detail, actor, request_id, now } = event;
+                let AwsEvent { detail_type, source, detail, cause } = event;
                 let detail = parse("detail", &detail)?;
-                let event = AwsEvent { detail_type, source, detail, actor, request_id, now };
+                let event = AwsEvent { detail_type, source, detail, cause };
                 result_of(handler.begin(state, event).await)
             })
         });

@@ -6,8 +6,9 @@ use domain::base::people::Actor;
 use serde_json::Value;
 
 use super::{Erased, Function};
+use crate::cause::Cause;
 use crate::events::{
-    AwsEvent, Event, Failure, StreamBatch, Tick, due_time, partial_batch_response, poison, queued_event, required,
+    AwsEvent, Failure, Heard, StreamBatch, Tick, due_time, partial_batch_response, poison, queued_event, required,
     stream_record,
 };
 use crate::parameters::shown;
@@ -28,11 +29,10 @@ impl Function {
 
     async fn consume_one(&self, record: &Value) -> Result<(), Failure> {
         let envelope = queued_event(record)?;
-        let kind = required(&envelope, "type")?;
-        let handler = declared(&self.events, kind, "governance event")?;
-        let request_id = required(&envelope, "id")?.to_owned();
-        let (actor, now) = (Actor::system(self.name), self.platform.clock.now());
-        done_or(handler(Event { actor, request_id, now, envelope }).await, ())
+        let heard = Heard::read(&envelope, self.cause_of(required(&envelope, "id")?))?;
+        let kind = heard.event.event_type();
+        let handler = self.events.get(&kind).ok_or_else(|| undeclared("governance event", kind.as_str()))?;
+        done_or(handler(heard).await, ())
     }
 
     /// A shard's records in their order; the first that fails is reported, and comes again with all after it.
@@ -68,14 +68,8 @@ impl Function {
     pub(super) async fn tick(&self, name: &str, event: &Value) -> Result<Value, Failure> {
         let handler = declared(&self.schedules, name, "schedule")?;
         let scheduled_at = due_time(event)?;
-        let tick = Tick {
-            schedule: name.to_owned(),
-            scheduled_at,
-            actor: Actor::system(self.name),
-            request_id: format!("{name}@{scheduled_at}"),
-            now: self.platform.clock.now(),
-        };
-        let request_id = tick.request_id.clone();
+        let request_id = format!("{name}@{scheduled_at}");
+        let tick = Tick { schedule: name.to_owned(), scheduled_at, cause: self.cause_of(&request_id) };
         done_or(handler(tick).await, Value::Null).inspect_err(|failure| self.log(failure, &request_id))
     }
 
@@ -86,11 +80,14 @@ impl Function {
             detail_type: detail_type.to_owned(),
             source: required(event, "source")?.to_owned(),
             detail: event.get("detail").cloned().unwrap_or_default(),
-            actor: Actor::system(self.name),
-            request_id: request_id.to_owned(),
-            now: self.platform.clock.now(),
+            cause: self.cause_of(request_id),
         };
         done_or(handler(happened).await, Value::Null).inspect_err(|failure| self.log(failure, request_id))
+    }
+
+    fn cause_of(&self, request_id: &str) -> Cause {
+        let (actor, now) = (Actor::system(self.name), self.platform.clock.now());
+        Cause { actor, now, request_id: request_id.to_owned() }
     }
 
     fn log(&self, failure: &Failure, id: &str) {
@@ -115,5 +112,9 @@ fn declared<'a, I, O>(
     name: &str,
     what: &str,
 ) -> Result<&'a Erased<I, O>, Failure> {
-    handlers.get(name).ok_or_else(|| poison(&format!("no {what} `{}` is known to this function", shown(name))))
+    handlers.get(name).ok_or_else(|| undeclared(what, name))
+}
+
+fn undeclared(what: &str, name: &str) -> Failure {
+    poison(&format!("no {what} `{}` is known to this function", shown(name)))
 }

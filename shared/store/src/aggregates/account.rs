@@ -8,6 +8,8 @@ use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Account {
+    type Id = AccountId;
+
     const KIND: &'static str = "ACCOUNT";
 
     fn id(&self) -> String {
@@ -28,8 +30,7 @@ impl Store {
         &self,
         ids: impl IntoIterator<Item = &AccountId>,
     ) -> Result<Vec<Loaded<Account>>, StoreError> {
-        let ids: Vec<String> = ids.into_iter().map(ToString::to_string).collect();
-        self.load_many(&ids).await
+        self.load_many(ids).await
     }
 
     /// Every account in governance.

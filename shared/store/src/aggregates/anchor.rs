@@ -13,6 +13,8 @@ use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Anchor {
+    type Id = AnchorKey;
+
     const KIND: &'static str = "ANCHOR";
 
     fn id(&self) -> String {
@@ -96,7 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_anchor(&self, key: &AnchorKey) -> Result<Option<Loaded<Anchor>>, StoreError> {
-        self.load(&key.text()).await
+        self.load(key).await
     }
 
     /// The anchor that a claim is on.
@@ -106,7 +108,7 @@ impl Store {
     pub async fn load_anchor_of_claim(&self, claim: &ClaimId) -> Result<Option<Loaded<Anchor>>, StoreError> {
         match self.follow(&claim_pointer(claim)).await? {
             None => Ok(None),
-            Some(anchor) => self.load(&anchor).await,
+            Some(anchor) => self.load_named(&anchor).await,
         }
     }
 

@@ -9,6 +9,8 @@ use crate::{Store, StoreError};
 const ONLY: &str = "models";
 
 impl Aggregate for Announced {
+    type Id = str;
+
     const KIND: &'static str = "ANNOUNCED";
 
     fn id(&self) -> String {

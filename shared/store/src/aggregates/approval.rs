@@ -8,6 +8,8 @@ use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::{Entry, Index, Store, StoreError, keys};
 
 impl Aggregate for Approval {
+    type Id = ApprovalId;
+
     const KIND: &'static str = "APPROVAL";
 
     fn id(&self) -> String {
@@ -64,8 +66,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_chains_of(&self, approval: &Approval) -> Result<Vec<Loaded<Chain>>, StoreError> {
-        let ids: Vec<String> = approval.scopes.iter().map(|scope| scope.id.to_string()).collect();
-        self.load_many(&ids).await
+        self.load_many(approval.scopes.iter().map(|scope| &scope.id)).await
     }
 
     /// Where the last break-glass decision for a workload stands.
@@ -75,7 +76,7 @@ impl Store {
     pub async fn load_last_break_glass(&self, workload: &WorkloadId) -> Result<LastBreakGlass, StoreError> {
         let target = self.follow(&break_glass_pointer(workload)).await?;
         let unreviewed = match &target {
-            Some(id) => self.load::<Approval>(id).await?.map(|last| last.value).filter(is_unreviewed),
+            Some(id) => self.load_named::<Approval>(id).await?.map(|last| last.value).filter(is_unreviewed),
             // An older version led no pointer to those that it decided.
             None => {
                 let listed = self.list_all(Index::Parent, &[approvals_of(workload)]).await?;
@@ -93,7 +94,7 @@ impl Store {
     pub async fn load_last_approval(&self, approval_key: &str) -> Result<Option<Loaded<Approval>>, StoreError> {
         match self.follow(&approval_pointer(approval_key)).await? {
             None => Ok(None),
-            Some(id) => self.load(&id).await,
+            Some(id) => self.load_named(&id).await,
         }
     }
 }

@@ -17,6 +17,8 @@ const STATES: [CardState; 4] = [CardState::Open, CardState::Disputed, CardState:
 const ENTRIES_PER_READ: usize = 200;
 
 impl Aggregate for SpendCard {
+    type Id = CardId;
+
     const KIND: &'static str = "CARD";
 
     fn id(&self) -> String {

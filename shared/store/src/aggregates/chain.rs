@@ -82,6 +82,8 @@ const fn is_zero(count: &usize) -> bool {
 }
 
 impl Aggregate for Chain {
+    type Id = ScopeId;
+
     const KIND: &'static str = "SCOPE";
 
     fn id(&self) -> String {

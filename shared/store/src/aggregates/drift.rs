@@ -2,12 +2,15 @@
 
 use domain::access::drift::{DriftFinding, DriftState, finding_id};
 use domain::base::aws::RoleRef;
+use domain::base::ids::DriftId;
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
 use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for DriftFinding {
+    type Id = DriftId;
+
     const KIND: &'static str = "DRIFT";
 
     fn id(&self) -> String {
@@ -32,7 +35,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_drift_on_role(&self, role: &RoleRef) -> Result<Option<Loaded<DriftFinding>>, StoreError> {
-        self.load(finding_id(role).as_str()).await
+        self.load(&finding_id(role)).await
     }
 
     /// The findings about which somebody has to do something.

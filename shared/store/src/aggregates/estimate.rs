@@ -31,6 +31,8 @@ pub struct Estimates {
 }
 
 impl Aggregate for Estimates {
+    type Id = WorkloadId;
+
     const KIND: &'static str = "ESTIMATES";
     const CARRIES_ROWS: bool = true;
 
@@ -84,7 +86,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_estimates(&self, workload: &WorkloadId) -> Result<Option<Loaded<Estimates>>, StoreError> {
-        self.load(workload.as_str()).await
+        self.load(workload).await
     }
 }
 

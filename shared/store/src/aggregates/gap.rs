@@ -1,6 +1,7 @@
 //! Gaps: by state, and by the month of the bill that they were found in.
 
 use domain::base::calendar::Month;
+use domain::base::ids::GapId;
 use domain::spend::gap::{Gap, GapNews, GapState};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
@@ -10,6 +11,8 @@ use crate::{Store, StoreError, keys};
 const STATES: [GapState; 4] = [GapState::Active, GapState::Actioned, GapState::Resolved, GapState::Recalled];
 
 impl Aggregate for Gap {
+    type Id = GapId;
+
     const KIND: &'static str = "GAP";
 
     fn id(&self) -> String {
@@ -24,6 +27,8 @@ impl Aggregate for Gap {
 
 /// One record for each month.
 impl Aggregate for GapNews {
+    type Id = Month;
+
     const KIND: &'static str = "GAP-NEWS";
 
     fn id(&self) -> String {
@@ -41,7 +46,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load_gap_news(&self, month: Month) -> Result<Option<Loaded<GapNews>>, StoreError> {
-        self.load(&month.to_string()).await
+        self.load(&month).await
     }
 }
 

@@ -13,6 +13,8 @@ use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Model {
+    type Id = ModelKey;
+
     const KIND: &'static str = "MODEL";
 
     fn id(&self) -> String {

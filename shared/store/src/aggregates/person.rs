@@ -2,12 +2,15 @@
 
 use domain::base::people::Role;
 use domain::base::person::Person;
+use domain::base::text::Sub;
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Person {
+    type Id = Sub;
+
     const KIND: &'static str = "PERSON";
 
     fn id(&self) -> String {

@@ -8,6 +8,8 @@ use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for ApplicationProfile {
+    type Id = str;
+
     const KIND: &'static str = "PROFILE";
 
     fn id(&self) -> String {

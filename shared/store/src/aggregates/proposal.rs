@@ -1,12 +1,14 @@
 //! Proposals: by state, and by the workload that they are put to.
 
-use domain::base::ids::WorkloadId;
+use domain::base::ids::{ProposalId, WorkloadId};
 use domain::spend::proposal::{Proposal, ProposalState};
 
 use crate::aggregate::{Aggregate, Listing};
 use crate::keys;
 
 impl Aggregate for Proposal {
+    type Id = ProposalId;
+
     const KIND: &'static str = "PROPOSAL";
 
     fn id(&self) -> String {

@@ -6,6 +6,8 @@ use crate::aggregate::{Aggregate, Listing};
 use crate::{Store, StoreError};
 
 impl Aggregate for Reminder {
+    type Id = str;
+
     const KIND: &'static str = "REMINDER";
 
     fn id(&self) -> String {
@@ -27,6 +29,11 @@ impl Store {
         reminders: impl IntoIterator<Item = &Reminder>,
     ) -> Result<Vec<Reminder>, StoreError> {
         let ids: Vec<String> = reminders.into_iter().map(Aggregate::id).collect();
-        Ok(self.load_many::<Reminder>(&ids).await?.into_iter().map(|loaded| loaded.value).collect())
+        Ok(self
+            .load_many::<Reminder>(ids.iter().map(String::as_str))
+            .await?
+            .into_iter()
+            .map(|loaded| loaded.value)
+            .collect())
     }
 }

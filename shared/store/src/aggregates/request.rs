@@ -1,12 +1,12 @@
 //! Requests: by state and by workload; an open one's rows are listed with its model's scopes, under review.
 
-use contract::events::{Event, Place};
+use contract::events::Event;
 use domain::access::decisions::approval::{Approval, ApprovalState};
 use domain::access::decisions::request::{Request, RequestFields, RequestState, SubmitContext};
 use domain::access::models::model::Model;
 use domain::access::tasks::chain::{Chain, Presence, ScopeState};
 use domain::access::workloads::space::{Space, Workload};
-use domain::base::ids::WorkloadId;
+use domain::base::ids::{RequestId, WorkloadId};
 use domain::base::platform::{ModelKey, Platform};
 use serde_json::json;
 
@@ -16,6 +16,8 @@ use crate::transaction::Transaction;
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Request {
+    type Id = RequestId;
+
     const KIND: &'static str = "REQUEST";
 
     fn id(&self) -> String {
@@ -104,7 +106,7 @@ impl Store {
         let Some(key) = named.map(|(platform, id)| ModelKey::of(platform, &id.base())) else {
             return Ok(Submission { space, workload, model: None, replaced: None, replaced_chains: Vec::new() });
         };
-        let model = self.load::<Model>(key.as_str()).await?;
+        let model = self.load::<Model>(&key).await?;
         let last = self.load_last_approval(&Approval::key(&workload.value.id, &key, fields.tier)).await?;
         let replaced = last.map(|last| last.value).filter(|last| last.state == ApprovalState::Active);
         let replaced_chains = match &replaced {
@@ -116,20 +118,18 @@ impl Store {
 }
 
 impl Transaction {
-    /// Submits a request, if its workload and its model are still as they were when that was decided: whoever decides
-    /// about the model rejects the requests that are there, and would not know of one that is still to be written.
-    pub fn submit_request(&mut self, seen: &Submission, request: &Request) {
-        let event = Event::RequestSubmitted {
-            place: Place { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() },
+    /// Lets a request be submitted only if its workload and its model are still as they were when that was decided: whoever
+    /// decides about the model rejects the requests that are there, and would not know of one that is still to be written.
+    /// Answers the event of the submission.
+    pub fn guard_submission(&mut self, seen: &Submission, request: &Request) -> Event {
+        self.unless_changed(&seen.workload);
+        seen.model.iter().for_each(|model| self.unless_changed(model));
+        self.count_request(None, Some(request));
+        Event::RequestSubmitted {
+            place: request.into(),
             request_id: request.id.clone(),
             model_key: request.model_key.clone(),
-        };
-        self.create(request, &event);
-        self.unless_changed(&seen.workload);
-        if let Some(model) = &seen.model {
-            self.unless_changed(model);
         }
-        self.count_request(None, Some(request));
     }
 
     /// Moves what a request's rows add to their model's row, from as it was to as it is.

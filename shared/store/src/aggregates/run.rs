@@ -1,6 +1,7 @@
 //! Ingestion runs: one per month and delivery, by state and by month, newest attempt last.
 
 use domain::base::calendar::Month;
+use domain::base::ids::RunId;
 use domain::spend::bill::run::{Run, RunState};
 
 use crate::aggregate::{Aggregate, Listing, Loaded};
@@ -11,6 +12,8 @@ use crate::{Store, StoreError, keys};
 const NEWEST_LOOKED_AT: usize = 20;
 
 impl Aggregate for Run {
+    type Id = RunId;
+
     const KIND: &'static str = "RUN";
 
     fn id(&self) -> String {
@@ -51,7 +54,7 @@ impl Store {
     pub async fn load_run_of_query(&self, query_id: &str) -> Result<Option<Loaded<Run>>, StoreError> {
         match self.follow(&query_pointer(query_id)).await? {
             None => Ok(None),
-            Some(run) => self.load(&run).await,
+            Some(run) => self.load_named(&run).await,
         }
     }
 

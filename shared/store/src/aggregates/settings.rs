@@ -9,6 +9,8 @@ use crate::{Store, StoreError};
 const ONLY: &str = "organisation";
 
 impl Aggregate for Settings {
+    type Id = str;
+
     const KIND: &'static str = "SETTINGS";
 
     fn id(&self) -> String {

@@ -1,7 +1,7 @@
 //! Spaces and workloads. A Space is listed once for each of its owners, so that an owner's list is one query.
 
 use domain::access::workloads::space::{Space, Workload};
-use domain::base::ids::SpaceId;
+use domain::base::ids::{SpaceId, WorkloadId};
 use domain::base::text::Sub;
 use serde_json::Value;
 
@@ -10,6 +10,8 @@ use crate::read::{Entry, Index};
 use crate::{Store, StoreError, keys};
 
 impl Aggregate for Space {
+    type Id = SpaceId;
+
     const KIND: &'static str = "SPACE";
 
     fn id(&self) -> String {
@@ -31,6 +33,8 @@ impl Aggregate for Space {
 }
 
 impl Aggregate for Workload {
+    type Id = WorkloadId;
+
     const KIND: &'static str = "WORKLOAD";
 
     fn id(&self) -> String {

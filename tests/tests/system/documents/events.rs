@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use contract::events::Event;
+use contract::events::EventType;
 use serde_json::Value;
 use system_tests::World;
 
@@ -43,7 +43,7 @@ async fn hearers() -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
     let mut hearers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for function in world.local.stack.gateway.functions() {
         for kind in function.event_types() {
-            hearers.entry(kind.to_owned()).or_default().insert(function.name.to_owned());
+            hearers.entry(kind.as_str().to_owned()).or_default().insert(function.name.to_owned());
         }
     }
     Ok(hearers)
@@ -54,18 +54,18 @@ pub(super) async fn table() -> anyhow::Result<String> {
     let (makers, hearers, shapes) = (makers()?, hearers().await?, local::documents::event_shapes());
     let variants = shapes.get("Event").and_then(|event| event["oneOf"].as_array()).context("the events' schema")?;
     let mut groups: Vec<(&str, String)> = Vec::new();
-    for kind in Event::TYPES {
-        let of = |variant: &&Value| variant["properties"]["type"]["const"] == *kind;
+    for kind in EventType::ALL.iter().copied().map(EventType::as_str) {
+        let of = |variant: &&Value| variant["properties"]["type"]["const"] == kind;
         let schema = variants.iter().find(of).with_context(|| format!("`{kind}` has no schema"))?;
-        let made = makers.get(*kind).with_context(|| format!("nobody makes `{kind}`"))?;
+        let made = makers.get(kind).with_context(|| format!("nobody makes `{kind}`"))?;
         let row = format!(
             "| [`{kind}`](../events/published/{kind}/v1.schema.json) | {} | {} | {} | {} |\n",
             about(schema),
             listed(made),
-            hearers.get(*kind).map_or_else(|| "–".to_owned(), listed),
+            hearers.get(kind).map_or_else(|| "–".to_owned(), listed),
             fields(&schema["properties"]["payload"], &shapes).join(", "),
         );
-        let thing = kind.split_once('.').map_or(*kind, |(thing, _)| thing);
+        let thing = kind.split_once('.').map_or(kind, |(thing, _)| thing);
         match groups.iter_mut().find(|(group, _)| *group == thing) {
             Some((_, rows)) => rows.push_str(&row),
             None => groups.push((thing, row)),

@@ -226,25 +226,22 @@ pub(crate) fn check_may_ask(sub: &Sub, replaced: Option<&Approval>, chains: &[Ch
 }
 
 /// Submits a request. A blocked model is refused at once, with the reason it was blocked for.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_submit(
     id: RequestId,
     fields: RequestFields,
     context: &SubmitContext<'_>,
     actor: &Actor,
     now: Timestamp,
-) -> Outcome<Request> {
-    if let Err(refusal) = authorize(actor, Action::SubmitRequest, context.space.relations(actor), "") {
-        return refusal.into();
-    }
-    if let Err(refusal) = check_may_ask(&actor.sub, context.replaced, context.replaced_chains) {
-        return refusal.into();
-    }
-    if let Err(refusal) = check_fields(&fields, context) {
-        return refusal.into();
-    }
+) -> Result<Request, Refusal> {
+    authorize(actor, Action::SubmitRequest, context.space.relations(actor), "")?;
+    check_may_ask(&actor.sub, context.replaced, context.replaced_chains)?;
+    check_fields(&fields, context)?;
     let kind = kind_of(&fields, context);
     let model_key = fields.platform.zip(fields.model_id.as_ref()).map(|(p, m)| ModelKey::of(p, &m.base()));
-    Outcome::Changed(Request {
+    Ok(Request {
         id,
         space_id: context.space.id.clone(),
         fields,

@@ -58,11 +58,12 @@ impl Space {
 }
 
 /// Creates a Space.
-pub fn decide_create_space(id: SpaceId, fields: SpaceFields, actor: &Actor) -> Outcome<Space> {
-    match checked_space_fields(Action::CreateSpace, &fields, actor) {
-        Err(refusal) => refusal.into(),
-        Ok(()) => Outcome::Changed(Space { id, fields }),
-    }
+///
+/// # Errors
+/// The refusal.
+pub fn decide_create_space(id: SpaceId, fields: SpaceFields, actor: &Actor) -> Result<Space, Refusal> {
+    checked_space_fields(Action::CreateSpace, &fields, actor)?;
+    Ok(Space { id, fields })
 }
 
 /// Replaces a Space's fields.
@@ -179,27 +180,27 @@ pub struct Workload {
 }
 
 /// Creates a workload in a Space.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_create_workload(
     space: &Space,
     id: WorkloadId,
     fields: WorkloadFields,
     actor: &Actor,
-) -> Outcome<Workload> {
-    if let Err(refusal) = authorize(actor, Action::CreateWorkload, space.relations(actor), "") {
-        return refusal.into();
-    }
+) -> Result<Workload, Refusal> {
+    authorize(actor, Action::CreateWorkload, space.relations(actor), "")?;
     let case = &fields.business_case;
     if !case.annual_baseline.is_plausible_plan() {
-        return Refusal::new(
+        return Err(Refusal::new(
             RefusalKind::InvalidValue,
             "`businessCase.annualBaseline` is US dollars in whole cents, not negative, at most a thousand million",
-        )
-        .into();
+        ));
     }
     if case.target_percent < Decimal::ZERO || case.target_percent > Decimal::ONE_HUNDRED {
-        return Refusal::new(RefusalKind::InvalidValue, "`businessCase.targetPercent` lies between 0 and 100").into();
+        return Err(Refusal::new(RefusalKind::InvalidValue, "`businessCase.targetPercent` lies between 0 and 100"));
     }
-    Outcome::Changed(Workload { id, space_id: space.id.clone(), fields, state: WorkloadState::Active })
+    Ok(Workload { id, space_id: space.id.clone(), fields, state: WorkloadState::Active })
 }
 
 /// Retires a workload: it asks for nothing more; its claims and cards stay.

@@ -9,7 +9,7 @@ use super::evidence::Broken;
 use crate::base::authorization::{Action, Relations, authorize};
 use crate::base::digest::Digest;
 use crate::base::ids::VerificationId;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::people::Actor;
 use crate::base::text::Sub;
 
@@ -107,17 +107,18 @@ pub struct Verification {
 }
 
 /// Accepts a verification.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_request(
     id: VerificationId,
     day: Date,
     anchor: Option<Digest>,
     actor: &Actor,
     now: Timestamp,
-) -> Outcome<Verification> {
-    if let Err(refusal) = authorize(actor, Action::VerifyAudit, Relations::NONE, "") {
-        return refusal.into();
-    }
-    Outcome::Changed(Verification {
+) -> Result<Verification, Refusal> {
+    authorize(actor, Action::VerifyAudit, Relations::NONE, "")?;
+    Ok(Verification {
         id,
         day,
         anchor,
@@ -166,7 +167,7 @@ mod tests {
     fn a_piece_counts_once_and_the_end_comes_after_the_last() -> Result<(), Box<dyn std::error::Error>> {
         let ada = Actor::person("ada".parse()?, [Role::Auditor]);
         let (id, day, now) = ("ver_1".parse()?, date(2026, 8, 24), Timestamp::UNIX_EPOCH);
-        let Outcome::Changed(asked) = decide_request(id, day, None, &ada, now) else { return Err("refused".into()) };
+        let asked = decide_request(id, day, None, &ada, now)?;
         let mut found = Found::default();
         found.add_thing("A#1", 3, false, &[Broken::OtherHead]);
         assert_eq!(decide_finish(&asked, found.clone(), None, now), Outcome::AlreadyDone);

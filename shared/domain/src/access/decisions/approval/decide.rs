@@ -16,7 +16,7 @@ use crate::access::workloads::space::{Space, Workload, WorkloadState};
 use crate::base::authorization::{Action, Relation, Relations, authorize};
 use crate::base::aws::BroadRoles;
 use crate::base::ids::{ApprovalId, RequestId, ScopeId};
-use crate::base::outcome::{Outcome, Refusal, RefusalKind};
+use crate::base::outcome::{Refusal, RefusalKind};
 use crate::base::people::Actor;
 use crate::base::text::Sub;
 
@@ -70,6 +70,9 @@ pub struct Decided {
 }
 
 /// Approves. The ids of new scopes come from `scope_ids`, one for each scope in order.
+///
+/// # Errors
+/// The refusal.
 pub fn decide_approve(
     id: ApprovalId,
     scope_ids: &[ScopeId],
@@ -78,13 +81,9 @@ pub fn decide_approve(
     context: &DecideContext<'_>,
     actor: &Actor,
     now: Timestamp,
-) -> Outcome<Decided> {
-    if let Err(refusal) = check_right(ground, context, actor) {
-        return refusal.into();
-    }
-    if let Err(refusal) = check_all(&fields, ground, context, now) {
-        return refusal.into();
-    }
+) -> Result<Decided, Refusal> {
+    check_right(ground, context, actor)?;
+    check_all(&fields, ground, context, now)?;
     let supersedes = context.replaced.map(|a| a.id.clone());
     let model_id = fields.model_id.base();
     let decision = ApprovalFields { supersedes: supersedes.clone(), model_id, ..fields };
@@ -101,9 +100,7 @@ pub fn decide_approve(
     let digest =
         Approval::digest_of(&context.workload.id, &model_key, &decision, request_id.as_ref(), break_glass.as_ref());
     let scopes = scopes_of(&decision, scope_ids, context);
-    if let Err(refusal) = check_no_pause(&decision, &scopes, context, now) {
-        return refusal.into();
-    }
+    check_no_pause(&decision, &scopes, context, now)?;
     let approval = Approval {
         id: id.clone(),
         digest,
@@ -123,14 +120,11 @@ pub fn decide_approve(
         end: None,
         decision,
     };
-    let chains = match chains_of(&approval, context.model, context.profiles) {
-        Ok(chains) => chains,
-        Err(refusal) => return refusal.into(),
-    };
+    let chains = chains_of(&approval, context.model, context.profiles)?;
     let replaced =
         context.replaced.map(|old| ended(old, ApprovalState::Superseded, actor, now, None, Some(id.clone())));
     let request = request.map(|r| request::approved(r, id, actor, now));
-    Outcome::Changed(Decided { approval, chains, request, replaced })
+    Ok(Decided { approval, chains, request, replaced })
 }
 
 /// The actor may decide this: by the table, with the people of what is replaced counted in. Who asked for that or carried

@@ -3,55 +3,58 @@
 //! Names come from people and from the bill, hostile or not. In a spreadsheet no text may become a formula, in a page no
 //! text may become markup; amounts are written exactly, as plain decimals.
 
-pub(crate) mod allocation;
-pub(crate) mod audit;
-pub(crate) mod focus;
-pub(crate) mod report;
-
 use std::collections::BTreeMap;
 
-use domain::base::money::Money;
-use domain::spend::bill::reconciliation::Unreadable;
+use crate::base::money::Money;
+use crate::spend::bill::reconciliation::Unreadable;
 
 /// A file before it is put anywhere.
 #[derive(Debug, Clone)]
-pub(crate) struct Document {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) extension: &'static str,
-    pub(crate) content_type: &'static str,
+pub struct Document {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What its name ends with, without the dot.
+    pub extension: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
     /// Rows, the header not counted.
-    pub(crate) rows: u64,
+    pub rows: u64,
     /// What the rows add up to.
-    pub(crate) control_totals: BTreeMap<String, Vec<Money>>,
+    pub control_totals: BTreeMap<String, Vec<Money>>,
     /// What of the bill could not be read and is in no row.
-    pub(crate) unreadable: Unreadable,
+    pub unreadable: Unreadable,
 }
 
 /// Text as a spreadsheet's cell: what would be read as a formula gets an apostrophe before it (OWASP, CSV injection).
-pub(crate) fn text(given: &str) -> String {
+#[must_use]
+pub fn text(given: &str) -> String {
     let is_formula = given.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     if is_formula { format!("'{given}") } else { given.to_owned() }
 }
 
 /// A column of a file: its name, what it means, and what a row has in it.
-pub(crate) struct Column<R> {
-    pub(crate) name: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pages that explain the columns are held to it by a test"))]
-    pub(crate) meaning: &'static str,
-    pub(crate) value: fn(&R) -> String,
+pub struct Column<R> {
+    /// Its name in the header.
+    pub name: &'static str,
+    /// What it means: the page that explains the file says the same, and a test holds it to that.
+    pub meaning: &'static str,
+    /// What a row has in it.
+    pub value: fn(&R) -> String,
 }
 
 impl<R> Column<R> {
-    pub(crate) const fn new(name: &'static str, meaning: &'static str, value: fn(&R) -> String) -> Self {
+    /// A column.
+    #[must_use]
+    pub const fn new(name: &'static str, meaning: &'static str, value: fn(&R) -> String) -> Self {
         Self { name, meaning, value }
     }
 }
 
 /// Writes rows under their columns' names; answers the bytes, and how many rows there were.
-pub(crate) fn csv_of<R>(
-    columns: &[Column<R>],
-    rows: impl IntoIterator<Item = R>,
-) -> Result<(Vec<u8>, u64), csv::Error> {
+///
+/// # Errors
+/// None that memory does not have.
+pub fn csv_of<R>(columns: &[Column<R>], rows: impl IntoIterator<Item = R>) -> Result<(Vec<u8>, u64), csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(columns.iter().map(|column| column.name))?;
     let mut count = 0;
@@ -63,7 +66,7 @@ pub(crate) fn csv_of<R>(
     Ok((bytes, count))
 }
 
-/// The columns as the page beside the crate's manifest explains them.
+/// The columns as the page that explains the file lists them.
 #[cfg(test)]
 pub(crate) fn explained<R>(columns: &[Column<R>]) -> String {
     let row = |Column { name, meaning, .. }: &Column<R>| format!("| `{name}` | {meaning} |\n");
@@ -75,17 +78,17 @@ pub(crate) fn explained<R>(columns: &[Column<R>]) -> String {
 pub(crate) mod samples {
     //! One workload's spend, a gap and a credit, with hostile names.
 
-    use domain::base::calendar::Month;
-    use domain::spend::bill::attributed::AttributedFact;
-    use domain::spend::bill::attribution::{Attribution, Verdict};
-    use domain::spend::bill::facts::Fact;
-    use domain::spend::bill::reconciliation::Unreadable;
-    use domain::spend::export::Span;
-    use domain::spend::portfolio::Hierarchy;
+    use crate::base::calendar::Month;
+    use crate::spend::bill::attributed::AttributedFact;
+    use crate::spend::bill::attribution::{Attribution, Verdict};
+    use crate::spend::bill::facts::Fact;
+    use crate::spend::bill::reconciliation::Unreadable;
+    use crate::spend::export::Span;
+    use crate::spend::portfolio::Hierarchy;
     use serde_json::json;
 
-    use super::allocation::{Allocations, Owners};
-    use crate::portfolio::Place;
+    use super::super::allocation::{Allocations, Owners};
+    use crate::spend::portfolio::Placement;
 
     fn fact(
         day: &str,
@@ -94,7 +97,7 @@ pub(crate) mod samples {
         verdict: serde_json::Value,
     ) -> anyhow::Result<AttributedFact> {
         let role = "arn:aws:iam::111122223333:role/app";
-        let role = domain::base::aws::RoleRef::parse_arn(role).map(domain::spend::bill::anchor::SpendAnchor::role);
+        let role = crate::base::aws::RoleRef::parse_arn(role).map(crate::spend::bill::anchor::SpendAnchor::role);
         let key = json!({
             "day": day, "anchor": role, "accountId": "111122223333", "region": "us-east-1", "platform": "bedrock",
             "model": {"known": "amazon.nova-lite-v1:0"}, "usageKind": "input", "detail": null, "unit": "tokens",
@@ -118,7 +121,8 @@ pub(crate) mod samples {
     }
 
     pub(crate) fn allocations() -> anyhow::Result<Allocations> {
-        let role = json!({"type": "role", "role": domain::base::aws::RoleRef::parse_arn("arn:aws:iam::111122223333:role/app")});
+        let role =
+            json!({"type": "role", "role": crate::base::aws::RoleRef::parse_arn("arn:aws:iam::111122223333:role/app")});
         let about = json!({"anchor": role, "platform": "bedrock", "model": null, "accountId": null, "region": null});
         let owned = || json!({"verdict": "workload", "workloadId": "wkl_1", "claimId": "clm_1"});
         let facts = vec![
@@ -133,7 +137,7 @@ pub(crate) mod samples {
             "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
         }))?;
         let hierarchy = Hierarchy { product: "a, \"b\"".to_owned(), ..Hierarchy::default() };
-        let place = Place { name: "@space".to_owned(), hierarchy, ..Place::default() };
+        let place = Placement { name: "@space".to_owned(), hierarchy, ..Placement::default() };
         let owners = Owners::new(vec![workload], [("spc_1".parse()?, place)].into());
         let span = Span::BillingPeriod("2026-08".parse::<Month>()?);
         let unreadable = Unreadable { amounts: 2, non_ai_costs: 1 };

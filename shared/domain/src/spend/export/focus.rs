@@ -2,15 +2,15 @@
 //! reads other clouds' bills. Columns that the facts do not hold are left out rather than guessed; what FOCUS has no
 //! column for is in `x_` columns, as it asks.
 
-use domain::base::calendar::next_day;
-use domain::base::platform::Platform;
-use domain::spend::bill::LineItemType;
-use domain::spend::bill::attributed::AttributedFact;
-use domain::spend::bill::facts::{Fact, FactKey};
+use crate::base::calendar::next_day;
+use crate::base::platform::Platform;
+use crate::spend::bill::LineItemType;
+use crate::spend::bill::attributed::AttributedFact;
+use crate::spend::bill::facts::{Fact, FactKey};
 use jiff::civil::Date;
 
 use super::allocation::{Allocations, Owner, allocation_of};
-use super::{Column, Document, csv_of, text};
+use super::file::{Column, Document, csv_of, text};
 
 /// A row of the file: a fact, and who owns what answers for it.
 struct Row<'a> {
@@ -37,7 +37,7 @@ impl Row<'_> {
     }
 }
 
-/// The columns in FOCUS's order, own ones last. `focus.md` beside the crate's manifest is made of them; a test holds the two
+/// The columns in FOCUS's order, own ones last. `docs/focus.md` is made of them; a test holds the two
 /// together.
 impl<'a> Row<'a> {
     const COLUMNS: [Column<Row<'a>>; 30] = [
@@ -140,7 +140,7 @@ impl<'a> Row<'a> {
 ///
 /// # Errors
 /// None that memory does not have.
-pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
+pub fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
     let row = |attributed| Row { attributed, owner: allocations.owners.of(attributed.verdict()) };
     let (bytes, rows) = csv_of(&Row::COLUMNS, allocations.facts().map(row))?;
     let control_totals = allocations.control_totals();
@@ -176,12 +176,12 @@ const fn charge_category(kind: &LineItemType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{explained, samples};
+    use crate::spend::export::file::{explained, samples};
 
     #[test]
     fn every_column_is_explained_where_people_read_it() {
         let table = explained(&Row::COLUMNS);
-        assert!(include_str!("../../focus.md").ends_with(&table), "{table}");
+        assert!(include_str!("../../../../../docs/focus.md").ends_with(&table), "{table}");
         assert!(Row::COLUMNS.iter().all(|column| !column.meaning.is_empty() && !column.meaning.contains('|')));
     }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use domain::base::money::Money;
-use domain::spend::bill::reconciliation::Unreadable;
-use domain::spend::card::{Band, Variance};
-use domain::spend::portfolio::{Hierarchy, Portfolio, Slice};
+use crate::base::money::Money;
+use crate::spend::bill::reconciliation::Unreadable;
+use crate::spend::card::{Band, Variance};
+use crate::spend::portfolio::{Hierarchy, Portfolio, Slice};
 use jiff::Timestamp;
 
-use super::Document;
+use super::file::Document;
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
@@ -21,7 +21,8 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 </style></head><body>\n";
 
 /// The page.
-pub(crate) fn render(portfolio: &Portfolio, as_of: Timestamp) -> Document {
+#[must_use]
+pub fn render(portfolio: &Portfolio, as_of: Timestamp) -> Document {
     let mut page = Page { html: HEAD.to_owned(), rows: 0 };
     page.line(&format!(
         "<h1>AI portfolio review</h1><p>Week of {} to {}, as of {as_of}. {}</p>",
@@ -206,8 +207,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::base::calendar::Week;
-    use domain::spend::portfolio::{HierarchySlice, ReviewInputs, summarise};
+    use crate::base::calendar::Week;
+    use crate::spend::portfolio::{HierarchySlice, ReviewInputs, summarise};
 
     #[test]
     fn a_report_says_what_its_variance_leaves_out() -> anyhow::Result<()> {

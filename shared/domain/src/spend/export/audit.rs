@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::spend::bill::reconciliation::Unreadable;
+use crate::spend::bill::reconciliation::Unreadable;
 
-use super::Document;
+use super::file::Document;
 
 /// The file, in the order given.
-pub(crate) fn render(records: &[String]) -> Document {
+#[must_use]
+pub fn render(records: &[String]) -> Document {
     let mut lines = String::new();
     for record in records {
         lines.push_str(record);
@@ -27,10 +28,10 @@ pub(crate) fn render(records: &[String]) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::base::audit::evidence::Walk;
-    use domain::base::audit::{AuditEvent, By, Statement};
-    use domain::base::digest::{Digest, canonical_json};
-    use domain::base::people::Actor;
+    use crate::base::audit::evidence::Walk;
+    use crate::base::audit::{AuditEvent, By, Statement};
+    use crate::base::digest::{Digest, canonical_json};
+    use crate::base::people::Actor;
     use jiff::Timestamp;
 
     #[test]

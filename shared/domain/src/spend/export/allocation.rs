@@ -3,46 +3,51 @@
 
 use std::collections::BTreeMap;
 
-use domain::access::workloads::space::Workload;
-use domain::base::ids::{SpaceId, WorkloadId};
-use domain::base::money::{Currency, Money};
-use domain::base::platform::Platform;
-use domain::spend::bill::attributed::AttributedFact;
-use domain::spend::bill::attribution::Verdict;
-use domain::spend::bill::reconciliation::Unreadable;
-use domain::spend::export::Span;
+use crate::access::workloads::space::Workload;
+use crate::base::ids::{SpaceId, WorkloadId};
+use crate::base::money::{Currency, Money};
+use crate::base::platform::Platform;
+use crate::spend::bill::attributed::AttributedFact;
+use crate::spend::bill::attribution::Verdict;
+use crate::spend::bill::reconciliation::Unreadable;
+use crate::spend::export::Span;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Column, Document, csv_of, text};
-use crate::portfolio::Place;
+use super::file::{Column, Document, csv_of, text};
+use crate::spend::portfolio::Placement;
 
 /// The spend of a span with who answers for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Allocations {
-    pub(crate) span: Span,
+pub struct Allocations {
+    /// The days.
+    pub span: Span,
     /// Facts of the span's months; those that count on other days are left out.
-    pub(crate) facts: Vec<AttributedFact>,
+    pub facts: Vec<AttributedFact>,
     /// What of those months could not be read.
-    pub(crate) unreadable: Unreadable,
-    pub(crate) owners: Owners,
+    pub unreadable: Unreadable,
+    /// Who owns what answers for them.
+    pub owners: Owners,
 }
 
 /// Names and places of workloads.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Owners(BTreeMap<WorkloadId, Owner>);
+pub struct Owners(BTreeMap<WorkloadId, Owner>);
 
 /// Who answers for spend, as text; blank for gaps and exclusions.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Owner {
-    pub(crate) workload_id: String,
-    pub(crate) workload: String,
-    pub(crate) space_id: String,
-    pub(crate) place: Place,
+#[expect(missing_docs, reason = "ids and names, as the columns show them")]
+pub struct Owner {
+    pub workload_id: String,
+    pub workload: String,
+    pub space_id: String,
+    pub place: Placement,
 }
 
 impl Owners {
-    pub(crate) fn new(workloads: Vec<Workload>, mut places: BTreeMap<SpaceId, Place>) -> Self {
+    /// The workloads at their Spaces' places.
+    #[must_use]
+    pub fn new(workloads: Vec<Workload>, mut places: BTreeMap<SpaceId, Placement>) -> Self {
         places.retain(|space, _| workloads.iter().any(|workload| workload.space_id == *space));
         let owner = |workload: Workload| {
             let place = places.get(&workload.space_id).cloned().unwrap_or_default();
@@ -53,7 +58,8 @@ impl Owners {
     }
 
     /// Who answers by this verdict. A workload without a record keeps its id.
-    pub(crate) fn of(&self, verdict: &Verdict) -> Owner {
+    #[must_use]
+    pub fn of(&self, verdict: &Verdict) -> Owner {
         match verdict {
             Verdict::Workload { workload_id, .. } => self
                 .0
@@ -67,13 +73,14 @@ impl Owners {
 
 impl Allocations {
     /// The facts that count on the span's days: of a month, all of its bill.
-    pub(crate) fn facts(&self) -> impl Iterator<Item = &AttributedFact> {
+    pub fn facts(&self) -> impl Iterator<Item = &AttributedFact> {
         let (first, last) = self.span.days();
         self.facts.iter().filter(move |a| (first..=last).contains(&a.fact.key.counts_on()))
     }
 
     /// What the facts add up to: all, and each of its three parts.
-    pub(crate) fn control_totals(&self) -> BTreeMap<String, Vec<Money>> {
+    #[must_use]
+    pub fn control_totals(&self) -> BTreeMap<String, Vec<Money>> {
         let mut sums: BTreeMap<&str, BTreeMap<&Currency, Decimal>> = BTreeMap::new();
         for attributed in self.facts() {
             let (fact, verdict) = (&attributed.fact, attributed.verdict());
@@ -93,7 +100,8 @@ impl Allocations {
 }
 
 /// What a fact is, in a word: attributed, or which gap or exclusion.
-pub(crate) fn allocation_of(verdict: &Verdict) -> String {
+#[must_use]
+pub fn allocation_of(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Workload { .. } => "attributed".to_owned(),
         Verdict::Gap { kind, .. } => format!("gap:{}", kind.as_str()),
@@ -145,7 +153,7 @@ struct Row<'a> {
     amount: Decimal,
 }
 
-/// The columns of the file. `chargeback.md` beside the crate's manifest is made of them; a test holds the two together.
+/// The columns of the file. `docs/chargeback.md` is made of them; a test holds the two together.
 impl<'a> Row<'a> {
     const COLUMNS: [Column<Row<'a>>; 20] = [
         Column::new("From", "the first day that the file covers", |row| row.days.0.to_string()),
@@ -195,7 +203,7 @@ impl<'a> Row<'a> {
 ///
 /// # Errors
 /// None that memory does not have.
-pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
+pub fn render(allocations: &Allocations) -> Result<Document, csv::Error> {
     let days = allocations.span.days();
     let mut rows: BTreeMap<RowKey<'_>, (Owner, Decimal, Decimal)> = BTreeMap::new();
     for attributed in allocations.facts() {
@@ -213,15 +221,15 @@ pub(crate) fn render(allocations: &Allocations) -> Result<Document, csv::Error> 
 
 #[cfg(test)]
 mod tests {
-    use domain::base::calendar::{Month, Week};
+    use crate::base::calendar::{Month, Week};
 
     use super::*;
-    use crate::render::{explained, samples};
+    use crate::spend::export::file::{explained, samples};
 
     #[test]
     fn every_column_is_explained_where_people_read_it() {
         let table = explained(&Row::COLUMNS);
-        assert!(include_str!("../../chargeback.md").ends_with(&table), "{table}");
+        assert!(include_str!("../../../../../docs/chargeback.md").ends_with(&table), "{table}");
     }
 
     #[test]
