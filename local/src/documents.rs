@@ -7,7 +7,7 @@ use std::path::Path;
 
 use contract::events::Event;
 use domain::base::audit::AuditEvent;
-use domain::base::authorization::{Grant, Rule, TABLE};
+use domain::base::authorization::{Permission, Rule, TABLE};
 use domain::base::people::Role;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -46,10 +46,10 @@ pub fn authorisation() -> String {
 }
 
 fn cell(rule: &Rule, role: Role) -> String {
-    match rule.grants.iter().find(|g: &&Grant| g.role == role) {
+    match rule.grants.iter().find(|g: &&Permission| g.role == role) {
         None => "–".to_owned(),
-        Some(Grant { only_as: None, .. }) => "yes".to_owned(),
-        Some(Grant { only_as: Some(relation), .. }) => format!("as {}", wire_name(relation)),
+        Some(Permission { only_as: None, .. }) => "yes".to_owned(),
+        Some(Permission { only_as: Some(relation), .. }) => format!("as {}", wire_name(relation)),
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use domain::base::digest::Digest;
 use jiff::Timestamp;
-use lambda::{Aws, Environment, Function, Ids, Platform, Start};
+use lambda::{Aws, Environment, Function, Host, Ids, Start};
 use serde_json::{Value, json};
 use store::tables;
 use tokio::net::TcpListener;
@@ -239,22 +239,22 @@ async fn start_functions(
     let shared = environment("approval");
     tables::create_if_missing(&client, &variable(&shared, "GOVERNANCE_TABLE"), tables::GOVERNANCE).await?;
     tables::create_if_missing(&client, &variable(&shared, "SPEND_TABLE"), tables::SPEND).await?;
-    let platform = |name: &'static str| Platform {
+    let host = |name: &'static str| Host {
         aws: aws_of(name),
         env: environment(name).into_iter().collect::<Environment>(),
         clock: clock.clock(),
         ids: Ids::random(),
     };
     let functions = [
-        approval::function(platform("approval")).start()?,
-        spaces::function(platform("spaces")).start()?,
-        task_sequencing::function(platform("task-sequencing")).start()?,
-        model_discovery::function(platform("model-discovery")).start()?,
-        cur_ingestion::function(platform("cur-ingestion")).start()?,
-        spend::function(platform("spend")).start()?,
-        spend_cards::function(platform("spend-cards")).start()?,
-        notification::function(platform("notification")).start()?,
-        event_relay::function(platform("event-relay")).start()?,
+        approval::function(host("approval")).start()?,
+        spaces::function(host("spaces")).start()?,
+        task_sequencing::function(host("task-sequencing")).start()?,
+        model_discovery::function(host("model-discovery")).start()?,
+        cur_ingestion::function(host("cur-ingestion")).start()?,
+        spend::function(host("spend")).start()?,
+        spend_cards::function(host("spend-cards")).start()?,
+        notification::function(host("notification")).start()?,
+        event_relay::function(host("event-relay")).start()?,
     ];
     Ok(functions.into_iter().map(Arc::new).collect())
 }

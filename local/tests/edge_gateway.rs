@@ -10,7 +10,7 @@ use bytes::Bytes;
 use domain::base::authorization::Action;
 use http::{Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Answer, Aws, Call, Environment, File, Function, Ids, Platform, Problem};
+use lambda::{Answer, Aws, Call, Environment, File, Function, Host, Ids, Problem};
 use local::clock::ProductClock;
 use local::gateway::{BODY_BYTES_MAX, Gateway};
 use local::seam::Seam;
@@ -64,13 +64,13 @@ async fn fail(_: Arc<()>, _: Call<()>) -> Result<Answer<Seen>, Problem> {
 fn stack() -> anyhow::Result<Stack> {
     let clock = ProductClock::open(None)?;
     let http = http_client_fn(|_, _| SharedHttpConnector::new(Nowhere));
-    let platform = Platform {
+    let host = Host {
         aws: Aws::in_process(http, "us-east-1"),
         env: Environment::default(),
         clock: clock.clock(),
         ids: Ids::seeded(1),
     };
-    let function = Function::builder("tasks", Arc::new(()), platform)
+    let function = Function::builder("tasks", Arc::new(()), host)
         .get("/v1/tasks/{id}", Action::ReadTasks, show)
         .get("/v1/defects", Action::ReadTasks, fail)
         .get_file("/v1/tasks/{id}/bundle", Action::ReadTasks, bundle)

@@ -36,7 +36,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 
 pub(crate) async fn put(app: Arc<App>, call: Call<AccountFields>) -> Result<Answer<Versioned<Account>>, Problem> {
     let account_id: AccountId = call.path.parse("accountId")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.load::<Account>(&account_id).await?;
         let AccountFields { name, regions } = call.body.clone();
         let wanted = Account { account_id: account_id.clone(), name, regions, state: AccountState::Active };
@@ -49,7 +49,7 @@ pub(crate) async fn put(app: Arc<App>, call: Call<AccountFields>) -> Result<Answ
 
 pub(crate) async fn retire(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<Versioned<Account>>, Problem> {
     let account_id: AccountId = call.path.parse("accountId")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.require::<Account>(&account_id).await?;
         let decided = account::decide_retire(Some(&found.value), &call.actor);
         let event = |_: &mut _, _: &_| Event::AccountRetired { account_id: account_id.clone() };

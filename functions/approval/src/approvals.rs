@@ -19,7 +19,7 @@ use store::aggregates::approval::{approvals_in, approvals_of};
 use store::{Loaded, Order, Transaction};
 
 use crate::App;
-use crate::views::{ApprovalView, Beside};
+use crate::views::{ApprovalContext, ApprovalView};
 
 /// What a reviewing Lead finds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -52,8 +52,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ApprovalView>, Problem> {
     let (found, _space) = visible_approval(&app, &call).await?;
-    let beside = Beside::load(&app.store, &found.value).await?;
-    Ok(shown(beside.view(&found.value, found.version)))
+    let beside = ApprovalContext::load(&app.store, &found.value).await?;
+    Ok(answer(beside.view(&found.value, found.version)))
 }
 
 pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<ApprovalView>, Problem> {
@@ -89,9 +89,9 @@ async fn change<B: Sync>(
     decide: impl Fn(&Approval, &Space, &BTreeSet<Sub>) -> Outcome<Approval> + Send + Sync,
     event: impl Fn(&mut Transaction, &Approval) -> Event + Send + Sync,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = visible_approval(app, call).await?;
-        let beside = Beside::load(&app.store, &found.value).await?;
+        let beside = ApprovalContext::load(&app.store, &found.value).await?;
         let decided = decide(&found.value, &space.value, &beside.executors());
         let told = |tx: &mut Transaction, approval: &Approval| {
             // A review asks who carried it out: somebody may begin to as this is decided.
@@ -100,7 +100,7 @@ async fn change<B: Sync>(
             }
             event(tx, approval)
         };
-        call.change(&found, decided, told, |version, approval| shown(beside.view(&approval, version)))
+        call.change(&found, decided, told, |version, approval| answer(beside.view(&approval, version)))
     })
     .await
 }
@@ -113,7 +113,7 @@ async fn visible_approval<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Approv
     Ok((approval, space))
 }
 
-pub(crate) fn shown(approval: ApprovalView) -> Answer<ApprovalView> {
+pub(crate) fn answer(approval: ApprovalView) -> Answer<ApprovalView> {
     let version = approval.version;
     Answer::ok(approval).versioned(version)
 }

@@ -154,7 +154,7 @@ pub(crate) async fn verify(app: Arc<App>, call: Call<VerificationFields>) -> Res
 /// Hands a day to the worker.
 async fn hand_over(app: &App, call: &Call<VerificationFields>, day: Date) -> Result<Answer<VerificationView>, Problem> {
     let id = VerificationId::new(call.now, app.ids.entropy());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let requested = decide_request(id.clone(), day, call.body.anchor.clone(), &call.actor, call.now);
         let event = |_: &mut _, _: &_| Event::VerificationRequested { verification_id: id.clone() };
         call.create(requested, event, |verification| {

@@ -23,7 +23,7 @@ use store::{Index, Step};
 
 use crate::App;
 use crate::approvals::revoked;
-use crate::requests::end_request;
+use crate::requests::request_ended;
 
 pub(crate) async fn of_model_decision(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let Event::ModelDecided { model_key, .. } = &heard.event else { return Err(heard.unexpected()) };
@@ -94,7 +94,7 @@ fn reason_of(model: &Model, space: &SpaceId) -> Result<Note, Failure> {
 /// Rejects a request that nobody could approve any more.
 async fn reject(app: &App, cause: &Cause, id: &RequestId, model: &Model) -> Result<bool, Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(found) = app.store.load::<Request>(id).await? else { return Ok(Step::Done(false)) };
             if model.restriction.as_ref().is_some_and(|limits| found.value.can_conform(limits)) {
                 return Ok(Step::Done(false));
@@ -104,14 +104,14 @@ async fn reject(app: &App, cause: &Cause, id: &RequestId, model: &Model) -> Resu
             };
             let reason = reason_of(model, &space.value.id)?;
             let decided = decide_reject(&found.value, &space.value, reason, &cause.actor, cause.now);
-            Ok(cause.save(Some(&found), decided.changed(), |tx, request| end_request(tx, &found.value, request)))
+            Ok(cause.save(Some(&found), decided.changed(), |tx, request| request_ended(tx, &found.value, request)))
         })
         .await
 }
 
 async fn revoke(app: &App, cause: &Cause, id: &ApprovalId, model: &Model) -> Result<bool, Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(found) = app.store.load::<Approval>(id).await? else { return Ok(Step::Done(false)) };
             let Some(space) = app.store.load::<Space>(&found.value.space_id).await? else {
                 return Ok(Step::Done(false));

@@ -1,19 +1,19 @@
 //! The FinOps Lead's function: what a Lead decides, and what everybody reads about it.
 //!
 //! Decisions about models are in `models`, what follows from them in `consequences`; requests in `requests`; an
-//! approval is made in `decide`, read, revoked and reviewed in `approvals`, and begins and ends by the clock in
+//! approval is made in `approving`, read, revoked and reviewed in `approvals`, and begins and ends by the clock in
 //! `lifecycle`. Around them lie the organisation's accounts, settings and people, and the audit record with its
 //! verification and seals (`audit`).
 //!
 //! It decides and records; it issues no task and touches no account. What follows from a decision is done by whoever
 //! consumes its event. The rules are in `domain::access`. Begin with [`function`], which lists the routes, then
-//! `decide`.
+//! `approving`.
 
 mod accounts;
 mod approvals;
+mod approving;
 mod audit;
 mod consequences;
-mod decide;
 mod lifecycle;
 mod models;
 mod people;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use contract::events::EventType;
 use domain::base::authorization::Action;
-use lambda::{Builder, Function, Ids, Platform};
+use lambda::{Builder, Function, Host, Ids};
 use store::Store;
 
 use crate::audit::seals::SealBucket;
@@ -46,18 +46,17 @@ pub struct App {
 ///
 /// # Errors
 /// When `GOVERNANCE_TABLE` is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
+pub fn function(host: Host) -> anyhow::Result<Function> {
     let bucket =
-        |name: &str| SealBucket { objects: aws_sdk_s3::Client::new(&platform.aws.config()), name: name.to_owned() };
-    let seals = platform.env.get("SEALS_BUCKET").map(bucket);
-    let app = Arc::new(App { store: platform.store()?, ids: platform.ids.clone(), seals });
-    let builder = Function::builder("approval", app, platform)
-        .public_document("/v1/openapi.json", OPENAPI)
-        .summary("This document");
+        |name: &str| SealBucket { objects: aws_sdk_s3::Client::new(&host.aws.config()), name: name.to_owned() };
+    let seals = host.env.get("SEALS_BUCKET").map(bucket);
+    let app = Arc::new(App { store: host.store()?, ids: host.ids.clone(), seals });
+    let builder =
+        Function::builder("approval", app, host).public_document("/v1/openapi.json", OPENAPI).summary("This document");
     Ok(audit_log(decisions(models(organisation(builder))))
         .on_events(&[EventType::ModelDecided], consequences::of_model_decision)
         .on_schedule("approval-lifecycle", lifecycle::run)
-        .on_events(&[EventType::VerificationRequested, EventType::VerificationAdvanced], audit::day::go_on)
+        .on_events(&[EventType::VerificationRequested, EventType::VerificationAdvanced], audit::day::verify_next_piece)
         .on_schedule("daily-seal", audit::seals::run)
         .build())
 }
@@ -94,7 +93,7 @@ fn models(builder: Builder<App>) -> Builder<App> {
         .get("/v1/models/{modelKey}/scopes", Action::ReadScopes, models::scopes)
         .paged()
         .summary("A model's scopes")
-        .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::decide)
+        .put("/v1/models/{modelKey}/decision", Action::DecideModel, models::write_decision)
         .summary("Approve, restrict or block a model")
         .get("/v1/models/{modelKey}/organisation-deny", Action::ReadOrganisationDeny, models::organisation_deny)
         .summary("The service control policy for a blocked model")
@@ -115,10 +114,10 @@ fn decisions(builder: Builder<App>) -> Builder<App> {
         .summary("Withdraw a request")
         .post("/v1/requests/{id}/reject", Action::RejectRequest, requests::reject)
         .summary("Reject a request")
-        .post("/v1/requests/{id}/approve", Action::ApproveRequest, decide::approve)
+        .post("/v1/requests/{id}/approve", Action::ApproveRequest, approving::approve)
         .answers(201)
         .summary("Approve a request")
-        .post("/v1/approvals", Action::DecideWithoutRequest, decide::decide_directly)
+        .post("/v1/approvals", Action::DecideWithoutRequest, approving::decide_directly)
         .answers(201)
         .summary("Narrow an approval, or break glass")
         .post("/v1/approvals/{id}/review", Action::ReviewBreakGlass, approvals::review)

@@ -67,7 +67,7 @@ fn whole_days(now: Timestamp, end: Timestamp) -> u16 {
 
 async fn expire(app: &App, cause: &Cause, seen: &Approval) -> Result<bool, Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(found) = app.store.load::<Approval>(&seen.id).await? else { return Ok(Step::Done(false)) };
             let expired = decide_expire(&found.value, &cause.actor, cause.now).changed();
             Ok(cause.save(Some(&found), expired, |_, approval| Event::ApprovalExpired {
@@ -116,7 +116,7 @@ async fn tell_once(
     let once = EventId::derived(&format!("{}.{occasion}", seen.id));
     let told = app
         .store
-        .decide(|| async {
+        .transact(|| async {
             let Some(found) = app.store.load::<Approval>(&seen.id).await? else { return Ok(Step::Done(false)) };
             if found.value.state != ApprovalState::Active {
                 return Ok(Step::Done(false));

@@ -87,8 +87,8 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ModelDe
     let found = app.store.require::<Model>(&key).await?;
     let after = found.sequence().saturating_sub(HISTORY_EVENTS_SHOWN);
     let history = app.store.history(&keys::model(&key), after, usize::MAX).await?;
-    let surroundings = surroundings(&app, &call.actor, &key).await?;
-    Ok(Answer::ok(surroundings.detail(found.value, found.version, history)).versioned(found.version))
+    let context = load_context(&app, &call.actor, &key).await?;
+    Ok(Answer::ok(context.detail(found.value, found.version, history)).versioned(found.version))
 }
 
 pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Value>>, Problem> {
@@ -121,11 +121,11 @@ fn chain_scope(chain: &Chain) -> Value {
     })
 }
 
-pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result<Answer<ModelDetail>, Problem> {
+pub(crate) async fn write_decision(app: Arc<App>, call: Call<DecisionCommand>) -> Result<Answer<ModelDetail>, Problem> {
     let key: ModelKey = call.path.parse("modelKey")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.require::<Model>(&key).await?;
-        let surroundings = surroundings(&app, &call.actor, &key).await?;
+        let context = load_context(&app, &call.actor, &key).await?;
         let decided = decide_decision(&found.value, call.body.clone(), &call.actor, call.now);
         let event = |tx: &mut Transaction, model: &Model| {
             let reason = call.body.reason.as_str();
@@ -133,7 +133,7 @@ pub(crate) async fn decide(app: Arc<App>, call: Call<DecisionCommand>) -> Result
             Event::ModelDecided { model_key: key.clone(), decision: model.decision, reason: reason.to_owned() }
         };
         call.change(&found, decided, event, |version, model| {
-            Answer::ok(surroundings.detail(model, version, Vec::new())).versioned(version)
+            Answer::ok(context.detail(model, version, Vec::new())).versioned(version)
         })
     })
     .await
@@ -193,14 +193,14 @@ async fn read_through(app: &App, space: &Space, counts: &mut BTreeMap<ModelKey, 
 }
 
 /// What a model's detail shows beside the model.
-struct Surroundings {
+struct ModelContext {
     /// The Spaces whose scopes are counted, for whoever sees no others.
     own: Option<BTreeSet<SpaceId>>,
     counts: ModelCounts,
     total_accounts: u64,
 }
 
-async fn surroundings(app: &App, actor: &Actor, key: &ModelKey) -> Result<Surroundings, Problem> {
+async fn load_context(app: &App, actor: &Actor, key: &ModelKey) -> Result<ModelContext, Problem> {
     let own = own_spaces(app, actor, Action::ReadScopes).await?;
     let counts = match &own {
         Some(spaces) => own_counts(app, spaces).await?.remove(key).unwrap_or_default(),
@@ -208,10 +208,10 @@ async fn surroundings(app: &App, actor: &Actor, key: &ModelKey) -> Result<Surrou
     };
     let total_accounts = total_accounts(app).await?;
     let own = own.map(|spaces| spaces.into_iter().map(|space| space.id).collect());
-    Ok(Surroundings { own, counts, total_accounts })
+    Ok(ModelContext { own, counts, total_accounts })
 }
 
-impl Surroundings {
+impl ModelContext {
     fn detail(&self, model: Model, version: u64, history: Vec<AuditEvent>) -> ModelDetail {
         let row = ModelRow { model, version, counts: self.counts.clone() };
         let view = ModelView::of(&row, self.total_accounts);

@@ -61,7 +61,7 @@ pub(crate) async fn write(app: Arc<App>, call: Call<PersonFields>) -> Result<Ans
     let sub: Sub = call.path.parse("sub")?;
     let wanted = Details::of(call.body.name.as_deref(), call.body.email.as_deref());
     let token = Details::of(call.person.name.as_deref(), call.person.email.as_deref());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.load::<Person>(&sub).await?;
         let before = found.as_ref().map(|found| &found.value);
         let decided = decide_write(before, &sub, wanted.clone(), token.clone(), &call.actor, call.now);

@@ -1,4 +1,4 @@
-//! Business Requests: submitted and withdrawn by owners, rejected by a Lead. Approving is in [`crate::decide`].
+//! Business Requests: submitted and withdrawn by owners, rejected by a Lead. Approving is in [`crate::approving`].
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ type Shown = Answer<Versioned<Request>>;
 
 pub(crate) async fn submit(app: Arc<App>, call: Call<RequestFields>) -> Result<Shown, Problem> {
     let id = RequestId::new(call.now, app.ids.entropy());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (space, workload) = own_workload(&app, &call, &call.body.workload_id).await?;
         check_expanded(&call.body, named_approval(&app, &call.body).await?.as_ref())?;
         let seen = app.store.load_submission(space.value.clone(), workload, &call.body).await?;
@@ -102,29 +102,30 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem
 }
 
 pub(crate) async fn withdraw(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
-    end(&app, &call, |request, space| decide_withdraw(request, space, &call.actor, call.now)).await
+    end_request(&app, &call, |request, space| decide_withdraw(request, space, &call.actor, call.now)).await
 }
 
 pub(crate) async fn reject(app: Arc<App>, call: Call<Reason>) -> Result<Shown, Problem> {
     let reason = &call.body.reason;
-    end(&app, &call, |request, space| decide_reject(request, space, reason.clone(), &call.actor, call.now)).await
+    end_request(&app, &call, |request, space| decide_reject(request, space, reason.clone(), &call.actor, call.now))
+        .await
 }
 
-async fn end<B: Sync>(
+async fn end_request<B: Sync>(
     app: &App,
     call: &Call<B>,
     decide: impl Fn(&Request, &Space) -> Outcome<Request> + Send + Sync,
 ) -> Result<Shown, Problem> {
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = visible_request(app, call).await?;
         let decided = decide(&found.value, &space.value);
-        call.change(&found, decided, |tx, request| end_request(tx, &found.value, request), Answer::at)
+        call.change(&found, decided, |tx, request| request_ended(tx, &found.value, request), Answer::at)
     })
     .await
 }
 
 /// What goes with the end of a request that was rejected or withdrawn, and its event.
-pub(crate) fn end_request(tx: &mut Transaction, before: &Request, request: &Request) -> Event {
+pub(crate) fn request_ended(tx: &mut Transaction, before: &Request, request: &Request) -> Event {
     tx.count_request(Some(before), Some(request));
     let (place, request_id) = (request.into(), request.id.clone());
     match request.end.as_ref().and_then(|e| e.reason.as_ref()) {

@@ -15,7 +15,7 @@ pub(crate) async fn read(app: Arc<App>, _call: Call<()>) -> Result<Answer<Versio
 }
 
 pub(crate) async fn write(app: Arc<App>, call: Call<WholeSettings>) -> Result<Answer<Versioned<Settings>>, Problem> {
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.load_settings().await?;
         let version = found.as_ref().map_or(0, |f| f.version);
         let current = found.as_ref().map(|f| f.value.clone()).unwrap_or_default();

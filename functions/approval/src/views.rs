@@ -142,13 +142,13 @@ impl ApprovalView {
 }
 
 /// What an approval is shown beside: its scopes' chains, and what was asked or is replaced.
-pub(crate) struct Beside {
+pub(crate) struct ApprovalContext {
     pub(crate) chains: Vec<Loaded<Chain>>,
     request: Option<Loaded<Request>>,
     replaced: Option<Loaded<Approval>>,
 }
 
-impl Beside {
+impl ApprovalContext {
     pub(crate) async fn load(store: &Store, approval: &Approval) -> Result<Self, StoreError> {
         let chains = store.load_chains_of(approval).await?;
         let request = match &approval.request_id {

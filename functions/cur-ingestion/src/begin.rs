@@ -82,7 +82,7 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause, asked: &Asked)
     // What it found last stays, for as long as that is shown.
     let data_files = Some(delivery.data_files.clone());
     let run = Run { result: known.and_then(|known| known.result.clone()), data_files, ..run };
-    write(app, existing.as_ref(), &run, cause, asked).await?;
+    write_run(app, existing.as_ref(), &run, cause, asked).await?;
     match &run.failure {
         None => tracing::info!(run.id = %run.id, run.attempt = run.attempt, "a delivery of the bill is being read"),
         Some(failure) => tracing::error!(run.id = %run.id, why = ?failure, "the bill cannot be read"),
@@ -91,7 +91,7 @@ pub(crate) async fn begin(app: &App, month: Month, cause: &Cause, asked: &Asked)
 }
 
 /// Writes the attempt, and how its queries lead to it. Of two that start at once one writes; the other finds it.
-async fn write(
+async fn write_run(
     app: &App,
     before: Option<&Loaded<Run>>,
     run: &Run,

@@ -61,7 +61,7 @@ pub(crate) async fn conclude(
         Reading::Disagrees => {
             return ask_by_slice(app, run, &delivery, settings, cause).await.map(|()| Concluded::AsksFurther);
         }
-        Reading::Failed(failure) => end(app, run, End::Failed(failure), cause).await?,
+        Reading::Failed(failure) => end_run(app, run, End::Failed(failure), cause).await?,
     }
     Ok(Concluded::Ended)
 }
@@ -75,7 +75,7 @@ pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<
         Err(error @ StoreError::Unreadable { .. }) => {
             // Facts that are lost cannot be settled; the delivery is read anew and written whole.
             tracing::error!(run.id = %run.id, %error, "what is shown cannot be read");
-            return end(app, run, End::Superseded, cause).await;
+            return end_run(app, run, End::Superseded, cause).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -202,7 +202,7 @@ async fn ask_by_slice(
     cause: &Cause,
 ) -> Result<(), IngestError> {
     let query = submit_slices(app, run, delivery, settings).await?;
-    let written = app.store.decide(|| async {
+    let written = app.store.transact(|| async {
         let Some(loaded) = app.store.load::<Run>(&run.id).await? else {
             return Ok::<_, IngestError>(Step::Done(false));
         };
@@ -217,8 +217,8 @@ async fn ask_by_slice(
 
 /// Shows the facts, brings the gaps in line, and completes the run, in this order.
 async fn show(app: &App, run: &Run, read: Read, cause: &Cause) -> Result<(), IngestError> {
-    let Some((before, head)) = flip(app, run, &read, cause).await? else {
-        return end(app, run, End::Superseded, cause).await;
+    let Some((before, head)) = show_unless_overtaken(app, run, &read, cause).await? else {
+        return end_run(app, run, End::Superseded, cause).await;
     };
     let attributed_before = match before {
         // Of a run that died after its flip nobody knows any more what was before: then say that figures moved.
@@ -243,7 +243,7 @@ async fn complete(
 ) -> Result<(), IngestError> {
     let settled = Box::pin(settle(app, shown, grounds, cause)).await?;
     if !settled.head.is_of(&run.id, run.attempt) {
-        return end(app, run, End::Superseded, cause).await;
+        return end_run(app, run, End::Superseded, cause).await;
     }
     let result = RunResult {
         changed: settled.head.changed || attributed_before.as_ref() != Some(&settled.attribution),
@@ -251,12 +251,17 @@ async fn complete(
         totals: settled.totals,
         attribution: settled.attribution,
     };
-    end(app, run, End::Completed(result), cause).await
+    end_run(app, run, End::Completed(result), cause).await
 }
 
 /// Makes the run's facts the ones that are shown, unless those of a newer reading are; answers the head before and the new
 /// one. Whoever shows something newer between the decision and the flip moves the head, and it is decided again.
-async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option<(Option<Head>, Head)>, StoreError> {
+async fn show_unless_overtaken(
+    app: &App,
+    run: &Run,
+    read: &Read,
+    cause: &Cause,
+) -> Result<Option<(Option<Head>, Head)>, StoreError> {
     let mut attempts = 0;
     loop {
         let before = app.spend.head(run.billing_period).await?;
@@ -283,7 +288,7 @@ async fn flip(app: &App, run: &Run, read: &Read, cause: &Cause) -> Result<Option
 }
 
 /// Ends the attempt, once.
-pub(crate) async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), IngestError> {
+pub(crate) async fn end_run(app: &App, run: &Run, end: End, cause: &Cause) -> Result<(), IngestError> {
     let end = match end {
         End::Failed(mut failure) => {
             failure.detail = failure.detail.chars().take(DETAIL_CHARS_MAX).collect();
@@ -292,17 +297,17 @@ pub(crate) async fn end(app: &App, run: &Run, end: End, cause: &Cause) -> Result
         }
         other => other,
     };
-    let written = app.store.decide(|| async {
+    let written = app.store.transact(|| async {
         let Some(loaded) = app.store.load::<Run>(&run.id).await? else {
             return Ok::<_, IngestError>(Step::Done(false));
         };
         let ended = decide_end(&loaded.value, run.attempt, end.clone(), cause.now);
-        Ok(cause.save(Some(&loaded), ended, |_, run| told(run)))
+        Ok(cause.save(Some(&loaded), ended, |_, run| event_of(run)))
     });
     written.await.map(drop)
 }
 
-fn told(run: &Run) -> Event {
+fn event_of(run: &Run) -> Event {
     let (run_id, billing_period) = (run.id.clone(), run.billing_period);
     match run.state {
         RunState::Submitted => Event::IngestionStarted { run_id, billing_period },

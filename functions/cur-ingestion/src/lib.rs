@@ -31,7 +31,7 @@ use std::sync::Arc;
 use contract::events::EventType;
 use domain::base::authorization::Action;
 use domain::spend::bill::alias::Aliases;
-use lambda::{Function, Platform};
+use lambda::{Function, Host};
 use store::Store;
 use store::spend::SpendStore;
 
@@ -61,16 +61,16 @@ const CHANGES_OF_APPROVALS: [EventType; 5] = [
 ///
 /// # Errors
 /// When a variable that the template sets is missing or broken.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = aws_sdk_dynamodb::Client::new(&platform.aws.config());
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let client = aws_sdk_dynamodb::Client::new(&host.aws.config());
     let app = Arc::new(App {
-        store: platform.store()?,
-        spend: SpendStore::new(client, platform.env.require("SPEND_TABLE")?.to_owned()),
-        bucket: Bucket::from_env(&platform.aws, &platform.env)?,
-        athena: Athena::from_env(&platform.aws, &platform.env)?,
+        store: host.store()?,
+        spend: SpendStore::new(client, host.env.require("SPEND_TABLE")?.to_owned()),
+        bucket: Bucket::from_env(&host.aws, &host.env)?,
+        athena: Athena::from_env(&host.aws, &host.env)?,
         aliases: Aliases::shipped()?,
     });
-    let builder = Function::builder("cur-ingestion", app, platform)
+    let builder = Function::builder("cur-ingestion", app, host)
         .post("/v1/ingestions", Action::StartIngestion, ingestions::start)
         .answers(202)
         .summary("Read a month's delivery")

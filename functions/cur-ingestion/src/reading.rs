@@ -14,7 +14,7 @@ use store::spend::Head;
 use crate::App;
 use crate::begin::{Asked, Started, as_job, begin};
 use crate::error::IngestError;
-use crate::finish::{Concluded, Reading, ask_for, conclude, end, read, settle_shown};
+use crate::finish::{Concluded, Reading, ask_for, conclude, end_run, read, settle_shown};
 use crate::submit::rules_in_force;
 
 /// Reads a month's current delivery, if there is anything to do; answers how the run stands that was begun.
@@ -52,7 +52,7 @@ pub(crate) async fn finish_run(app: &App, id: &RunId, cause: &Cause) -> Result<(
             Concluded::Ended => return Ok(()),
             Concluded::AsksFurther => {}
             Concluded::IsOutdated => {
-                end(app, &run, End::Superseded, cause).await?;
+                end_run(app, &run, End::Superseded, cause).await?;
                 match Box::pin(begin(app, run.billing_period, &as_job(cause), &Asked::ByJob)).await? {
                     Started::Begun(begun) => id = begun.id,
                     Started::NoDelivery | Started::Older | Started::AlreadyDone(_) => return Ok(()),

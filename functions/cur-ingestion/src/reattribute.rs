@@ -73,7 +73,7 @@ async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: 
     let grounds = app.store.load_grounds(assumed).await?;
     let settled = settle(app, Shown { head, days }, grounds, cause).await?;
     let run_id = &settled.head.run_id;
-    let told = app.store.decide(|| async {
+    let told = app.store.transact(|| async {
         let Some(loaded) = app.store.load::<Run>(run_id).await? else { return Ok::<_, Failure>(Step::Done(false)) };
         let event = |_: &mut _, _: &_| Event::SpendReattributed { billing_period: month };
         Ok(cause.save(Some(&loaded), moved(&loaded, &settled), event))

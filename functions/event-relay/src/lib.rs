@@ -12,7 +12,7 @@ mod record;
 
 use std::sync::Arc;
 
-use lambda::{EnvironmentError, Function, Platform, StreamBatch, StreamFailure};
+use lambda::{EnvironmentError, Function, Host, StreamBatch, StreamFailure};
 
 use crate::publish::Topic;
 use crate::record::{Reading, read};
@@ -24,9 +24,9 @@ pub const EVENTS_TOPIC_ARN: &str = "EVENTS_TOPIC_ARN";
 ///
 /// # Errors
 /// When the topic is not named: a relay without one would lose events in silence.
-pub fn function(platform: Platform) -> Result<Function, EnvironmentError> {
-    let topic = Topic::new(&platform.aws, platform.env.require(EVENTS_TOPIC_ARN)?);
-    Ok(Function::builder("event-relay", Arc::new(topic), platform).on_stream(relay).build())
+pub fn function(host: Host) -> Result<Function, EnvironmentError> {
+    let topic = Topic::new(&host.aws, host.env.require(EVENTS_TOPIC_ARN)?);
+    Ok(Function::builder("event-relay", Arc::new(topic), host).on_stream(relay).build())
 }
 
 /// Publishes the batch's events in their order, up to the first that fails.

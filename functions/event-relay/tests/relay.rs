@@ -10,7 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use domain::base::audit::{AuditEvent, By, Statement};
 use domain::base::digest::{Digest, canonical_json};
 use domain::base::people::Actor;
-use lambda::{Aws, Clock, Environment, Function, Ids, Platform};
+use lambda::{Aws, Clock, Environment, Function, Host, Ids};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ fn relay(sns: &Sns) -> anyhow::Result<Function> {
     let connector = sns.clone();
     let http = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
     let topic = "arn:aws:sns:us-east-1:111122223333:governance-events";
-    Ok(event_relay::function(Platform {
+    Ok(event_relay::function(Host {
         aws: Aws::in_process(http, "us-east-1"),
         env: Environment::default().with(event_relay::EVENTS_TOPIC_ARN, topic),
         clock: Clock::System,
@@ -172,13 +172,13 @@ async fn a_topic_that_is_away_brings_the_whole_batch_again() -> anyhow::Result<(
 #[tokio::test]
 async fn the_relay_does_not_start_without_its_topic_and_takes_nothing_but_the_stream() -> anyhow::Result<()> {
     let http = http_client_fn(|_, _| SharedHttpConnector::new(Sns::default()));
-    let platform = Platform {
+    let host = Host {
         aws: Aws::in_process(http, "us-east-1"),
         env: Environment::default(),
         clock: Clock::System,
         ids: Ids::seeded(1),
     };
-    assert!(event_relay::function(platform).is_err());
+    assert!(event_relay::function(host).is_err());
     let queued =
         json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m1", "body": "{\"type\":\"x\",\"id\":\"y\"}"}]});
     let answer = relay(&Sns::default())?.handle(&queued).await?;

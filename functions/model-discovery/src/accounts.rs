@@ -100,7 +100,7 @@ async fn read_account(app: &App, account: &Account) -> Vec<(Place, Answer)> {
         let entry = match entries.entry(partition) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                new.insert(reader::enter(&app.platform, partition, &account.account_id, SESSION_NAME).await)
+                new.insert(reader::enter(&app.host, partition, &account.account_id, SESSION_NAME).await)
             }
         };
         let answer = match entry {
@@ -113,7 +113,7 @@ async fn read_account(app: &App, account: &Account) -> Vec<(Place, Answer)> {
 }
 
 async fn read_place(app: &App, credentials: &Credentials, account: &AccountId, region: &Region) -> Answer {
-    let config = app.platform.aws.config_as(credentials.clone(), region.as_str());
+    let config = app.host.aws.config_as(credentials.clone(), region.as_str());
     let profiles = list_profiles(&Client::new(&config), InferenceProfileType::Application).await;
     let profiles = profiles.map_err(|error| why("ListInferenceProfiles", &error))?;
     // One that is not this place's own is none that a scope here could call through.
@@ -160,7 +160,7 @@ async fn record(
     (account, region): (&AccountId, &Region),
 ) -> Result<bool, StoreError> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let before = app.store.load::<ApplicationProfile>(arn).await?;
             let known = before.as_ref().map(|b| &b.value);
             let merged = merge_application_profile(known, listed, account, region, cause.now).changed();

@@ -30,7 +30,7 @@ pub(crate) async fn announce(store: &Store, cause: &Cause, known: &BTreeSet<Mode
 
 async fn announce_next(store: &Store, cause: &Cause, known: &BTreeSet<ModelKey>) -> Result<usize, StoreError> {
     store
-        .decide(|| async {
+        .transact(|| async {
             let before = store.load_announced().await?;
             let announced = before.as_ref().map(|b| b.value.clone()).unwrap_or_default();
             let Outcome::Changed(next) = decide_announcement(&announced, known) else { return Ok(Step::Done(0)) };

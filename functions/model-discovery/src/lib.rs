@@ -1,4 +1,4 @@
-//! Discovery: which models there are, from Bedrock's regional listings and the shipped Claude Platform catalog.
+//! Discovery: which models there are, from Bedrock's regional listings and the shipped Claude Host catalog.
 //!
 //! It records what exists and never whether it may be used. A region that does not answer keeps its last snapshot and
 //! is named in the run's answer; the fact that a newcomer would get wrong is that "access denied" is never "gone".
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use domain::base::aws::Region;
-use lambda::{EnvironmentError, Function, Platform};
+use lambda::{EnvironmentError, Function, Host};
 use store::Store;
 
 pub use accounts::ProfileSummary;
@@ -30,7 +30,7 @@ const DISCOVERY_REGIONS: &str = "DISCOVERY_REGIONS";
 /// What a run stands on.
 #[derive(Debug)]
 pub struct App {
-    pub(crate) platform: Platform,
+    pub(crate) host: Host,
     pub(crate) store: Store,
     pub(crate) regions: BTreeSet<Region>,
 }
@@ -39,16 +39,14 @@ pub struct App {
 ///
 /// # Errors
 /// When the table is not named, or a region in `DISCOVERY_REGIONS` is none.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = Client::new(&platform.aws.config());
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let client = Client::new(&host.aws.config());
     let app = App {
-        platform: platform.clone(),
-        store: Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned()),
-        regions: regions(platform.env.get(DISCOVERY_REGIONS).unwrap_or_default())?,
+        host: host.clone(),
+        store: Store::new(client, host.env.require("GOVERNANCE_TABLE")?.to_owned()),
+        regions: regions(host.env.get(DISCOVERY_REGIONS).unwrap_or_default())?,
     };
-    Ok(Function::builder("model-discovery", Arc::new(app), platform)
-        .on_schedule("model-discovery", run::discover)
-        .build())
+    Ok(Function::builder("model-discovery", Arc::new(app), host).on_schedule("model-discovery", run::discover).build())
 }
 
 fn regions(listed: &str) -> Result<BTreeSet<Region>, EnvironmentError> {

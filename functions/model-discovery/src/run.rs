@@ -97,7 +97,7 @@ pub(crate) async fn discover(app: Arc<App>, tick: Tick) -> Result<Summary, Failu
 }
 
 async fn run(app: &Arc<App>, cause: &Cause) -> Result<Summary, Failure> {
-    let readings = read_regions(&app.platform.aws, &regions_to_read(app).await?).await;
+    let readings = read_regions(&app.host.aws, &regions_to_read(app).await?).await;
     let mut summary = summary_of(&readings);
     let seen = Discovery::of(&readings.into_iter().map(|(region, reading)| (region, reading.answer)).collect());
     let known: BTreeMap<ModelKey, Model> =
@@ -188,7 +188,7 @@ async fn record(
     seen: &Discovery,
 ) -> Result<Effect, StoreError> {
     store
-        .decide(|| async {
+        .transact(|| async {
             let before = store.load::<Model>(key).await?;
             let merged = subject.merge(before.as_ref().map(|b| &b.value), seen, cause.now);
             let model = match merged {

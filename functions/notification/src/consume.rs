@@ -9,7 +9,7 @@ use domain::base::people::Role;
 use domain::base::person::Person;
 use domain::base::text::Sub;
 use domain::notice::{
-    Channel, Delivery, Letter, Notice, Thread, channels_of, decide_delivery, render_message, render_subject,
+    Channel, Letter, Notice, Telling, Thread, channels_of, decide_telling, render_message, render_subject,
 };
 use lambda::{Failure, Heard};
 use store::{Loaded, Step, StoreError};
@@ -28,7 +28,7 @@ pub(crate) async fn tell(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     authorize(&heard.cause.actor, Action::SendNotice, Relations::NONE, "")?;
     let envelope = &heard.envelope;
     let recorded: Option<Loaded<Notice>> = app.store.load(&envelope.id).await?;
-    if recorded.as_ref().is_some_and(|notice| decide_delivery(&notice.value) == Delivery::Done) {
+    if recorded.as_ref().is_some_and(|notice| decide_telling(&notice.value) == Telling::Done) {
         return Ok(());
     }
     let known = load_known(&app.store, &heard.event).await?;
@@ -71,10 +71,10 @@ async fn plan(
 
 /// Takes the turn that an earlier delivery left or lost, or leaves it to a delivery that may still be at it.
 async fn take_turn(app: &App, heard: &Heard, before: Loaded<Notice>) -> Result<Option<Loaded<Notice>>, Failure> {
-    let (next, is_ours) = match decide_delivery(&before.value) {
-        Delivery::Done => return Ok(None),
-        Delivery::Tell(next) => (next, true),
-        Delivery::Wait(next) => (next, false),
+    let (next, is_ours) = match decide_telling(&before.value) {
+        Telling::Done => return Ok(None),
+        Telling::Tell(next) => (next, true),
+        Telling::Wait(next) => (next, false),
     };
     let mut tx = heard.cause.transaction();
     tx.update_under(&before, &next);
@@ -163,7 +163,7 @@ async fn amend(
             Ok(Step::Commit(tx, Some(before.updated_under(next))))
         }
     };
-    app.store.decide(attempt).await
+    app.store.transact(attempt).await
 }
 
 /// The people that an audience is at this moment, each once. Owners whom no token has shown yet have no mailbox, and are

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use contract::events::EventType;
 use domain::base::authorization::Action;
-use lambda::{Function, Platform};
+use lambda::{Function, Host};
 use store::Store;
 
 use crate::letters::told_types;
@@ -47,13 +47,13 @@ pub(crate) struct App {
 ///
 /// # Errors
 /// When the table or the prefix of people's topics is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = Client::new(&platform.aws.config());
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let client = Client::new(&host.aws.config());
     let app = App {
-        store: Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned()),
-        mailbox: Mailbox::new(&platform.aws, platform.env.require(PERSON_TOPIC_PREFIX)?),
+        store: Store::new(client, host.env.require("GOVERNANCE_TABLE")?.to_owned()),
+        mailbox: Mailbox::new(&host.aws, host.env.require(PERSON_TOPIC_PREFIX)?),
     };
-    let builder = Function::builder("notification", Arc::new(app), platform)
+    let builder = Function::builder("notification", Arc::new(app), host)
         .get("/v1/subscriptions", Action::ReadSubscription, subscriptions::read)
         .summary("On which channels I am told, and which of them are confirmed")
         .put("/v1/subscriptions", Action::WriteSubscription, subscriptions::write)

@@ -117,7 +117,7 @@ fn plan_addresses<'a>(have: &[Subscribed], address: Option<&'a str>) -> AddressC
 
 /// Notes which topic is a person's.
 async fn remember(app: &App, sub: &Sub, topic: &str, cause: &Cause) -> Result<(), StoreError> {
-    let noted = app.store.decide(|| async {
+    let noted = app.store.transact(|| async {
         let Some(before) = app.store.load::<Person>(sub).await? else { return Ok::<_, StoreError>(Step::Done(false)) };
         let reachable = Person { topic_arn: Some(topic.to_owned()), ..before.value.clone() };
         let is_new = before.value.topic_arn != reachable.topic_arn;

@@ -56,22 +56,22 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Version
     let version = found.as_ref().map_or(0, |f| f.version);
     let person = person_of(found.as_ref(), &call);
     let hanging = hanging_on(&app, &person).await?;
-    Ok(shown(version, &person, &hanging))
+    Ok(answer(version, &person, &hanging))
 }
 
 /// Chooses my channels. What it means for my topic is done by whoever consumes the event, a moment later.
 pub(crate) async fn write(app: Arc<App>, call: Call<Choice>) -> Result<Answer<Versioned<Subscriptions>>, Problem> {
     let found = app.store.load::<Person>(&call.actor.sub).await?;
     let hanging = hanging_on(&app, &person_of(found.as_ref(), &call)).await?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.load::<Person>(&call.actor.sub).await?;
         let version = found.as_ref().map_or(0, |f| f.version);
         let person = person_of(found.as_ref(), &call);
         let decided = decide_channels(&person, &call.body.channels, &call.actor);
-        let stands = || Ok(shown(version, &person, &hanging));
+        let stands = || Ok(answer(version, &person, &hanging));
         call.conclude(version, decided, stands, |tx, chosen| {
             tx.save(found.as_ref(), &chosen, &Event::PersonNoted { sub: chosen.sub.clone() });
-            Ok(shown(version + 1, &chosen, &hanging))
+            Ok(answer(version + 1, &chosen, &hanging))
         })
     })
     .await
@@ -100,7 +100,7 @@ async fn hanging_on(app: &App, person: &Person) -> Result<Vec<Subscribed>, Probl
     }
 }
 
-fn shown(version: u64, person: &Person, hanging: &[Subscribed]) -> Answer<Versioned<Subscriptions>> {
+fn answer(version: u64, person: &Person, hanging: &[Subscribed]) -> Answer<Versioned<Subscriptions>> {
     let subscription = |s: &Subscribed| Subscription {
         channel: if s.protocol.starts_with(EMAIL) { Channel::Email } else { Channel::Chat },
         protocol: s.protocol.clone(),

@@ -64,7 +64,7 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
     let id = ClaimId::new(call.now, app.ids.entropy());
     let wanted = &call.body.anchor;
     let from = call.body.effective_from.unwrap_or_else(|| utc_day(call.now));
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (workload, space) = app.workload(&workload_id).await?;
         // First of all: what is wrong with the anchor must not tell that the workload exists.
         authorize(&call.actor, call.action, space.value.relations(&call.actor), "")?;
@@ -77,7 +77,7 @@ pub(crate) async fn claim(app: Arc<App>, call: Call<ClaimFields>) -> Result<Answ
         };
         let stands = || {
             let claim = found.value.claim_on(from).cloned().ok_or_else(Problem::not_found)?;
-            Ok(shown(view(claim, wanted.clone())))
+            Ok(answer(view(claim, wanted.clone())))
         };
         call.conclude(0, decided, stands, |tx, (anchor, claim)| {
             twins.iter().for_each(|twin| tx.unless_changed(twin));
@@ -103,7 +103,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Cl
 
 pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<Answer<ClaimView>, Problem> {
     let id: ClaimId = call.path.parse("id")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.store.load_anchor_of_claim(&id).await?.ok_or_else(Problem::not_found)?;
         let anchor = found.value.reference().ok_or_else(Problem::not_found)?;
         let claim = found.value.claims.iter().find(|claim| claim.id == id).ok_or_else(Problem::not_found)?;
@@ -112,13 +112,13 @@ pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<
         let (on, actor) = (&found.value, &call.actor);
         let decided = decide_release_claim(on, &id, &space.value, effective_to, reason, actor, call.now);
         let before = view(claim.clone(), anchor.clone());
-        let (version, stands) = (before.version, || Ok(shown(before)));
+        let (version, stands) = (before.version, || Ok(answer(before)));
         call.conclude(version, decided, stands, |tx, (next, ended)| {
             // What a release moves is the spend of the days without the claim.
             let (place, from) = ((&ended).into(), effective_to);
             let claim = ClaimRef { place, claim_id: id.clone(), anchor: anchor.clone(), from, to: None };
             tx.update(&found, &next, &Event::ClaimReleased { claim });
-            Ok(shown(view(ended, anchor)))
+            Ok(answer(view(ended, anchor)))
         })
     })
     .await
@@ -186,7 +186,7 @@ fn view(claim: Claim, anchor: AnchorRef) -> ClaimView {
     }
 }
 
-fn shown(claim: ClaimView) -> Answer<ClaimView> {
+fn answer(claim: ClaimView) -> Answer<ClaimView> {
     let version = claim.version;
     Answer::ok(claim).versioned(version)
 }

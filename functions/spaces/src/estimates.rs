@@ -41,7 +41,7 @@ pub(crate) async fn set(app: Arc<App>, call: Call<EstimateFields>) -> Result<Ans
     let workload_id: WorkloadId = call.path.parse("id")?;
     let id = EstimateId::new(call.now, app.ids.entropy());
     let location = format!("/v1/workloads/{workload_id}/estimates");
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (workload, space) = app.workload(&workload_id).await?;
         let loaded = app.store.load_estimates(&workload_id).await?;
         let existing = versions(loaded.as_ref());

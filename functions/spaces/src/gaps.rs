@@ -30,7 +30,7 @@ pub(crate) async fn propose(app: Arc<App>, heard: Heard) -> Result<(), Failure> 
     let Some(action) = PUT_TO_OWNERS.into_iter().find(puts) else { return Ok(()) };
     let id = ProposalId::derived(&format!("{}.{}", gap.gap_id.suffix(), heard.envelope.sequence));
     app.store
-        .decide(|| async {
+        .transact(|| async {
             if app.store.load::<Proposal>(&id).await?.is_some() {
                 return Ok(Step::Done(()));
             }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use contract::events::EventType;
 use domain::base::authorization::Action;
-use lambda::{Function, Ids, Platform};
+use lambda::{Function, Host, Ids};
 use store::Store;
 
 /// What the handlers share.
@@ -36,11 +36,11 @@ pub struct App {
 ///
 /// # Errors
 /// When `GOVERNANCE_TABLE` is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = Client::new(&platform.aws.config());
-    let store = Store::new(client, platform.env.require("GOVERNANCE_TABLE")?.to_owned());
-    let app = Arc::new(App { store, ids: platform.ids.clone() });
-    let builder = Function::builder("spaces", app, platform)
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let client = Client::new(&host.aws.config());
+    let store = Store::new(client, host.env.require("GOVERNANCE_TABLE")?.to_owned());
+    let app = Arc::new(App { store, ids: host.ids.clone() });
+    let builder = Function::builder("spaces", app, host)
         .get("/v1/spaces", Action::ReadSpaces, spaces::list)
         .paged()
         .summary("Spaces")

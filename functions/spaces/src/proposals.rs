@@ -11,7 +11,7 @@ use domain::access::decisions::request::{Request, RequestFields, check_expanded,
 use domain::access::workloads::space::{Space, Workload};
 use domain::base::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
 use domain::base::outcome::Outcome;
-use domain::spend::proposal::{Proposal, ProposalState, Proposed, decide_answer};
+use domain::spend::proposal::{Proposal, ProposalAnswer, ProposalState, Proposed, decide_answer};
 use jiff::civil::Date;
 use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
 use store::aggregates::proposal::{proposals_in, proposals_to};
@@ -40,12 +40,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
     let ids =
         Ids { claim: ClaimId::new(call.now, app.ids.entropy()), request: RequestId::new(call.now, app.ids.entropy()) };
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = proposal(&app, &call).await?;
-        let decided = decide_answer(&found.value, &space, true, &call.actor, call.now);
+        let decided = decide_answer(&found.value, &space, ProposalAnswer::Accept, &call.actor, call.now);
         let started = match &decided {
             Outcome::Changed(accepted) => start(&app, &call, &ids, &space, accepted).await?,
-            _ => Started::Nothing,
+            _ => FollowUp::Nothing,
         };
         let event = |tx: &mut Transaction, accepted: &Proposal| {
             started.write(tx);
@@ -57,9 +57,9 @@ pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, 
 }
 
 pub(crate) async fn decline(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = proposal(&app, &call).await?;
-        let decided = decide_answer(&found.value, &space, false, &call.actor, call.now);
+        let decided = decide_answer(&found.value, &space, ProposalAnswer::Decline, &call.actor, call.now);
         let event = |_: &mut _, declined: &Proposal| Event::ProposalDeclined {
             place: declined.into(),
             proposal_id: declined.id.clone(),
@@ -76,16 +76,16 @@ struct Ids {
 }
 
 /// What accepting a proposal makes, in the same transaction.
-enum Started {
+enum FollowUp {
     /// A claim on the anchor's record, which is made if only the bill knew the anchor.
-    Claim(Box<StartedClaim>),
+    Claim(Box<NewClaim>),
     /// A request, submitted by the owner who accepts.
     Request(Box<(Submission, Request)>),
     /// What is moved is moved by the cards' function, which hears of it.
     Nothing,
 }
 
-struct StartedClaim {
+struct NewClaim {
     found: Option<Loaded<Anchor>>,
     twins: Vec<Loaded<Anchor>>,
     anchor: Anchor,
@@ -93,11 +93,11 @@ struct StartedClaim {
     reference: AnchorRef,
 }
 
-impl Started {
+impl FollowUp {
     fn write(&self, tx: &mut Transaction) {
         match self {
             Self::Claim(made) => {
-                let StartedClaim { found, twins, anchor, claim, reference } = made.as_ref();
+                let NewClaim { found, twins, anchor, claim, reference } = made.as_ref();
                 twins.iter().for_each(|twin| tx.unless_changed(twin));
                 claims::make(tx, found.as_ref(), anchor, claim, reference);
             }
@@ -117,7 +117,7 @@ async fn start(
     ids: &Ids,
     space: &Space,
     accepted: &Proposal,
-) -> Result<Started, Problem> {
+) -> Result<FollowUp, Problem> {
     match &accepted.proposed {
         Proposed::Claim { anchor, effective_from, .. } => {
             let (workload, _) = app.workload(&accepted.workload_id).await?;
@@ -126,7 +126,7 @@ async fn start(
         Proposed::Request { request, .. } => {
             start_request(app, call, ids.request.clone(), space, request.as_ref().clone()).await
         }
-        Proposed::ReAttribute { .. } => Ok(Started::Nothing),
+        Proposed::ReAttribute { .. } => Ok(FollowUp::Nothing),
     }
 }
 
@@ -137,7 +137,7 @@ async fn start_claim(
     space: &Space,
     workload: &Workload,
     (wanted, from): (&AnchorRef, Date),
-) -> Result<Started, Problem> {
+) -> Result<FollowUp, Problem> {
     let named = wanted.named()?;
     let found = app.find_anchor(&named).await?;
     let anchor = match &found {
@@ -148,9 +148,9 @@ async fn start_claim(
     match decide_claim_proposed(&anchor, id, workload, space, from, &call.actor, call.now) {
         Outcome::Changed((anchor, claim)) => {
             let twins = claims::twins_to_guard(app, &anchor, &claim).await?;
-            Ok(Started::Claim(Box::new(StartedClaim { found, twins, anchor, claim, reference })))
+            Ok(FollowUp::Claim(Box::new(NewClaim { found, twins, anchor, claim, reference })))
         }
-        Outcome::AlreadyDone => Ok(Started::Nothing),
+        Outcome::AlreadyDone => Ok(FollowUp::Nothing),
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
 }
@@ -161,7 +161,7 @@ async fn start_request(
     id: RequestId,
     space: &Space,
     mut fields: RequestFields,
-) -> Result<Started, Problem> {
+) -> Result<FollowUp, Problem> {
     let (workload, _) = app.workload(&fields.workload_id).await?;
     // The gap's Lead or the bill named it a while ago; it may have ended since, or never have been this workload's.
     if let Some(named) = fields.approval_id.clone() {
@@ -171,7 +171,7 @@ async fn start_request(
     }
     let seen = app.store.load_submission(space.clone(), workload, &fields).await?;
     let request = decide_submit(id, fields, &seen.context(), &call.actor, call.now)?;
-    Ok(Started::Request(Box::new((seen, request))))
+    Ok(FollowUp::Request(Box::new((seen, request))))
 }
 
 /// The proposal that the path names, with its Space; whether the caller owns that is for the decision to check.

@@ -44,7 +44,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem
 
 pub(crate) async fn create(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
     let id = SpaceId::new(call.now, app.ids.entropy());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         // An attempt whose answer was lost may have created it.
         if let Some(made) = app.store.load::<Space>(&id).await? {
             return Ok(Step::Done(created(made.value)));
@@ -61,7 +61,7 @@ pub(crate) async fn create(app: Arc<App>, call: Call<SpaceFields>) -> Result<Sho
 
 pub(crate) async fn update(app: Arc<App>, call: Call<SpaceFields>) -> Result<Shown, Problem> {
     let id: SpaceId = call.path.parse("id")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found = app.space(&id).await?;
         let decided = decide_update_space(&found.value, call.body.clone(), &call.actor);
         let event = |_: &mut _, space: &Space| {

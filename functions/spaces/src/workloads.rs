@@ -45,13 +45,13 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
     let found = app.readable_workload(&call).await?;
-    Ok(shown(found.version, found.value))
+    Ok(answer(found.version, found.value))
 }
 
 pub(crate) async fn create(app: Arc<App>, call: Call<WorkloadFields>) -> Result<Shown, Problem> {
     let space_id: SpaceId = call.path.parse("id")?;
     let id = WorkloadId::new(call.now, app.ids.entropy());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         // An attempt whose answer was lost may have created it.
         if let Some(made) = app.store.load::<Workload>(&id).await? {
             return Ok(Step::Done(created(made.value)));
@@ -66,11 +66,11 @@ pub(crate) async fn create(app: Arc<App>, call: Call<WorkloadFields>) -> Result<
 
 pub(crate) async fn retire(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
     let id: WorkloadId = call.path.parse("id")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = app.workload(&id).await?;
         let decided = decide_retire_workload(&space.value, &found.value, &call.actor);
         let event = |_: &mut _, workload: &Workload| Event::WorkloadRetired { place: workload.into() };
-        call.change(&found, decided, event, shown)
+        call.change(&found, decided, event, answer)
     })
     .await
 }
@@ -79,7 +79,7 @@ fn view(workload: Workload) -> WorkloadView {
     WorkloadView { declared_opportunity: workload.fields.business_case.declared_opportunity(), workload }
 }
 
-fn shown(version: u64, workload: Workload) -> Shown {
+fn answer(version: u64, workload: Workload) -> Shown {
     Answer::at(version, view(workload))
 }
 

@@ -13,7 +13,7 @@ use domain::base::ids::WorkloadId;
 use domain::spend::bill::attributed::{AttributedFact, AttributedMonth};
 use domain::spend::bill::attribution::{AttributionLevel, Verdict};
 use domain::spend::bill::reconciliation::Unreadable;
-use domain::spend::card::{AdjustmentReason, Delivery, Transfer, WorkloadFact, WorkloadInputs};
+use domain::spend::card::{AdjustmentReason, DeliveredMonth, Transfer, WorkloadFact, WorkloadInputs};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use store::StoreError;
@@ -25,7 +25,7 @@ use crate::App;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bill {
     /// The months that were ingested, of those that were asked for.
-    pub(crate) deliveries: BTreeMap<Month, Delivery>,
+    pub(crate) deliveries: BTreeMap<Month, DeliveredMonth>,
     /// Their facts, in the order of month, anchor and day.
     pub(crate) facts: Vec<AttributedFact>,
     /// What of them could not be read.
@@ -70,7 +70,7 @@ impl Bill {
             }
             self.facts.push(attributed);
         }
-        let delivery = Delivery {
+        let delivery = DeliveredMonth {
             as_of: head.as_of,
             complete_to: head.complete_to().unwrap_or_else(|| domain::base::calendar::previous_day(month.first_day())),
             // While the month lasts, what is invoiced is what there is so far.

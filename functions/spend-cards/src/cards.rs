@@ -65,17 +65,17 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Sp
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendCard>, Problem> {
     let (found, space) = app.card(&call).await?;
     authorize(&call.actor, call.action, space.relations(&call.actor), found.value.state.as_str())?;
-    Ok(shown(found.value))
+    Ok(answer(found.value))
 }
 
 pub(crate) async fn approve(app: Arc<App>, call: Call<ApproveFields>) -> Result<Answer<SpendCard>, Problem> {
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = app.card(&call).await?;
         let ApproveFields { version, note } = call.body.clone();
         let command = Approve { version, note };
         let relations = space.relations(&call.actor);
         let decided = decide_approve(&found.value, command, &call.actor, relations, call.now);
-        call.change(&found, decided, |_, card| Event::CardApproved { card: CardRef::of(card) }, |_, card| shown(card))
+        call.change(&found, decided, |_, card| Event::CardApproved { card: CardRef::of(card) }, |_, card| answer(card))
     })
     .await
 }
@@ -89,7 +89,7 @@ pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<
             format!("`lineIds` names at most {DISPUTED_LINES_MAX} lines; leave it out to dispute the card as a whole");
         return Err(Problem::invalid(detail));
     }
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = app.card(&call).await?;
         let DisputeFields { version, reason, .. } = call.body.clone();
         let command = Dispute { version, reason: reason.clone(), line_ids: line_ids.clone() };
@@ -99,12 +99,12 @@ pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<
             tx.because(reason.as_str());
             Event::CardDisputed { card: CardRef::of(card), reason: reason.as_str().to_owned() }
         };
-        call.change(&found, decided, event, |_, card| shown(card))
+        call.change(&found, decided, event, |_, card| answer(card))
     })
     .await
 }
 
-pub(crate) fn shown(card: SpendCard) -> Answer<SpendCard> {
+pub(crate) fn answer(card: SpendCard) -> Answer<SpendCard> {
     let version = card.version;
     Answer::ok(card).versioned(version)
 }

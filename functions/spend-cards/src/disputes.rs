@@ -23,7 +23,7 @@ use store::{Loaded, Step, StoreError};
 
 use crate::App;
 use crate::bill::Claims;
-use crate::cards::shown;
+use crate::cards::answer;
 
 /// A Lead's decision.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ pub(crate) struct ResolveFields {
 pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<Answer<SpendCard>, Problem> {
     let proposal_id = ProposalId::new(call.now, app.ids.entropy());
     let ResolveFields { decision, target, reason } = call.body.clone();
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let (found, space) = app.card(&call).await?;
         let moved = Transfer::wanted(&found.value, decision, target.as_ref());
         let figures = figures_after(&app, &found.value, moved, call.now).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<
             Outcome::Changed(card) => propose(&app, card, &proposal_id).await?,
             _ => None,
         };
-        let stands = || Ok(shown(found.value.clone()));
+        let stands = || Ok(answer(found.value.clone()));
         call.conclude(found.version, decided, stands, |tx, card| {
             tx.because(reason.as_str());
             match &proposal {
@@ -63,7 +63,7 @@ pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<
                 }
                 None => tx.update(&found, &card, &resolved(&card, decision)),
             }
-            Ok(shown(card))
+            Ok(answer(card))
         })
     })
     .await
@@ -82,7 +82,7 @@ pub(crate) async fn settle(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let proposal = app.store.require::<Proposal>(proposal_id).await?.value;
     let Proposed::ReAttribute { card_id, .. } = &proposal.proposed else { return Ok(()) };
     let is_accepted = proposal.state == ProposalState::Accepted;
-    let settled = app.store.decide(|| async {
+    let settled = app.store.transact(|| async {
         let found = app.store.require::<SpendCard>(card_id).await?;
         let card = &found.value;
         let Some(waiting) = card.resolution.as_ref().filter(|_| card.awaits(&proposal)) else {

@@ -14,7 +14,7 @@ use domain::base::digest::Digest;
 use domain::base::ids::ExportId;
 use domain::spend::export::allocation::{self, Allocations, Owners};
 use domain::spend::export::file::Document;
-use domain::spend::export::{Export, ExportKind, Finished, Manifest, Span, decide_finish, decide_request};
+use domain::spend::export::{Export, ExportKind, ExportManifest, Finished, Span, decide_finish, decide_request};
 use domain::spend::export::{audit, focus, report};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Answer, Call, Clock, Failure, Heard, Problem};
@@ -63,7 +63,7 @@ pub(crate) struct ExportView {
     /// Opens the file, without a token, until it expires; read the export again for another one.
     url: Option<String>,
     expires_at: Option<Timestamp>,
-    manifest: Option<Manifest>,
+    manifest: Option<ExportManifest>,
 }
 
 pub(crate) async fn request(app: Arc<App>, call: Call<ExportFields>) -> Result<Answer<ExportView>, Problem> {
@@ -78,7 +78,7 @@ pub(crate) async fn request(app: Arc<App>, call: Call<ExportFields>) -> Result<A
         }
     };
     let id = ExportId::new(call.now, app.ids.entropy());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let mut has_bill = true;
         for month in span.months() {
             has_bill &= app.spend.head(month).await?.is_some();
@@ -104,15 +104,15 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ExportV
 ///
 /// Done: an export that is written already. Retry: the store, S3. Poison: an export that is not there, or that a
 /// document cannot be made of.
-pub(crate) async fn write(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+pub(crate) async fn write_file(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let Event::ExportRequested { export_id } = &heard.event else { return Err(heard.unexpected()) };
     let found: Loaded<Export> = app.store.require(export_id).await?;
     if found.value.finished.is_some() {
         return Ok(());
     }
     let document = document_of(&app, &found.value).await?;
-    let finished = put(&app, &found.value, document, heard.cause.now).await?;
-    let noted = app.store.decide(|| async {
+    let finished = put_file(&app, &found.value, document, heard.cause.now).await?;
+    let noted = app.store.transact(|| async {
         let found: Loaded<Export> = app.store.require(export_id).await?;
         let decided = decide_finish(&found.value, finished.clone()).changed();
         let event = |_: &mut _, _: &_| Event::ExportFinished { export_id: export_id.clone() };
@@ -158,7 +158,7 @@ async fn records_of(app: &App, span: Span) -> Result<Vec<String>, StoreError> {
     Ok(records)
 }
 
-async fn put(app: &App, export: &Export, document: Document, now: Timestamp) -> Result<Finished, Failure> {
+async fn put_file(app: &App, export: &Export, document: Document, now: Timestamp) -> Result<Finished, Failure> {
     let Document { bytes, extension, content_type, rows, control_totals, unreadable } = document;
     let sha256 = Digest::of_bytes(&bytes);
     let name = format!("{}-{}.{extension}", export.kind.as_str(), export.span.label());
@@ -176,7 +176,7 @@ async fn put(app: &App, export: &Export, document: Document, now: Timestamp) -> 
     sent.map_err(|error| {
         Failure::Retry(format!("PutObject `{object_key}`: {}", aws_sdk_s3::error::DisplayErrorContext(&error)))
     })?;
-    Ok(Finished { object_key, manifest: Manifest { sha256, rows, control_totals, unreadable }, at: now })
+    Ok(Finished { object_key, manifest: ExportManifest { sha256, rows, control_totals, unreadable }, at: now })
 }
 
 /// A link and when it stops opening the file: signatures are checked against the world's clock, not the product's.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use contract::events::EventType;
 use domain::base::authorization::Action;
 use domain::spend::bill::alias::Aliases;
-use lambda::{Function, Ids, Platform};
+use lambda::{Function, Host, Ids};
 use store::Store;
 use store::spend::SpendStore;
 
@@ -41,18 +41,18 @@ pub struct App {
 ///
 /// # Errors
 /// When `GOVERNANCE_TABLE`, `SPEND_TABLE` or `EXPORTS_BUCKET` is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let config = platform.aws.config();
-    let spend_table = platform.env.require("SPEND_TABLE")?.to_owned();
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let config = host.aws.config();
+    let spend_table = host.env.require("SPEND_TABLE")?.to_owned();
     let app = Arc::new(App {
-        store: platform.store()?,
+        store: host.store()?,
         spend: SpendStore::new(aws_sdk_dynamodb::Client::new(&config), spend_table),
         objects: aws_sdk_s3::Client::new(&config),
-        exports_bucket: platform.env.require("EXPORTS_BUCKET")?.to_owned(),
+        exports_bucket: host.env.require("EXPORTS_BUCKET")?.to_owned(),
         aliases: Aliases::shipped()?,
-        ids: platform.ids.clone(),
+        ids: host.ids.clone(),
     });
-    let builder = Function::builder("spend-cards", app, platform)
+    let builder = Function::builder("spend-cards", app, host)
         .get("/v1/spend-cards", Action::ReadCards, cards::list)
         .paged()
         .query(&["state", "from", "workloadId"])
@@ -85,7 +85,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_events(&[EventType::EstimateSet, EventType::ClaimMade, EventType::ClaimReleased], triggers::of_workload)
         .on_events(&[EventType::CardResolved], triggers::of_resolution)
         .on_events(&[EventType::ProposalAccepted, EventType::ProposalDeclined], disputes::settle)
-        .on_events(&[EventType::ExportRequested], exports::write)
+        .on_events(&[EventType::ExportRequested], exports::write_file)
         .on_schedule("spend-cards", triggers::of_schedule)
         .build())
 }

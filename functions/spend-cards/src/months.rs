@@ -46,7 +46,7 @@ pub(crate) async fn close(app: Arc<App>, call: Call<Nothing>) -> Result<Answer<M
     if completeness(&app, month, call.now).await?.missing_cards > 0 {
         open_missing(&app, month, &call).await?;
     }
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let closed: Option<Loaded<MonthClose>> = app.store.load(&month).await?;
         let closed = closed.map(|closed| closed.value);
         let completeness = completeness(&app, month, call.now).await?;

@@ -330,7 +330,7 @@ async fn next_change(
             Ok(Step::Commit(tx, Some(Made { change, is_last })))
         }
     };
-    app.store.decide(attempt).await
+    app.store.transact(attempt).await
 }
 
 /// The ids of the cards that a workload has or may have: of both kinds, for each period of the months at hand that has

@@ -38,7 +38,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Portfol
 
 pub(crate) async fn review(app: Arc<App>, call: Call<ReviewFields>) -> Result<Answer<Review>, Problem> {
     let week: Week = call.path.parse("week")?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let held: Option<Loaded<Review>> = app.store.load(&week).await?;
         let before = held.as_ref().map(|held| &held.value);
         let decided = decide_review(before, week, call.body.note.clone(), &call.actor, call.now);

@@ -28,7 +28,7 @@ use store::{Loaded, StoreError};
 
 use crate::App;
 use crate::months::ReadMonth;
-use crate::sight::Sight;
+use crate::sight::BillSight;
 
 /// An explanation, page by page.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -97,14 +97,14 @@ pub(crate) struct ExplainedFact {
 
 /// What is asked for.
 struct Filter {
-    sight: Sight,
+    sight: BillSight,
     day: Option<Date>,
     gap: Option<Gap>,
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explanation>, Problem> {
     let month: Month = call.query.require("billingPeriod")?;
-    let sight = Sight::of(&app, &call).await?;
+    let sight = BillSight::of(&app, &call).await?;
     let gap = match call.query.maybe::<GapId>("gapId")? {
         None => None,
         Some(_) if !sight.sees_organisation => return Err(not_found().into()),
@@ -119,7 +119,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     };
     let filter = Filter { sight, day: call.query.maybe("day")?, gap };
     let asked = call.page()?;
-    let place = asked.place::<Place>()?;
+    let place = asked.place::<Position>()?;
     let Some(reading) = app.months.read(month).await? else {
         return Ok(Answer::ok(Explanation { billing_period: month, run: None, page: Page::only(Vec::new()) }));
     };
@@ -128,7 +128,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let items: Vec<ExplainedFact> = found.by_ref().take(limit).map(|row| explained(row, &filter.sight)).collect();
     let page = if found.next().is_some() {
-        Page::new(items, Some(&json!(Place { from: from + limit, of: reading.digest.clone() })))
+        Page::new(items, Some(&json!(Position { from: from + limit, of: reading.digest.clone() })))
     } else {
         Page::only(items)
     };
@@ -138,12 +138,12 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Explana
 
 /// Where a page begins, and in which reading: the facts and who answers for them, in one digest.
 #[derive(Debug, Serialize, Deserialize)]
-struct Place {
+struct Position {
     from: usize,
     of: Digest,
 }
 
-impl Place {
+impl Position {
     /// How many facts came before, if this is still the reading that they were of: pages of two readings are of none.
     fn within(self, reading: &Digest, month: Month) -> Result<usize, Problem> {
         if self.of == *reading {
@@ -177,7 +177,7 @@ fn is_of_gap(gap: &Gap, AttributedFact { fact, attribution }: &AttributedFact) -
     is_about && gap.covers(fact.key.day) && fact.key.currency == gap.amount.currency
 }
 
-fn explained(AttributedFact { fact, attribution }: &AttributedFact, sight: &Sight) -> ExplainedFact {
+fn explained(AttributedFact { fact, attribution }: &AttributedFact, sight: &BillSight) -> ExplainedFact {
     let mut decided_by: BTreeMap<Question, Vec<Rule>> = BTreeMap::new();
     for rule in &attribution.because {
         decided_by.entry(rule.decides()).or_default().push(*rule);

@@ -82,7 +82,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<GapView
     let id: GapId = call.path.parse("id")?;
     let found: Loaded<Gap> = app.store.require(&id).await?;
     let (settings, _) = app.store.settings_in_force().await?;
-    Ok(shown(found.value, &settings.bill))
+    Ok(answer(found.value, &settings.bill))
 }
 
 /// Starts something about a gap. A block is a decision about the model, by the same Lead in the same transaction; what is
@@ -91,7 +91,7 @@ pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<G
     let id: GapId = call.path.parse("id")?;
     let ActFields { action, target, rationale } = &call.body;
     let (settings, _) = app.store.settings_in_force().await?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found: Loaded<Gap> = app.store.require(&id).await?;
         let act = Act { action: *action, target: target.clone(), rationale: rationale.clone() };
         let decided = decide_act(&found.value, act, &call.actor, call.now);
@@ -109,7 +109,7 @@ pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<G
             let target = target.as_ref().map_or(Value::Null, |target| json!(target));
             Event::GapActioned { gap: GapRef::of(gap, Some(action.as_str().to_owned())), target }
         };
-        call.change(&found, decided, event, |_, gap| shown(gap, &settings.bill))
+        call.change(&found, decided, event, |_, gap| answer(gap, &settings.bill))
     })
     .await
 }
@@ -146,15 +146,15 @@ async fn blocked_by(app: &App, call: &Call<ActFields>, gap: &Gap) -> Result<Opti
 
 pub(crate) async fn resolve(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
     let decide = |gap: &Gap, why| decide_resolve(gap, why, &call.actor, call.now);
-    end(&app, &call, decide, |gap| Event::GapResolved { gap }).await
+    close_gap(&app, &call, decide, |gap| Event::GapResolved { gap }).await
 }
 
 pub(crate) async fn recall(app: Arc<App>, call: Call<Rationale>) -> Result<Answer<GapView>, Problem> {
     let decide = |gap: &Gap, why| decide_recall(gap, why, &call.actor, call.now);
-    end(&app, &call, decide, |gap| Event::GapRecalled { gap }).await
+    close_gap(&app, &call, decide, |gap| Event::GapRecalled { gap }).await
 }
 
-async fn end(
+async fn close_gap(
     app: &App,
     call: &Call<Rationale>,
     decide: impl Fn(&Gap, Note) -> Outcome<Gap> + Sync,
@@ -163,20 +163,20 @@ async fn end(
     let id: GapId = call.path.parse("id")?;
     let (decide, event, why) = (&decide, &event, &call.body.rationale);
     let (settings, _) = app.store.settings_in_force().await?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let found: Loaded<Gap> = app.store.require(&id).await?;
         let told = |tx: &mut Transaction, gap: &Gap| {
             tx.because(why.as_str());
             event(GapRef::of(gap, None))
         };
         let decided = decide(&found.value, why.clone());
-        call.change(&found, decided, told, |_, gap| shown(gap, &settings.bill))
+        call.change(&found, decided, told, |_, gap| answer(gap, &settings.bill))
     })
     .await
 }
 
 /// The version of a gap counts its writes, as the store's does.
-fn shown(gap: Gap, settings: &BillSettings) -> Answer<GapView> {
+fn answer(gap: Gap, settings: &BillSettings) -> Answer<GapView> {
     let version = gap.version;
     Answer::ok(GapView::of(gap, settings)).versioned(version)
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use domain::base::authorization::Action;
 use domain::spend::bill::alias::Aliases;
-use lambda::{Function, Platform};
+use lambda::{Function, Host};
 use store::Store;
 use store::spend::SpendStore;
 
@@ -36,13 +36,13 @@ pub struct App {
 ///
 /// # Errors
 /// When `GOVERNANCE_TABLE` or `SPEND_TABLE` is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let client = aws_sdk_dynamodb::Client::new(&platform.aws.config());
-    let store = platform.store()?;
-    let spend = SpendStore::new(client, platform.env.require("SPEND_TABLE")?.to_owned());
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let client = aws_sdk_dynamodb::Client::new(&host.aws.config());
+    let store = host.store()?;
+    let spend = SpendStore::new(client, host.env.require("SPEND_TABLE")?.to_owned());
     let months = Months::new(store.clone(), spend, Aliases::shipped()?);
     let app = Arc::new(App { store, months });
-    let builder = Function::builder("spend", app, platform)
+    let builder = Function::builder("spend", app, host)
         .get("/v1/spend", Action::ReadSpend, summary::read)
         .query(&["billingPeriod", "workloadId", "groupBy"])
         .summary("A month's spend: attributed, gap and excluded, which add up to the bill")

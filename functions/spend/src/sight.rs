@@ -11,14 +11,14 @@ use crate::App;
 
 /// What of a month a caller sees.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight {
+pub(crate) struct BillSight {
     /// The one workload asked for.
     pub(crate) workload: Option<WorkloadId>,
     /// Everybody but owners.
     pub(crate) sees_organisation: bool,
 }
 
-impl Sight {
+impl BillSight {
     /// # Errors
     /// 422 for an owner who names no workload; 404 for a workload that is not there or not theirs.
     pub(crate) async fn of(app: &App, call: &Call<()>) -> Result<Self, Problem> {

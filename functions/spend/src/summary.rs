@@ -23,7 +23,7 @@ use serde::Serialize;
 use store::spend::Head;
 
 use crate::App;
-use crate::sight::Sight;
+use crate::sight::BillSight;
 
 /// A month's spend.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub(crate) struct GroupView {
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendView>, Problem> {
     let month: Month = call.query.require("billingPeriod")?;
     let by: GroupBy = call.query.maybe("groupBy")?.unwrap_or_default();
-    let sight = Sight::of(&app, &call).await?;
+    let sight = BillSight::of(&app, &call).await?;
     let (stale, stale_because) = staleness(&app, month, &sight).await?;
     let mut view = SpendView {
         billing_period: month,
@@ -105,7 +105,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
 }
 
 /// Whether the last run of the month that came to its end failed. Its details may hold totals, which are the organisation's.
-async fn staleness(app: &App, month: Month, sight: &Sight) -> Result<(bool, Option<String>), Problem> {
+async fn staleness(app: &App, month: Month, sight: &BillSight) -> Result<(bool, Option<String>), Problem> {
     let newest = app.store.newest_ended_run_of(month).await?.filter(|run| run.state == RunState::Failed);
     let told = newest.and_then(|run| run.failure).map(|failure| {
         if sight.sees_organisation { format!("{}: {}", failure.kind, failure.detail) } else { failure.kind }
@@ -116,7 +116,7 @@ async fn staleness(app: &App, month: Month, sight: &Sight) -> Result<(bool, Opti
 fn by_currency(
     attributed: &AttributedMonth,
     head: &Head,
-    sight: &Sight,
+    sight: &BillSight,
     by: GroupBy,
 ) -> BTreeMap<Currency, CurrencyView> {
     let mut seen: BTreeMap<Currency, Vec<&AttributedFact>> = BTreeMap::new();

@@ -26,7 +26,7 @@ pub(crate) async fn of_decision(app: Arc<App>, heard: Heard) -> Result<(), Failu
     };
     let mut tried = Tried::default();
     for scope in scope_ids {
-        tried.note(issue(&app, &heard.cause, scope).await);
+        tried.note(issue_scope(&app, &heard.cause, scope).await);
     }
     tried.outcome()
 }
@@ -43,9 +43,9 @@ pub(crate) async fn of_supersession(app: Arc<App>, heard: Heard) -> Result<(), F
     let mut tried = Tried::default();
     for scope in &old.value.scopes {
         if carried.contains(&scope.id) {
-            tried.note(carry(&app, &heard.cause, &scope.id, &new.value).await);
+            tried.note(carry_scope(&app, &heard.cause, &scope.id, &new.value).await);
         } else {
-            tried.note(end(&app, &heard.cause, &scope.id, &reason).await);
+            tried.note(end_scope(&app, &heard.cause, &scope.id, &reason).await);
         }
     }
     tried.outcome()
@@ -62,7 +62,7 @@ pub(crate) async fn of_end(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let reason = note(reason)?;
     let mut tried = Tried::default();
     for scope in &approval.value.scopes {
-        tried.note(end(&app, &heard.cause, &scope.id, &reason).await);
+        tried.note(end_scope(&app, &heard.cause, &scope.id, &reason).await);
     }
     tried.outcome()
 }
@@ -97,15 +97,15 @@ async fn enforce(app: &App, cause: &Cause, model: &Model, tried: &mut Tried) -> 
         let Some(approval) = app.store.load::<Approval>(&chain.approval_id).await? else { continue };
         let fits = approval.value.conforms_to(restriction, &chain.spec.account_id, &chain.spec.region);
         if fits.is_err() {
-            tried.note(end(app, cause, &chain.id, &reason).await);
+            tried.note(end_scope(app, cause, &chain.id, &reason).await);
         }
     }
     Ok(())
 }
 
-async fn issue(app: &App, cause: &Cause, scope: &ScopeId) -> Result<(), Failure> {
+async fn issue_scope(app: &App, cause: &Cause, scope: &ScopeId) -> Result<(), Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             if scene.approval.value.state != ApprovalState::Active {
                 return Ok(Step::Done(()));
@@ -124,9 +124,9 @@ async fn issue(app: &App, cause: &Cause, scope: &ScopeId) -> Result<(), Failure>
         .await
 }
 
-async fn end(app: &App, cause: &Cause, scope: &ScopeId, reason: &Note) -> Result<(), Failure> {
+async fn end_scope(app: &App, cause: &Cause, scope: &ScopeId, reason: &Note) -> Result<(), Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             let render = |chain: &Chain, kind| scene.render(chain, kind, None);
             let decided = decide_end(&scene.chain.value, reason, &scene.turn(), &render, &cause.actor, cause.now);
@@ -144,9 +144,9 @@ async fn end(app: &App, cause: &Cause, scope: &ScopeId, reason: &Note) -> Result
         .await
 }
 
-async fn carry(app: &App, cause: &Cause, scope: &ScopeId, successor: &Approval) -> Result<(), Failure> {
+async fn carry_scope(app: &App, cause: &Cause, scope: &ScopeId, successor: &Approval) -> Result<(), Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
             let decided = decide_carry(&scene.chain.value, successor, &cause.actor);
             let stepped = decided.map(|chain| Stepped::alone(chain, Progress::None));

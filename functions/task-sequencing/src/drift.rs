@@ -107,7 +107,7 @@ async fn check_roles(app: &Arc<App>, cause: &Cause, tried: &mut Tried) -> Result
             }
             Ok(Some(checked)) => {
                 run.count(&checked.seen);
-                record::map_tags(app, cause, &checked).await.and(record::seen(app, cause, &checked).await)
+                record::map_tags(app, cause, &checked).await.and(record::record_seen(app, cause, &checked).await)
             }
             Err(error) => Err(error),
         };
@@ -117,7 +117,7 @@ async fn check_roles(app: &Arc<App>, cause: &Cause, tried: &mut Tried) -> Result
         run.tasks_opened += u32::from(tried.note(recorded).is_some_and(|recorded| recorded.opened_task));
     }
     for finding in open.iter().filter(|f| !governed.contains(&f.id)) {
-        tried.note(record::closed(app, cause, &finding.id).await);
+        tried.note(record::close_finding(app, cause, &finding.id).await);
     }
     let still_open: BTreeSet<_> = app.store.list_open_drift().await?.into_iter().map(|f| f.id).collect();
     run.resolved = u32::try_from(open.iter().filter(|f| !still_open.contains(&f.id)).count()).unwrap_or(u32::MAX);
@@ -152,7 +152,7 @@ async fn readers_of(app: &Arc<App>, roles: impl Iterator<Item = &RoleRef>) -> Re
     let assume = |(partition, account): (Partition, AccountId)| {
         let app = Arc::clone(app);
         async move {
-            let reader = Reader::of_account(&app.platform, partition, &account).await;
+            let reader = Reader::of_account(&app.host, partition, &account).await;
             ((partition, account), reader)
         }
     };

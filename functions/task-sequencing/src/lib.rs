@@ -23,14 +23,14 @@ use std::sync::Arc;
 
 use contract::events::EventType;
 use domain::base::authorization::Action;
-use lambda::{Function, Platform};
+use lambda::{Function, Host};
 use store::Store;
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct App {
     pub(crate) store: Store,
-    pub(crate) platform: Platform,
+    pub(crate) host: Host,
 }
 
 /// What may end a policy task, and with it the turn on a role.
@@ -47,9 +47,9 @@ const ENDS_OF_TURNS: [EventType; 6] = [
 ///
 /// # Errors
 /// When `GOVERNANCE_TABLE` is not set.
-pub fn function(platform: Platform) -> anyhow::Result<Function> {
-    let app = Arc::new(App { store: platform.store()?, platform: platform.clone() });
-    let builder = Function::builder("task-sequencing", app, platform)
+pub fn function(host: Host) -> anyhow::Result<Function> {
+    let app = Arc::new(App { store: host.store()?, host: host.clone() });
+    let builder = Function::builder("task-sequencing", app, host)
         .get("/v1/tasks", Action::ReadTasks, queue::list)
         .paged()
         .query(&["state", "accountId", "priority", "approvalId"])
@@ -79,7 +79,7 @@ pub fn function(platform: Platform) -> anyhow::Result<Function> {
         .on_events(&[EventType::ApprovalSuperseded], chains::of_supersession)
         .on_events(&[EventType::ApprovalRevoked, EventType::ApprovalExpired], chains::of_end)
         .on_events(&[EventType::ModelDecided], chains::of_model_decision)
-        .on_events(&ENDS_OF_TURNS, turns::next)
+        .on_events(&ENDS_OF_TURNS, turns::give_role_to_next)
         .on_schedule("drift", drift::run)
         .build())
 }

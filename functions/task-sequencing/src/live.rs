@@ -13,7 +13,7 @@ use domain::access::policy::live::{Boundary, LiveRole};
 use domain::access::tasks::instructions::Drift;
 use domain::access::tasks::migration::tag::{self, TagHolder};
 use domain::base::aws::{AccountId, Partition, RoleName};
-use lambda::Platform;
+use lambda::Host;
 use percent_encoding::percent_decode_str;
 use reader::{NoEntry, cause_of, reason};
 
@@ -70,21 +70,17 @@ pub(crate) struct Looked {
 /// The way into one account.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
-    platform: Platform,
+    host: Host,
     credentials: Credentials,
     iam: Client,
 }
 
 impl Reader {
     /// Assumes the account's reader role.
-    pub(crate) async fn of_account(
-        platform: &Platform,
-        partition: Partition,
-        account: &AccountId,
-    ) -> Result<Self, ReadError> {
-        let credentials = reader::enter(platform, partition, account, SESSION_NAME).await?;
-        let config = platform.aws.config_as(credentials.clone(), platform.aws.region());
-        Ok(Self { platform: platform.clone(), credentials, iam: Client::new(&config) })
+    pub(crate) async fn of_account(host: &Host, partition: Partition, account: &AccountId) -> Result<Self, ReadError> {
+        let credentials = reader::enter(host, partition, account, SESSION_NAME).await?;
+        let config = host.aws.config_as(credentials.clone(), host.aws.region());
+        Ok(Self { host: host.clone(), credentials, iam: Client::new(&config) })
     }
 
     /// What `diff` says of the live role, once it says so again after each of the pauses. A role that is not there is not
@@ -102,7 +98,7 @@ impl Reader {
             let drift = diff(live.as_ref())?;
             let pause = pauses.next().filter(|_| !drift.is_none() && !drift.missing);
             let Some(pause) = pause else { return Ok(Looked { drift, live }) };
-            self.platform.clock.pause(*pause).await;
+            self.host.clock.pause(*pause).await;
         }
     }
 
@@ -160,7 +156,7 @@ impl Reader {
         let mut found = BTreeMap::new();
         for holder in profiles {
             let TagHolder::Profile { arn, region } = holder else { continue };
-            let config = self.platform.aws.config_as(self.credentials.clone(), region.as_str());
+            let config = self.host.aws.config_as(self.credentials.clone(), region.as_str());
             let answer = aws_sdk_bedrock::Client::new(&config).list_tags_for_resource().resource_arn(arn).send().await;
             match answer {
                 Ok(answer) => {

@@ -156,7 +156,7 @@ async fn step<B: Sync>(
 ) -> Result<Answer<TaskView>, Problem> {
     let id: TaskId = call.path.parse("id")?;
     let scope = Chain::id_of_task(&id).ok_or_else(Problem::not_found)?;
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let scene = Scene::load(&app.store, &scope).await?.ok_or_else(Problem::not_found)?;
         let task = scene.chain.value.task(&id).ok_or_else(Problem::not_found)?;
         let stands = || Ok(TaskView::answer(&scene.chain.value, task));

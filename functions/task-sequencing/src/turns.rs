@@ -13,7 +13,7 @@ use crate::App;
 use crate::scene::{Scene, task_ref};
 
 /// Gives the role of the scope that moved to the task that waits for it, if it is free now.
-pub(crate) async fn next(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+pub(crate) async fn give_role_to_next(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let moved = match &heard.event {
         Event::TaskCompleted { task }
         | Event::TaskReturned { task, .. }
@@ -23,16 +23,16 @@ pub(crate) async fn next(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
         _ => return Err(heard.unexpected()),
     };
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(scene) = Scene::load(&app.store, moved).await? else { return Ok(Step::Done(())) };
             let Some(waiting) = scene.role().next_in_turn().cloned() else { return Ok(Step::Done(())) };
             let Some(scope) = Chain::id_of_task(&waiting) else { return Ok(Step::Done(())) };
-            take(&app, &heard.cause, &scope, &waiting).await
+            take_role(&app, &heard.cause, &scope, &waiting).await
         })
         .await
 }
 
-async fn take(app: &App, cause: &Cause, scope: &ScopeId, waiting: &TaskId) -> Result<Step<()>, Failure> {
+async fn take_role(app: &App, cause: &Cause, scope: &ScopeId, waiting: &TaskId) -> Result<Step<()>, Failure> {
     let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(Step::Done(())) };
     // The role may have been given away since the turn was seen; only what this scene says is guarded by the commit.
     if scene.role().next_in_turn() != Some(waiting) {

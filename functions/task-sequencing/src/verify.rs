@@ -33,7 +33,7 @@ pub(crate) async fn verify(
     let approved = ApprovedRole::of_task(chain, task)?;
     let role = chain.role();
     let profiles: Vec<TagHolder> = migration::profile(chain).into_iter().collect();
-    let looked = tokio::time::timeout(LOOK_MAX, look(app, &role, &profiles, &approved)).await;
+    let looked = tokio::time::timeout(LOOK_MAX, read_role(app, &role, &profiles, &approved)).await;
     let looked = looked.unwrap_or(Err(ReadError::TooSlow));
     // A tag that this scope did not ask for may be another scope's; the nightly check sees them all.
     let live = looked.as_ref().ok().and_then(|looked| looked.live.as_ref()).filter(|_| chain.map.is_some());
@@ -50,7 +50,12 @@ pub(crate) async fn verify(
     Some((verification, found))
 }
 
-async fn look(app: &App, role: &RoleRef, profiles: &[TagHolder], approved: &ApprovedRole) -> Result<Looked, ReadError> {
-    let reader = Reader::of_account(&app.platform, role.partition, &role.account_id).await?;
+async fn read_role(
+    app: &App,
+    role: &RoleRef,
+    profiles: &[TagHolder],
+    approved: &ApprovedRole,
+) -> Result<Looked, ReadError> {
+    let reader = Reader::of_account(&app.host, role.partition, &role.account_id).await?;
     reader.compare(&role.name, profiles, AFTER_A_CHANGE, |live| Ok(approved.diff(live))).await
 }

@@ -55,7 +55,7 @@ pub struct Notice {
 /// What a delivery of the event does about its notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Delivery {
+pub enum Telling {
     /// Take the turn by writing this, then tell those who are pending.
     Tell(Notice),
     /// Write this and come again: somebody may be telling them at this moment.
@@ -101,13 +101,13 @@ impl Notice {
 }
 
 /// Whether a repeated delivery tells those who are pending, waits, or has nothing to do.
-pub fn decide_delivery(notice: &Notice) -> Delivery {
+pub fn decide_telling(notice: &Notice) -> Telling {
     if notice.pending().next().is_none() {
-        return Delivery::Done;
+        return Telling::Done;
     }
     match notice.turn {
-        Turn::Held => Delivery::Wait(Notice { turn: Turn::Doubted, ..notice.clone() }),
-        Turn::Doubted | Turn::Free => Delivery::Tell(Notice { turn: Turn::Held, ..notice.clone() }),
+        Turn::Held => Telling::Wait(Notice { turn: Turn::Doubted, ..notice.clone() }),
+        Turn::Doubted | Turn::Free => Telling::Tell(Notice { turn: Turn::Held, ..notice.clone() }),
     }
 }
 
@@ -131,11 +131,11 @@ mod tests {
     fn a_turn_that_is_held_is_left_alone_once_and_then_taken_for_those_who_are_pending() -> Result<(), MalformedText> {
         let Some(notice) = planned()? else { return Ok(()) };
         let half = notice.told(&"ana".parse()?, Timestamp::UNIX_EPOCH);
-        let Delivery::Wait(doubted) = decide_delivery(&half) else { panic!("a second delivery must wait") };
-        let Delivery::Tell(taken) = decide_delivery(&doubted) else { panic!("the third takes the turn") };
+        let Telling::Wait(doubted) = decide_telling(&half) else { panic!("a second delivery must wait") };
+        let Telling::Tell(taken) = decide_telling(&doubted) else { panic!("the third takes the turn") };
         assert_eq!(taken.turn, Turn::Held);
         assert_eq!(taken.pending().map(Sub::as_str).collect::<Vec<_>>(), ["bob"]);
-        assert!(matches!(decide_delivery(&half.released()), Delivery::Tell(_)), "a released turn is taken at once");
+        assert!(matches!(decide_telling(&half.released()), Telling::Tell(_)), "a released turn is taken at once");
         Ok(())
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
         let all = notice.told(&"ana".parse()?, first).told(&"bob".parse()?, first);
         for turn in [Turn::Held, Turn::Doubted, Turn::Free] {
-            assert_eq!(decide_delivery(&Notice { turn, ..all.clone() }), Delivery::Done, "{turn:?}");
+            assert_eq!(decide_telling(&Notice { turn, ..all.clone() }), Telling::Done, "{turn:?}");
         }
         assert_eq!(all.told(&"ana".parse()?, later), all, "the first time stays");
         assert_eq!(all.told(&"eve".parse()?, later), all, "nobody is added");

@@ -24,13 +24,13 @@ impl<B: Sync> Call<B> {
     ///
     /// # Errors
     /// What `attempt` refuses; the last lost race.
-    pub async fn decide<T, F, Fut>(&self, store: &Store, attempt: F) -> Result<Answer<T>, Problem>
+    pub async fn transact<T, F, Fut>(&self, store: &Store, attempt: F) -> Result<Answer<T>, Problem>
     where
         T: Send,
         F: FnMut() -> Fut + Send,
         Fut: Future<Output = Result<Step<Answer<T>>, Problem>> + Send,
     {
-        store.decide(attempt).await
+        store.transact(attempt).await
     }
 
     /// The step that a decision about a thing comes to. `event` says what the change means, and adds to the transaction what

@@ -20,8 +20,8 @@ use crate::answer::Outgoing;
 use crate::call::Call;
 use crate::environment::EnvironmentError;
 use crate::events::{AwsEvent, Failure, Heard, Inbound, StreamBatch, StreamFailure, Tick, poison};
+use crate::host::Host;
 use crate::identity::RoleGroups;
-use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::RouteSpec;
 
@@ -46,19 +46,15 @@ pub struct Function {
     aws_events: BTreeMap<&'static str, Erased<AwsEvent<Value>, Result<Value, Failure>>>,
     stream: Option<Erased<StreamBatch, Result<(), StreamFailure>>>,
     roles: Result<RoleGroups, EnvironmentError>,
-    platform: Platform,
+    host: Host,
     noted: crate::people::Noted,
 }
 
 impl Function {
     /// Begins a function's declaration. `state` is what its handlers share.
     #[must_use]
-    pub fn builder<S: Send + Sync + 'static>(
-        name: &'static str,
-        state: std::sync::Arc<S>,
-        platform: Platform,
-    ) -> Builder<S> {
-        Builder::new(name, state, platform)
+    pub fn builder<S: Send + Sync + 'static>(name: &'static str, state: std::sync::Arc<S>, host: Host) -> Builder<S> {
+        Builder::new(name, state, host)
     }
 
     /// Handles one event of any kind.

@@ -5,7 +5,7 @@
 //!
 //! Begin with [`Builder`], by which routes and events are declared, and [`Function::handle`], through which each of
 //! them comes in. A handler of a route gets a [`Call`] and gives an [`Answer`] or a [`Problem`]; one of an event gives
-//! nothing or a [`Failure`]. What a function stands on is its [`Platform`]: AWS, its settings, the time, new ids.
+//! nothing or a [`Failure`]. What a function stands on is its [`Host`]: AWS, its settings, the time, new ids.
 
 mod answer;
 mod aws;
@@ -18,6 +18,7 @@ mod environment;
 mod events;
 mod function;
 mod gateway;
+mod host;
 mod identity;
 mod ids;
 mod json;
@@ -25,7 +26,6 @@ pub mod openapi;
 mod page;
 mod parameters;
 mod people;
-mod platform;
 mod problem;
 mod routes;
 mod run;
@@ -42,10 +42,10 @@ pub use command::{list_page, stale_version};
 pub use environment::{Environment, EnvironmentError};
 pub use events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};
+pub use host::Host;
 pub use ids::Ids;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};
 pub use parameters::{Path, Query};
-pub use platform::Platform;
 pub use problem::Problem;
 pub use routes::{AnswerSpec, Method, RouteMatch, RouteSpec, SchemaOf, find_route};
 pub use run::run;

@@ -57,7 +57,7 @@ pub(crate) async fn learn(
         return;
     }
     let written = store
-        .decide(|| async {
+        .transact(|| async {
             let found = store.load::<Known>(&actor.sub).await?;
             let before = found.as_ref().map(|found| &found.value);
             let Outcome::Changed(known) = decide_noted(before, actor, said.clone(), now) else {

@@ -1,4 +1,4 @@
-//! The process on Lambda: logs, platform, function, and the loop that asks the runtime for events.
+//! The process on Lambda: logs, host, function, and the loop that asks the runtime for events.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use tracing_subscriber::EnvFilter;
 
 use crate::events::Failure;
 use crate::function::{Boxed, Function, Start};
-use crate::platform::Platform;
+use crate::host::Host;
 
 /// Runs a function until Lambda ends the process. A `main` is this call and nothing else.
 ///
 /// # Errors
 /// When the function cannot start: a setting is unset or broken.
-pub fn run<R: Start>(function: impl FnOnce(Platform) -> R) -> anyhow::Result<()> {
-    let platform = Platform::from_process()?;
-    start_logging(platform.env.get("RUST_LOG").unwrap_or("info"));
-    let function = Arc::new(function(platform).start()?);
+pub fn run<R: Start>(function: impl FnOnce(Host) -> R) -> anyhow::Result<()> {
+    let host = Host::from_process()?;
+    start_logging(host.env.get("RUST_LOG").unwrap_or("info"));
+    let function = Arc::new(function(host).start()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(function)).map_err(|error| anyhow::anyhow!(error))
 }

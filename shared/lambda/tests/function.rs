@@ -15,7 +15,7 @@ use contract::events::{Event, EventType};
 use domain::base::authorization::Action;
 use domain::base::outcome::{Refusal, RefusalKind};
 use lambda::{
-    Answer, Aws, AwsEvent, Call, Clock, Environment, Failure, File, Function, Heard, Ids, Page, Platform, Problem,
+    Answer, Aws, AwsEvent, Call, Clock, Environment, Failure, File, Function, Heard, Host, Ids, Page, Problem,
     SetClock, StreamBatch, StreamFailure, Tick, openapi,
 };
 use schemars::JsonSchema;
@@ -136,13 +136,13 @@ async fn relay(_: Arc<State>, batch: StreamBatch) -> Result<(), StreamFailure> {
 }
 
 fn things(http: SharedHttpClient) -> anyhow::Result<Function> {
-    let platform = Platform {
+    let host = Host {
         aws: Aws::in_process(http, "eu-central-1"),
         env: Environment::default().with("GOVERNANCE_TABLE", "governance"),
         clock: Clock::Set(SetClock::still_at("2026-08-24T09:00:00Z".parse()?)),
         ids: Ids::seeded(1),
     };
-    Ok(Function::builder("things", Arc::new(State), platform)
+    Ok(Function::builder("things", Arc::new(State), host)
         .get::<Page<Thing>>("/v1/spaces", Action::ReadSpaces, list)
         .summary("the spaces that the caller may see")
         .query(&["owner"])

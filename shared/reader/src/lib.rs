@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use domain::access::policy::live::UnreadableCause;
 use domain::base::aws::{AccountId, Partition};
-use lambda::Platform;
+use lambda::Host;
 
 /// Names the reader role, the same in every account.
 const READER_ROLE_NAME: &str = "READER_ROLE_NAME";
@@ -49,18 +49,18 @@ impl NoEntry {
 /// # Errors
 /// [`NoEntry`]: a fact about the deployment or the account, which a repetition at once does not change.
 pub async fn enter(
-    platform: &Platform,
+    host: &Host,
     partition: Partition,
     account: &AccountId,
     session: &'static str,
 ) -> Result<Credentials, NoEntry> {
-    let name = platform.env.get(READER_ROLE_NAME).ok_or(NoEntry::NotConfigured)?;
+    let name = host.env.get(READER_ROLE_NAME).ok_or(NoEntry::NotConfigured)?;
     let role_arn = format!("arn:{}:iam::{account}:role/{name}", partition.as_str());
-    let assumed = aws_sdk_sts::Client::new(&platform.aws.config())
+    let assumed = aws_sdk_sts::Client::new(&host.aws.config())
         .assume_role()
         .role_arn(&role_arn)
         .role_session_name(session)
-        .set_external_id(platform.env.get(READER_EXTERNAL_ID).map(str::to_owned))
+        .set_external_id(host.env.get(READER_EXTERNAL_ID).map(str::to_owned))
         .send()
         .await;
     let refused = |cause, why: String| NoEntry::NotAssumed { role_arn: role_arn.clone(), cause, why };

@@ -98,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// What `attempt` refuses; [`StoreError::AlreadyHandled`] and [`StoreError::AlreadyAnswered`] at once; the last lost race.
-    pub async fn decide<T, E, F, Fut>(&self, mut attempt: F) -> Result<T, E>
+    pub async fn transact<T, E, F, Fut>(&self, mut attempt: F) -> Result<T, E>
     where
         F: FnMut() -> Fut + Send,
         Fut: Future<Output = Result<Step<T>, E>> + Send,

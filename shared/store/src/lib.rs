@@ -1,7 +1,7 @@
 //! The one DynamoDB adapter: keys, items, one file per aggregate, and the one write path.
 //!
 //! A command reads consistently, decides purely, and commits state, events, counters and the records of having happened
-//! in one transaction ([`Store::decide`]). Nothing else writes to the governance table, and nothing publishes: the
+//! in one transaction ([`Store::transact`]). Nothing else writes to the governance table, and nothing publishes: the
 //! stream does.
 //!
 //! Begin with [`aggregate`], what the store has to know of a thing, and [`transaction`], what is written together. Keys

@@ -185,7 +185,7 @@ impl SpendStore {
                 }
             }
         };
-        self.table.flip(&head, before.map(|before| before.revision)).await?;
+        self.table.put_head(&head, before.map(|before| before.revision)).await?;
         self.expire_superseded(&head, now).await?;
         Ok(head)
     }

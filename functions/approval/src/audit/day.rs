@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use contract::events::Event;
 use domain::base::audit::seal::{Seal, SealSeen, check_seal, digest_of};
-use domain::base::audit::verification::{Found, Place, Verification, decide_advance, decide_finish};
+use domain::base::audit::verification::{Found, Position, Verification, decide_advance, decide_finish};
 use domain::base::authorization::{Action, Relations, authorize};
 use domain::base::calendar::{next_day, previous_day};
 use domain::base::digest::Digest;
@@ -65,7 +65,7 @@ pub(super) async fn load_seals(store: &Store, days: &[Date]) -> Result<BTreeMap<
 ///
 /// Done: a verification that has ended, and the event of a piece after which another one was done. Retry: the store.
 /// Poison: a verification that is not there.
-pub(crate) async fn go_on(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
+pub(crate) async fn verify_next_piece(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let now = heard.cause.now;
     authorize(&heard.cause.actor, Action::VerifyAudit, Relations::NONE, "")?;
     let (id, pieces) = match &heard.event {
@@ -81,18 +81,18 @@ pub(crate) async fn go_on(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
         Some(place) => {
             let (found, next) = do_piece(&app.store, verification.day, place).await?;
             let decide = |before: &Verification| decide_advance(before, pieces, found.clone(), next.clone());
-            write(&app.store, &heard.cause, id, decide).await
+            write_verification(&app.store, &heard.cause, id, decide).await
         }
         None => {
             let sealed = look_at_seal(&app.store, verification.day, verification.anchor.as_ref(), now).await?;
             let end = |before: &Verification| decide_finish(before, sealed.found.clone(), sealed.seal.clone(), now);
-            write(&app.store, &heard.cause, id, end).await
+            write_verification(&app.store, &heard.cause, id, end).await
         }
     }
 }
 
 /// Verifies the next things of a shard of the day; answers what it found and where to go on.
-async fn do_piece(store: &Store, day: Date, place: &Place) -> Result<(Found, Option<Place>), StoreError> {
+async fn do_piece(store: &Store, day: Date, place: &Position) -> Result<(Found, Option<Position>), StoreError> {
     let shards = keys::audit_of(day);
     let Some(shard) = shards.get(place.shard) else { return Ok((Found::default(), None)) };
     let names = store.heads_in(shard, usize::MAX).await?.into_keys();
@@ -100,20 +100,20 @@ async fn do_piece(store: &Store, day: Date, place: &Place) -> Result<(Found, Opt
     let piece: Vec<String> = names.by_ref().take(THINGS_PER_PIECE).collect();
     let last = piece.last().cloned();
     let next = match (names.next(), place.shard + 1) {
-        (Some(_), _) => Some(Place { shard: place.shard, after: last }),
-        (None, shard) => (shard < shards.len()).then_some(Place { shard, after: None }),
+        (Some(_), _) => Some(Position { shard: place.shard, after: last }),
+        (None, shard) => (shard < shards.len()).then_some(Position { shard, after: None }),
     };
     Ok((things::look_at(store, piece).await?, next))
 }
 
-async fn write(
+async fn write_verification(
     store: &Store,
     cause: &Cause,
     id: &VerificationId,
     decide: impl Fn(&Verification) -> Outcome<Verification> + Send + Sync,
 ) -> Result<(), Failure> {
     let decide = &decide;
-    let written = store.decide(|| async move {
+    let written = store.transact(|| async move {
         let found = store.require::<Verification>(id).await?;
         let event = |_: &mut _, after: &Verification| {
             let (verification_id, broken_things) = (after.id.clone(), after.found.broken_things);

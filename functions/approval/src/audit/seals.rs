@@ -57,7 +57,7 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<SealsRun, Failure> 
         let heads = app.store.heads_of(day, usize::MAX).await?;
         let previous = stored.get(&previous_day(day)).map(|seal| seal.seal.clone());
         let seal = Seal::over(day, &heads, previous);
-        if write(&app, &tick.cause, &seal).await? {
+        if write_seal(&app, &tick.cause, &seal).await? {
             done.sealed.push(SealedDay { day, seal: seal.seal.clone() });
             stored.insert(day, seal);
         }
@@ -66,9 +66,9 @@ pub(crate) async fn run(app: Arc<App>, tick: Tick) -> Result<SealsRun, Failure> 
 }
 
 /// Tells a seal outside the table and writes it; answers whether it was this run that did.
-async fn write(app: &App, cause: &Cause, seal: &Seal) -> Result<bool, Failure> {
+async fn write_seal(app: &App, cause: &Cause, seal: &Seal) -> Result<bool, Failure> {
     if let Some(bucket) = &app.seals {
-        put(bucket, seal).await?;
+        put_seal(bucket, seal).await?;
     }
     let mut tx = cause.transaction();
     let Seal { day, seal: digest, aggregates, heads, previous } = seal.clone();
@@ -90,7 +90,7 @@ async fn write(app: &App, cause: &Cause, seal: &Seal) -> Result<bool, Failure> {
 
 /// Puts a seal into the bucket, under a key that holds its digest: the same seal again is there already, and another
 /// seal of the day would lie beside it for everybody to see.
-async fn put(bucket: &SealBucket, seal: &Seal) -> Result<(), Failure> {
+async fn put_seal(bucket: &SealBucket, seal: &Seal) -> Result<(), Failure> {
     let key = format!("seals/{}/{}.json", seal.day, seal.seal.hex());
     let sent = bucket
         .objects

@@ -37,12 +37,12 @@ pub(super) async fn look_at(store: &Store, names: Vec<String>) -> Result<Found, 
 
 /// A write between two reads of one thing looks like tampering with it; what is broken still is at the next reading.
 async fn look_until_agreed(store: &Store, name: &str) -> Result<Looked, StoreError> {
-    let mut looked = look(store, name).await?;
+    let mut looked = read_thing(store, name).await?;
     for _ in 1..READINGS_MAX {
         if looked.compared.broken.is_empty() {
             break;
         }
-        let again = look(store, name).await?;
+        let again = read_thing(store, name).await?;
         let agrees = again == looked;
         looked = again;
         if agrees {
@@ -52,7 +52,7 @@ async fn look_until_agreed(store: &Store, name: &str) -> Result<Looked, StoreErr
     Ok(looked)
 }
 
-async fn look(store: &Store, name: &str) -> Result<Looked, StoreError> {
+async fn read_thing(store: &Store, name: &str) -> Result<Looked, StoreError> {
     let seen = store.evidence_of(name).await?;
     let teller = match seen.held.as_ref().and_then(|held| held.told_by.as_ref()) {
         Some(telling) => Some(store.walk(&telling.aggregate).await?),

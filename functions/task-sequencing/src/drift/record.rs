@@ -44,10 +44,10 @@ enum RepairStep {
 }
 
 /// Records what was seen of a role. Seeing the same again writes nothing, unless a repair can be opened only now.
-pub(super) async fn seen(app: &App, cause: &Cause, checked: &Checked) -> Result<Recorded, Failure> {
+pub(super) async fn record_seen(app: &App, cause: &Cause, checked: &Checked) -> Result<Recorded, Failure> {
     let Checked { role, anchor, seen, .. } = checked;
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let before = app.store.load_drift_on_role(role).await?;
             let known = before.as_ref().map(|b| &b.value);
             if !is_noted(known, seen, checked.scope.as_ref()) {
@@ -69,7 +69,7 @@ pub(super) async fn seen(app: &App, cause: &Cause, checked: &Checked) -> Result<
                 Outcome::Refused(refusal) => return Err(refusal.into()),
             };
             let mut tx = cause.transaction();
-            match told(known, &finding) {
+            match event_of_change(known, &finding) {
                 Some(event) => tx.save(before.as_ref(), &finding, &event),
                 None => tx.save_under(before.as_ref(), &finding),
             }
@@ -83,9 +83,9 @@ pub(super) async fn seen(app: &App, cause: &Cause, checked: &Checked) -> Result<
 }
 
 /// Closes the finding on a role on which nothing is approved any more.
-pub(super) async fn closed(app: &App, cause: &Cause, id: &DriftId) -> Result<bool, Failure> {
+pub(super) async fn close_finding(app: &App, cause: &Cause, id: &DriftId) -> Result<bool, Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(before) = app.store.load::<DriftFinding>(id).await? else { return Ok(Step::Done(false)) };
             let decided = decide_close(&before.value, &cause.actor, cause.now);
             Ok(cause.change(&before, decided, |tx, finding| {
@@ -119,7 +119,7 @@ pub(super) async fn map_tags(app: &App, cause: &Cause, checked: &Checked) -> Res
 
 async fn note_map_tag(app: &App, cause: &Cause, scope: &ScopeId, found: &MapFound) -> Result<bool, Failure> {
     app.store
-        .decide(|| async {
+        .transact(|| async {
             let Some(before) = app.store.load::<Chain>(scope).await? else { return Ok(Step::Done(false)) };
             let decided = decide_note(&before.value, found, &cause.actor);
             Ok(cause.change(&before, decided, |_, chain| {
@@ -200,7 +200,7 @@ async fn plan_repair(app: &App, cause: &Cause, checked: &Checked, drift: &Drift)
 }
 
 /// The event of a change; none if all that is new is the repair, which the task's own event tells.
-fn told(before: Option<&DriftFinding>, finding: &DriftFinding) -> Option<Event> {
+fn event_of_change(before: Option<&DriftFinding>, finding: &DriftFinding) -> Option<Event> {
     let same =
         |b: &DriftFinding| b.state == finding.state && b.differences == finding.differences && b.why == finding.why;
     (!before.is_some_and(same)).then(|| event_of(finding))

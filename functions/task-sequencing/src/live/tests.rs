@@ -35,13 +35,13 @@ impl HttpConnector for Account {
     }
 }
 
-fn platform(answer: fn(&str, usize) -> (u16, String)) -> (Platform, Arc<Mutex<Vec<String>>>) {
+fn host(answer: fn(&str, usize) -> (u16, String)) -> (Host, Arc<Mutex<Vec<String>>>) {
     let account = Account { answer, asked: Arc::default() };
     let asked = Arc::clone(&account.asked);
     let http = http_client_fn(move |_, _| SharedHttpConnector::new(account.clone()));
     let env: Environment = [("READER_ROLE_NAME", "reader"), ("READER_EXTERNAL_ID", "x-1")].into_iter().collect();
     let clock = Clock::Set(SetClock::still_at(Timestamp::UNIX_EPOCH));
-    (Platform { aws: Aws::in_process(http, "us-east-1"), env, clock, ids: Ids::random() }, asked)
+    (Host { aws: Aws::in_process(http, "us-east-1"), env, clock, ids: Ids::random() }, asked)
 }
 
 fn fault(status: u16, code: &str) -> (u16, String) {
@@ -82,9 +82,9 @@ fn three_pages(form: &str, _: usize) -> (u16, String) {
     }
 }
 
-async fn read_at(platform: &Platform) -> Result<Option<LiveRole>, ReadError> {
+async fn read_at(host: &Host) -> Result<Option<LiveRole>, ReadError> {
     let account = "111122223333".parse().map_err(|_| ReadError::TooSlow)?;
-    let reader = Reader::of_account(platform, Partition::Aws, &account).await?;
+    let reader = Reader::of_account(host, Partition::Aws, &account).await?;
     let name = "app".parse().map_err(|_| ReadError::TooSlow)?;
     reader.compare(&name, &[], AFTER_A_CHANGE, |_| Ok(Drift::default())).await.map(|looked| looked.live)
 }
@@ -99,8 +99,8 @@ fn documents_are_decoded_as_iam_encodes_them() {
 
 #[tokio::test]
 async fn every_page_of_policies_is_read_and_the_external_id_is_given() -> anyhow::Result<()> {
-    let (platform, asked) = platform(three_pages);
-    let live = read_at(&platform).await?.unwrap_or_default();
+    let (host, asked) = host(three_pages);
+    let live = read_at(&host).await?.unwrap_or_default();
     assert_eq!(live.inline.keys().collect::<Vec<_>>(), ["one", "three", "two"]);
     assert_eq!(live.tags.get(tag::KEY).map(String::as_str), Some("mig12345"));
     let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,7 +124,7 @@ async fn each_refusal_says_what_kept_the_role_from_being_read() {
         false => three_pages(form, n),
     };
     let check = async |answers: Answers, expected: UnreadableCause, says: &str| {
-        let error = read_at(&platform(answers).0).await.err();
+        let error = read_at(&host(answers).0).await.err();
         let said = error.as_ref().map(ToString::to_string).unwrap_or_default();
         assert_eq!(error.map(|e| e.cause()), Some(expected), "{said}");
         assert!(said.contains(says), "{said}");
@@ -136,18 +136,18 @@ async fn each_refusal_says_what_kept_the_role_from_being_read() {
 
 #[tokio::test]
 async fn a_role_that_is_not_there_is_no_failure() -> anyhow::Result<()> {
-    let (platform, _) = platform(|form, n| match form.contains("Action=GetRole&") {
+    let (host, _) = host(|form, n| match form.contains("Action=GetRole&") {
         true => fault(404, "NoSuchEntity"),
         false => three_pages(form, n),
     });
-    assert_eq!(read_at(&platform).await?, None);
+    assert_eq!(read_at(&host).await?, None);
     Ok(())
 }
 
 #[tokio::test]
 async fn what_iam_shows_late_is_waited_for_and_what_stays_is_believed() -> anyhow::Result<()> {
-    let (platform, asked) = platform(three_pages);
-    let reader = Reader::of_account(&platform, Partition::Aws, &"111122223333".parse()?).await?;
+    let (host, asked) = host(three_pages);
+    let reader = Reader::of_account(&host, Partition::Aws, &"111122223333".parse()?).await?;
     let reads = || {
         let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.iter().filter(|form| form.contains("Action=GetRole&")).count()

@@ -136,7 +136,7 @@ pub enum Action {
 
 /// One role's right to an action.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Grant {
+pub struct Permission {
     /// Who.
     pub role: Role,
     /// Only when the actor stands so to the thing.
@@ -149,46 +149,46 @@ pub struct Rule {
     /// What is asked.
     pub action: Action,
     /// Who may ask, and as what. No grant, no right.
-    pub grants: &'static [Grant],
+    pub grants: &'static [Permission],
     /// Relations that forbid it whatever the roles: separation of duties.
     pub never_as: &'static [Relation],
     /// States of the thing in which it may be done; empty where the thing has none that matter.
     pub while_in: &'static [&'static str],
 }
 
-const fn any(role: Role) -> Grant {
-    Grant { role, only_as: None }
+const fn any(role: Role) -> Permission {
+    Permission { role, only_as: None }
 }
-const fn as_owner() -> Grant {
-    Grant { role: ProductOwner, only_as: Some(Relation::Owner) }
+const fn as_owner() -> Permission {
+    Permission { role: ProductOwner, only_as: Some(Relation::Owner) }
 }
-const fn as_oneself(role: Role) -> Grant {
-    Grant { role, only_as: Some(Relation::Oneself) }
+const fn as_oneself(role: Role) -> Permission {
+    Permission { role, only_as: Some(Relation::Oneself) }
 }
-const fn rule(action: Action, grants: &'static [Grant]) -> Rule {
+const fn rule(action: Action, grants: &'static [Permission]) -> Rule {
     Rule { action, grants, never_as: &[], while_in: &[] }
 }
 const fn step(
     action: Action,
-    grants: &'static [Grant],
+    grants: &'static [Permission],
     never_as: &'static [Relation],
     while_in: &'static [&'static str],
 ) -> Rule {
     Rule { action, grants, never_as, while_in }
 }
 
-const EVERYBODY: &[Grant] = &[any(FinopsLead), any(ProductOwner), any(CloudEngineer), any(Auditor)];
-const LEAD: &[Grant] = &[any(FinopsLead)];
-const LEAD_AND_AUDITOR: &[Grant] = &[any(FinopsLead), any(Auditor)];
-const ALL_BUT_OWNERS: &[Grant] = &[any(FinopsLead), any(CloudEngineer), any(Auditor)];
-const OWNER: &[Grant] = &[as_owner()];
-const READERS_AND_OWNER: &[Grant] = &[any(FinopsLead), any(CloudEngineer), any(Auditor), as_owner()];
-const LEAD_AUDITOR_AND_OWNER: &[Grant] = &[any(FinopsLead), any(Auditor), as_owner()];
-const ENGINEER: &[Grant] = &[any(CloudEngineer)];
-const ASSIGNEE: &[Grant] = &[Grant { role: CloudEngineer, only_as: Some(Relation::Assignee) }];
-const LEAD_AND_ONESELF: &[Grant] =
+const EVERYBODY: &[Permission] = &[any(FinopsLead), any(ProductOwner), any(CloudEngineer), any(Auditor)];
+const LEAD: &[Permission] = &[any(FinopsLead)];
+const LEAD_AND_AUDITOR: &[Permission] = &[any(FinopsLead), any(Auditor)];
+const ALL_BUT_OWNERS: &[Permission] = &[any(FinopsLead), any(CloudEngineer), any(Auditor)];
+const OWNER: &[Permission] = &[as_owner()];
+const READERS_AND_OWNER: &[Permission] = &[any(FinopsLead), any(CloudEngineer), any(Auditor), as_owner()];
+const LEAD_AUDITOR_AND_OWNER: &[Permission] = &[any(FinopsLead), any(Auditor), as_owner()];
+const ENGINEER: &[Permission] = &[any(CloudEngineer)];
+const ASSIGNEE: &[Permission] = &[Permission { role: CloudEngineer, only_as: Some(Relation::Assignee) }];
+const LEAD_AND_ONESELF: &[Permission] =
     &[any(FinopsLead), as_oneself(ProductOwner), as_oneself(CloudEngineer), as_oneself(Auditor)];
-const JOB: &[Grant] = &[any(System)];
+const JOB: &[Permission] = &[any(System)];
 /// Who has a part in an approval already that is not the executor's.
 const NOT_THE_EXECUTOR: &[Relation] = &[Relation::Requester, Relation::Approver, Relation::Reviewer];
 

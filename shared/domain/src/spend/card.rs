@@ -15,7 +15,7 @@ mod transition;
 mod variance;
 
 pub use figures::{Adjustment, AdjustmentReason, CardFigures, CardLine, CcuFigures, Trend, WorkloadFact};
-pub use plan::{CardChange, Delivery, WorkloadInputs, plan_cards, plan_figures};
+pub use plan::{CardChange, DeliveredMonth, WorkloadInputs, plan_cards, plan_figures};
 pub use record::{Decision, Resolution, ResolutionTarget, SpendCard};
 pub use transfer::{Transfer, proposal_of};
 pub use transition::{Approve, Dispute, Resolve, decide_approve, decide_dispute, decide_resolve, settle_resolution};

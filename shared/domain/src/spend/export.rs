@@ -93,7 +93,8 @@ impl Span {
 /// What a file is checked against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Manifest {
+#[schemars(rename = "Manifest")]
+pub struct ExportManifest {
     /// The SHA-256 of its bytes.
     pub sha256: Digest,
     /// How many rows it has, the header not counted.
@@ -112,7 +113,7 @@ pub struct Finished {
     /// Where it is in the bucket.
     pub object_key: String,
     /// What it is checked against.
-    pub manifest: Manifest,
+    pub manifest: ExportManifest,
     /// When it was written.
     pub at: Timestamp,
 }
@@ -199,7 +200,7 @@ mod tests {
         let auditor = Actor::person("a".parse()?, [Role::Auditor]);
         let span = Span::BillingPeriod(Month::of(date(2026, 8, 1)));
         let export = decide_request("exp_1".parse()?, ExportKind::Audit, span, false, &auditor, Timestamp::UNIX_EPOCH)?;
-        let manifest = Manifest {
+        let manifest = ExportManifest {
             sha256: Digest::of_bytes(b""),
             rows: 0,
             control_totals: BTreeMap::new(),

@@ -173,15 +173,27 @@ fn proposal(id: ProposalId, proposed: Proposed, deed: &GapEntry, note: Note, wor
     }
 }
 
+/// What an owner says to a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProposalAnswer {
+    /// Yes: what it proposes is done.
+    Accept,
+    /// No.
+    Decline,
+}
+
 /// Accepts or declines; only an owner of the workload's Space.
 pub fn decide_answer(
     proposal: &Proposal,
     space: &Space,
-    accept: bool,
+    answer: ProposalAnswer,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Proposal> {
-    let wanted = if accept { ProposalState::Accepted } else { ProposalState::Declined };
+    let wanted = match answer {
+        ProposalAnswer::Accept => ProposalState::Accepted,
+        ProposalAnswer::Decline => ProposalState::Declined,
+    };
     if proposal.state == wanted && proposal.answered_by.as_ref() == Some(&actor.sub) {
         return Outcome::AlreadyDone;
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::anchor::{Anchor, AnchorKey, RoleGrant};
-use domain::access::decisions::approval::decide::{DecideContext, Ground, decide_approve};
+use domain::access::decisions::approval::approve::{DecideContext, Ground, decide_approve};
 use domain::access::decisions::approval::{
     Approval, ApprovalFields, ApprovalState, BreakGlass, ReviewOutcome, decide_review, decide_revoke,
 };

@@ -14,8 +14,8 @@ use super::{Erased, Function, Responder};
 use crate::answer::{Answer, File, Outgoing};
 use crate::call::Call;
 use crate::events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, Tick, parse, poison};
+use crate::host::Host;
 use crate::identity::RoleGroups;
-use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{AnswerSpec, Method, RouteSpec, SchemaOf};
 use crate::shape::{Shape, StrayList};
@@ -43,7 +43,7 @@ pub struct Builder<S> {
 }
 
 impl<S: Send + Sync + 'static> Builder<S> {
-    pub(super) fn new(name: &'static str, state: Arc<S>, platform: Platform) -> Self {
+    pub(super) fn new(name: &'static str, state: Arc<S>, host: Host) -> Self {
         let function = Function {
             name,
             routes: Vec::new(),
@@ -52,8 +52,8 @@ impl<S: Send + Sync + 'static> Builder<S> {
             schedules: std::collections::BTreeMap::new(),
             aws_events: std::collections::BTreeMap::new(),
             stream: None,
-            roles: RoleGroups::from_env(&platform.env),
-            platform,
+            roles: RoleGroups::from_env(&host.env),
+            host,
             noted: crate::people::Noted::default(),
         };
         Self { state, function }

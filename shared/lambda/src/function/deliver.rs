@@ -38,7 +38,7 @@ impl Function {
     /// A shard's records in their order; the first that fails is reported, and comes again with all after it.
     pub(super) async fn relay(&self, records: &[Value]) -> Result<Value, Failure> {
         let handler = self.stream.as_ref().ok_or_else(|| poison("this function reads no stream"))?;
-        let mut batch = StreamBatch { records: Vec::with_capacity(records.len()), now: self.platform.clock.now() };
+        let mut batch = StreamBatch { records: Vec::with_capacity(records.len()), now: self.host.clock.now() };
         let mut malformed = None;
         for record in records {
             match stream_record(record) {
@@ -86,7 +86,7 @@ impl Function {
     }
 
     fn cause_of(&self, request_id: &str) -> Cause {
-        let (actor, now) = (Actor::system(self.name), self.platform.clock.now());
+        let (actor, now) = (Actor::system(self.name), self.host.clock.now());
         Cause { actor, now, request_id: request_id.to_owned() }
     }
 

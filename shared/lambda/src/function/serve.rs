@@ -58,10 +58,10 @@ impl Function {
         })?;
         let (actor, person) = identify(&request, roles)?;
         let allowed = may_ever(&actor, action);
-        let now = self.platform.clock.now();
+        let now = self.host.clock.now();
         // Also whose token carries no role any more is heard: from then on they get no notices.
         let is_heard = allowed.is_ok() || actor.roles.is_empty();
-        if let (true, Ok(store)) = (is_heard, self.platform.store()) {
+        if let (true, Ok(store)) = (is_heard, self.host.store()) {
             crate::people::learn(&self.noted, &store, &actor, &person, now, request.request_id()).await;
         }
         allowed?;
@@ -106,11 +106,11 @@ impl Function {
         now: jiff::Timestamp,
     ) -> Result<Option<Outgoing>, Problem> {
         let Some(key) = key else { return Ok(None) };
-        let table = self.platform.env.require(GOVERNANCE_TABLE).map_err(|error| {
+        let table = self.host.env.require(GOVERNANCE_TABLE).map_err(|error| {
             tracing::error!(function = self.name, error = %error, "no earlier answer can be looked up");
             Problem::internal()
         })?;
-        let client = Client::new(&self.platform.aws.config());
+        let client = Client::new(&self.host.aws.config());
         let remembered = idempotency::find(&client, table, key, now).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(function = self.name, error = %error, cause, "no earlier answer could be read");

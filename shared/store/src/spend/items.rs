@@ -13,7 +13,7 @@ use domain::base::digest::{Digest, canonical_json};
 use domain::spend::bill::facts::AnchorDay;
 use jiff::{SignedDuration, Timestamp};
 
-use super::month::{Index, Place, day_of, documents_of};
+use super::month::{Index, ItemName, day_of, documents_of};
 use super::{Head, IndexName};
 use crate::batch::{self, pause_before, some_at_a_time};
 use crate::error::StoreError;
@@ -49,8 +49,8 @@ fn index_key(month: Month, facts: &Digest, part: u32) -> Item {
     item::primary_key(&period(month), &format!("INDEX#{}#{part:04}", facts.hex()))
 }
 
-fn day_key(month: Month, place: &Place) -> Item {
-    let Place { anchor, day, digest, part } = place;
+fn day_key(month: Month, place: &ItemName) -> Item {
+    let ItemName { anchor, day, digest, part } = place;
     item::primary_key(&format!("SPEND#{month}#{anchor}"), &format!("DAY#{day}#{}#{part:04}", digest.hex()))
 }
 
@@ -91,7 +91,7 @@ impl Table {
             for (day, entry) in &row.days {
                 let mut parts = Vec::new();
                 for part in 0..entry.parts {
-                    let place = Place { anchor: anchor.clone(), day: *day, digest: entry.digest.clone(), part };
+                    let place = ItemName { anchor: anchor.clone(), day: *day, digest: entry.digest.clone(), part };
                     parts.push(item::text_of(of_key(&found, &day_key(month, &place))?, item::DOC)?);
                 }
                 let read = day_of(&row.anchor, *day, &entry.digest, &parts);
@@ -121,7 +121,7 @@ impl Table {
     }
 
     /// Shows this head, if the one before is still the one that was read.
-    pub(super) async fn flip(&self, head: &Head, before: Option<u64>) -> Result<(), StoreError> {
+    pub(super) async fn put_head(&self, head: &Head, before: Option<u64>) -> Result<(), StoreError> {
         let key = period(head.billing_period);
         let mut item = document(item::primary_key(&key, HEAD), canonical_json(head));
         item.insert(REVISION.to_owned(), number(head.revision));
@@ -191,7 +191,7 @@ impl Table {
         let indexes = (0..old_name.parts).map(|part| index_key(month, &old_name.facts, part));
         let ended: Vec<Item> = days.chain(indexes).collect();
         for keys in ended.chunks(ENDED_AT_ONCE_MAX) {
-            if !self.end(head, keys, &end).await? {
+            if !self.expire_items(head, keys, &end).await? {
                 break;
             }
         }
@@ -199,7 +199,7 @@ impl Table {
     }
 
     /// Gives items their end; answers whether the head is still as it was read.
-    async fn end(&self, head: &Head, keys: &[Item], end: &AttributeValue) -> Result<bool, StoreError> {
+    async fn expire_items(&self, head: &Head, keys: &[Item], end: &AttributeValue) -> Result<bool, StoreError> {
         let unbuilt = |e| StoreError::Unavailable("TransactWriteItems".to_owned(), Box::new(e));
         let check = ConditionCheck::builder()
             .table_name(&self.name)

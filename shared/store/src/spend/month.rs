@@ -35,7 +35,7 @@ pub(super) struct Index {
 
 /// Where the facts of an anchor day lie: what an item's keys are made of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct ItemName {
     pub(super) anchor: String,
     pub(super) day: Date,
     pub(super) digest: Digest,
@@ -69,12 +69,12 @@ impl Index {
     }
 
     /// Every item that it names.
-    pub(super) fn places(&self) -> BTreeSet<Place> {
+    pub(super) fn places(&self) -> BTreeSet<ItemName> {
         let mut places = BTreeSet::new();
         for row in &self.rows {
             let anchor = row.anchor.key();
             for (day, Day { digest, parts }) in &row.days {
-                let place = |part| Place { anchor: anchor.clone(), day: *day, digest: digest.clone(), part };
+                let place = |part| ItemName { anchor: anchor.clone(), day: *day, digest: digest.clone(), part };
                 places.extend((0..*parts).map(place));
             }
         }
@@ -83,10 +83,10 @@ impl Index {
 }
 
 /// The items of an anchor day: where each lies, and its JSON.
-pub(super) fn documents_of(day: &AnchorDay) -> impl Iterator<Item = (Place, String)> {
+pub(super) fn documents_of(day: &AnchorDay) -> impl Iterator<Item = (ItemName, String)> {
     let anchor = day.anchor.key();
     (0_u32..).zip(split(&day.facts)).map(move |(part, facts)| {
-        let place = Place { anchor: anchor.clone(), day: day.day, digest: day.digest.clone(), part };
+        let place = ItemName { anchor: anchor.clone(), day: day.day, digest: day.digest.clone(), part };
         (place, canonical_json(&facts))
     })
 }

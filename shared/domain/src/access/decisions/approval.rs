@@ -24,9 +24,9 @@ use crate::base::people::Actor;
 use crate::base::platform::{Agentic, ModelAction, ModelId, ModelKey, Platform, Tier};
 use crate::base::text::{Note, Sub};
 
+pub mod approve;
 pub mod checks;
 pub mod comparison;
-pub mod decide;
 mod narrowing;
 
 /// How urgent the work is; orders the engineer's queue.

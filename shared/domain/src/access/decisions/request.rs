@@ -288,7 +288,7 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
         return invalid("`platform` is missing; a model id means something only on a platform");
     }
     if let Some(platform) = fields.platform {
-        check_actions(platform, fields.tier, &fields.actions, fields.agentic.as_ref(), false)?;
+        check_actions(platform, fields.tier, &fields.actions, fields.agentic.as_ref(), ActionsOf::Request)?;
         let is_unknown = |id: &ModelId| context.model.is_none_or(|model| !model.is(platform, id));
         if fields.model_id.as_ref().is_some_and(is_unknown) {
             return invalid(
@@ -372,6 +372,15 @@ fn check_agentic_size(agentic: Option<&Agentic>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Where actions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionsOf {
+    /// In a request, which may leave open what the Lead chooses.
+    Request,
+    /// In an approval, which says all of it.
+    Approval,
+}
+
 /// Whether these actions may stand together on a platform and tier.
 ///
 /// # Errors
@@ -381,9 +390,10 @@ pub fn check_actions(
     tier: Tier,
     actions: &BTreeSet<ModelAction>,
     agentic: Option<&Agentic>,
-    complete: bool,
+    of: ActionsOf,
 ) -> Result<(), Refusal> {
     let invalid = |detail: String| Err(Refusal::new(RefusalKind::InvalidValue, detail));
+    let complete = of == ActionsOf::Approval;
     check_agentic_size(agentic)?;
     if let Some(foreign) = actions.iter().find(|a| !platform.actions().contains(a)) {
         let known: Vec<&str> = platform.actions().iter().map(|action| action.as_str()).collect();
@@ -405,12 +415,12 @@ pub fn check_actions(
         (Tier::Agentic, None) if complete => {
             invalid("`agentic` is missing: tier `agentic` names its servers and actions".to_owned())
         }
-        (Tier::Agentic, Some(agentic)) => check_agentic(platform, agentic, complete),
+        (Tier::Agentic, Some(agentic)) => check_agentic(platform, agentic, of),
         _ => Ok(()),
     }
 }
 
-fn check_agentic(platform: Platform, agentic: &Agentic, complete: bool) -> Result<(), Refusal> {
+fn check_agentic(platform: Platform, agentic: &Agentic, of: ActionsOf) -> Result<(), Refusal> {
     let invalid = |detail: &str| Err(Refusal::new(RefusalKind::InvalidValue, detail));
     let (name, example) = match platform {
         Platform::Bedrock => (platform.display_name(), "bedrock:InvokeAgent"),
@@ -430,7 +440,7 @@ fn check_agentic(platform: Platform, agentic: &Agentic, complete: bool) -> Resul
             format!("`agentic.actions` names `{other}`, which is no action of agents on {name}; {example} is one"),
         ));
     }
-    if complete && agentic.mcp_servers.is_empty() && agentic.actions.is_empty() {
+    if of == ActionsOf::Approval && agentic.mcp_servers.is_empty() && agentic.actions.is_empty() {
         return invalid("`agentic` names no server and no action; name what agents may do");
     }
     Ok(())

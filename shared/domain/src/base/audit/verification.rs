@@ -73,7 +73,7 @@ impl Found {
 /// Where a worker goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub struct Position {
     /// The part of the day's index.
     pub shard: usize,
     /// The thing after which, in the order of their names.
@@ -97,7 +97,7 @@ pub struct Verification {
     /// Pieces that are done.
     pub pieces: u64,
     /// The next piece; none once all are done.
-    pub next: Option<Place>,
+    pub next: Option<Position>,
     /// What was found so far.
     pub found: Found,
     /// The seal that the day has.
@@ -125,7 +125,7 @@ pub fn decide_request(
         requested_by: actor.sub.clone(),
         requested_at: now,
         pieces: 0,
-        next: Some(Place { shard: 0, after: None }),
+        next: Some(Position { shard: 0, after: None }),
         found: Found::default(),
         seal: None,
         finished_at: None,
@@ -133,7 +133,12 @@ pub fn decide_request(
 }
 
 /// Notes a piece, if it is the one that was to be done next.
-pub fn decide_advance(before: &Verification, piece: u64, found: Found, next: Option<Place>) -> Outcome<Verification> {
+pub fn decide_advance(
+    before: &Verification,
+    piece: u64,
+    found: Found,
+    next: Option<Position>,
+) -> Outcome<Verification> {
     if before.pieces != piece || before.next.is_none() {
         return Outcome::AlreadyDone;
     }

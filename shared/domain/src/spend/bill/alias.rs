@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::LineGroup;
 use super::rule::Rule;
+use crate::base::aws::profile::CalledThrough;
 use crate::base::platform::{ModelId, Platform};
 
 /// The table that ships with this version; maintained by hand from AWS's model and pricing pages.
@@ -168,19 +169,11 @@ impl Aliases {
         }
     }
 
-    /// `arn:…:bedrock:R::foundation-model/ID`, `arn:…:bedrock:R:A:inference-profile/GEO.ID`,
-    /// `arn:…:bedrock:R:A:application-inference-profile/X`.
     fn by_resource(&self, resource: &str, platform: Platform) -> Option<ModelName> {
-        let mut parts = resource.splitn(6, ':');
-        if parts.next() != Some("arn") || parts.nth(1) != Some("bedrock") {
-            return None;
-        }
-        let (kind, name) = parts.nth(2)?.split_once('/')?;
-        let id: ModelId = match kind {
-            "foundation-model" => name.parse().ok()?,
-            "inference-profile" => self.without_geography(name)?.parse().ok()?,
-            "application-inference-profile" => return Some(ModelName::Profile(resource.to_owned())),
-            _ => return None,
+        let id: ModelId = match CalledThrough::parse(resource)? {
+            CalledThrough::Model(id) => id.parse().ok()?,
+            CalledThrough::SystemProfile(id) => self.without_geography(id)?.parse().ok()?,
+            CalledThrough::ApplicationProfile => return Some(ModelName::Profile(resource.to_owned())),
         };
         Some(ModelName::Known(self.canonical(platform, &id)))
     }

@@ -21,7 +21,7 @@ use crate::spend::bill::attribution::AttributionLevel;
 
 /// The delivery that a month's facts come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveredMonth {
     /// When it was made.
     pub as_of: Timestamp,
     /// Last day that it is complete to.
@@ -42,7 +42,7 @@ pub struct WorkloadInputs<'a> {
     /// The coarsest of its claims.
     pub claim_level: AttributionLevel,
     /// The months whose facts are at hand, whole, each by its delivery; cards of other months are left alone.
-    pub deliveries: BTreeMap<Month, Delivery>,
+    pub deliveries: BTreeMap<Month, DeliveredMonth>,
     /// Its attributed usage of those months.
     pub facts: &'a [WorkloadFact<'a>],
     /// Its estimates, of both platforms.

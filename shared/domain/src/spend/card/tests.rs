@@ -77,7 +77,7 @@ fn plan(
     };
     let attributed: Vec<WorkloadFact<'_>> =
         facts.iter().map(|fact| WorkloadFact { fact, model: &fact.key.model, level: level(fact) }).collect();
-    let delivery = Delivery { as_of: at(MONDAY), complete_to: date(2026, 8, 24), is_invoiced: false };
+    let delivery = DeliveredMonth { as_of: at(MONDAY), complete_to: date(2026, 8, 24), is_invoiced: false };
     let inputs = WorkloadInputs {
         workload_id: "wkl_1".parse()?,
         space_id: "spc_1".parse()?,

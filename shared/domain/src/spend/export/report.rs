@@ -111,7 +111,7 @@ impl Cell {
     }
 
     fn money(money: &Money) -> Self {
-        Self { html: shown(money), is_number: true }
+        Self { html: plain(money), is_number: true }
     }
 
     fn without_estimate(slice: &Slice) -> Self {
@@ -120,7 +120,7 @@ impl Cell {
             1 => "1 card".to_owned(),
             many => format!("{many} cards"),
         };
-        Self { html: format!("{} on {cards}", shown(&slice.actual_without_estimate)), is_number: true }
+        Self { html: format!("{} on {cards}", plain(&slice.actual_without_estimate)), is_number: true }
     }
 
     fn variance(variance: &Variance) -> Self {
@@ -171,7 +171,7 @@ impl Page {
 }
 
 fn slice_cells(name: &str, slice: &Slice) -> Vec<Cell> {
-    let estimate = slice.estimate_share.as_ref().map(shown).unwrap_or_default();
+    let estimate = slice.estimate_share.as_ref().map(plain).unwrap_or_default();
     vec![
         Cell::text(name),
         Cell::number(&slice.cards),
@@ -196,7 +196,7 @@ fn place(hierarchy: &Hierarchy) -> String {
     labels.join(" / ")
 }
 
-fn shown(money: &Money) -> String {
+fn plain(money: &Money) -> String {
     format!("{} {}", money.amount.normalize(), escaped(money.currency.as_str()))
 }
 

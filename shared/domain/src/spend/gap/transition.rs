@@ -51,7 +51,7 @@ pub fn decide_act(gap: &Gap, act: Act, actor: &Actor, now: Timestamp) -> Outcome
         rationale: Some(act.rationale),
     };
     let fits = || check_room(gap).and_then(|()| check_fit(gap, act.action, deed.target.as_ref())).err();
-    decide(gap, &deed, actor, fits).map(|mut next| {
+    decide_deed(gap, &deed, actor, fits).map(|mut next| {
         next.record(actor, now, deed);
         next
     })
@@ -111,7 +111,7 @@ fn close(
     objection: impl FnOnce() -> Option<Refusal>,
 ) -> Outcome<Gap> {
     let deed = Deed { state, action: None, target: None, rationale: Some(rationale) };
-    decide(gap, &deed, actor, objection).map(|mut next| {
+    decide_deed(gap, &deed, actor, objection).map(|mut next| {
         next.to = Some(next.last_seen);
         next.record(actor, now, deed);
         next
@@ -119,7 +119,7 @@ fn close(
 }
 
 /// Role first, then repetition, then state, then the command's own objection.
-fn decide(gap: &Gap, deed: &Deed, actor: &Actor, objection: impl FnOnce() -> Option<Refusal>) -> Outcome<Gap> {
+fn decide_deed(gap: &Gap, deed: &Deed, actor: &Actor, objection: impl FnOnce() -> Option<Refusal>) -> Outcome<Gap> {
     if let Err(refusal) = authorize(actor, Action::ActOnGap, Relations::NONE, GapState::Active.as_str()) {
         return refusal.into();
     }

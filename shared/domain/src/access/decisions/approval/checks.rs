@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::access::decisions::approval::{Approval, ApprovalFields, BreakGlass, MapMethod, ScopeSpec, last_day};
-use crate::access::decisions::request::{Request, SCOPES_MAX, check_actions, check_profile_names};
+use crate::access::decisions::request::{ActionsOf, Request, SCOPES_MAX, check_actions, check_profile_names};
 use crate::access::models::model::application::ApplicationProfile;
 use crate::access::models::model::{Model, ModelDecision, conforms};
 use crate::access::policy::trust::{Trusted, trust};
 use crate::access::workloads::account::{Account, AccountState};
 use crate::access::workloads::space::Workload;
-use crate::base::aws::profile::{ProfileKind, is_application_profile};
+use crate::base::aws::profile::{CalledThrough, ProfileKind, is_application_profile};
 use crate::base::aws::{BroadRoles, Partition, RoleRef};
 use crate::base::calendar::utc_day;
 use crate::base::ids::SpaceId;
@@ -40,7 +40,7 @@ pub(super) fn check_form(fields: &ApprovalFields, now: Timestamp) -> Result<(), 
         return Err(invalid("`scopes` names the same account, region and role twice; leave one out"));
     }
     check_profile_names(fields.scopes.iter().map(|scope| scope.inference_profile.as_deref()))?;
-    check_actions(fields.platform, fields.tier, &fields.actions, fields.agentic.as_ref(), true)?;
+    check_actions(fields.platform, fields.tier, &fields.actions, fields.agentic.as_ref(), ActionsOf::Approval)?;
     match (fields.platform, &fields.workspace_name) {
         (Platform::ClaudePlatform, None) => {
             return Err(invalid("`workspaceName` is missing: on Claude Platform the Lead names the workspace"));
@@ -196,7 +196,7 @@ pub fn profile_of(
         (Platform::Bedrock, Some(wanted)) => {
             let partition = crate::base::aws::Partition::of_region(&scope.region);
             let prefix = format!("arn:{}:bedrock:{}:{}:", partition.as_str(), scope.region, scope.account_id);
-            if wanted.contains(":application-inference-profile/") {
+            if CalledThrough::parse(wanted) == Some(CalledThrough::ApplicationProfile) {
                 return application_profile(scope, wanted, model, profiles).map(Some);
             }
             let id =

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use contract::events::{Event, Place};
 use domain::access::anchor::{Anchor, AnchorKey, RoleGrant};
+use domain::access::decisions::approval::approve::{DecideContext, Decided, Ground, decide_approve};
 use domain::access::decisions::approval::comparison::compare;
-use domain::access::decisions::approval::decide::{DecideContext, Decided, Ground, decide_approve};
 use domain::access::decisions::approval::{Approval, ApprovalFields, ApprovalState, BreakGlass, ScopeSpec};
 use domain::access::decisions::request::{Request, RequestState};
 use domain::access::models::model::Model;
@@ -33,8 +33,8 @@ use store::aggregates::estimate::versions;
 use store::{Loaded, Step, Transaction};
 
 use crate::App;
-use crate::approvals::shown;
-use crate::views::{ApprovalView, Beside};
+use crate::approvals::answer;
+use crate::views::{ApprovalContext, ApprovalView};
 
 /// A decision without a request: an approval body, the workload, and for break-glass its terms.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -94,14 +94,14 @@ pub(crate) async fn approve(app: Arc<App>, call: Call<ApprovalFields>) -> Result
     let id = ApprovalId::new(call.now, app.ids.entropy());
     let request_id: RequestId = call.path.parse("id")?;
     let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
-    call.decide(&app.store, || async {
+    call.transact(&app.store, || async {
         let request = app.store.require::<Request>(&request_id).await?;
         if let Some(done) = repeated(&app, &call, &request.value).await? {
             return Ok(Step::Done(done));
         }
-        let seen = look(&app, &request.value.fields.workload_id, &call.body).await?;
+        let seen = load_seen(&app, &request.value.fields.workload_id, &call.body).await?;
         let ground = Ground::Request(&request.value);
-        write(&app, &call, &id, &scope_ids, &ground, Some(&request), &seen).await
+        write_decision(&app, &call, &id, &scope_ids, &ground, Some(&request), &seen).await
     })
     .await
 }
@@ -111,8 +111,8 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
     let (call, direct) = call.with_body(());
     let (call, ()) = call.with_body(direct.fields.clone());
     let scope_ids = fresh_scope_ids(&app, &call, call.body.scopes.len());
-    call.decide(&app.store, || async {
-        let mut seen = look(&app, &direct.workload_id, &call.body).await?;
+    call.transact(&app.store, || async {
+        let mut seen = load_seen(&app, &direct.workload_id, &call.body).await?;
         if direct.break_glass.is_some() {
             seen.last_break_glass = app.store.load_last_break_glass(&direct.workload_id).await?;
         }
@@ -120,7 +120,7 @@ pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result
             return Ok(Step::Done(as_it_stands(&app, found).await?));
         }
         let ground = direct.break_glass.clone().map_or(Ground::Narrowing, Ground::BreakGlass);
-        write(&app, &call, &id, &scope_ids, &ground, None, &seen).await
+        write_decision(&app, &call, &id, &scope_ids, &ground, None, &seen).await
     })
     .await
 }
@@ -161,11 +161,11 @@ fn says_the_same(body: &ApprovalFields, found: &Approval) -> bool {
 }
 
 async fn as_it_stands(app: &App, found: &Loaded<Approval>) -> Result<Answer<ApprovalView>, Problem> {
-    let beside = Beside::load(&app.store, &found.value).await?;
-    Ok(shown(beside.view(&found.value, found.version)))
+    let beside = ApprovalContext::load(&app.store, &found.value).await?;
+    Ok(answer(beside.view(&found.value, found.version)))
 }
 
-async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {
+async fn load_seen(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {
     let store = &app.store;
     let workload = store.require::<Workload>(workload).await?;
     let space = store.require::<Space>(&workload.value.space_id).await?;
@@ -202,7 +202,7 @@ async fn look(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Resu
     })
 }
 
-async fn write(
+async fn write_decision(
     app: &App,
     call: &Call<ApprovalFields>,
     id: &ApprovalId,

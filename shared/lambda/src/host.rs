@@ -8,7 +8,7 @@ use crate::ids::Ids;
 
 /// Everything a function needs from outside. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Platform {
+pub struct Host {
     /// The AWS clients' configuration.
     pub aws: Aws,
     /// The settings given to the function.
@@ -19,7 +19,7 @@ pub struct Platform {
     pub ids: Ids,
 }
 
-impl Platform {
+impl Host {
     /// The platform that Lambda gives: settings and credentials from the environment, the system's clock.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Platform {
     }
 }
 
-impl Platform {
+impl Host {
     /// The governance table, by the variable that every function has.
     ///
     /// # Errors
