@@ -1,8 +1,8 @@
 //! Athena on this machine: its JSON API in front, DataFusion behind, a CUR 2.0 export folder as the table.
 //!
-//! The SQL that runs here is the SQL that runs in Athena; where the engines differ, `functions` gives DataFusion Athena's
-//! meaning. What the emulator must never do is read an export more kindly than Athena would: a file that breaks off fails
-//! the query, a column that is missing reads NULL.
+//! The SQL that runs here is the SQL that runs in Athena; where the engines differ, `functions` gives DataFusion
+//! Athena's meaning. What the emulator must never do is read an export more kindly than Athena would: a file that
+//! breaks off fails the query, a column that is missing reads NULL.
 
 mod answers;
 pub mod columns;

@@ -1,8 +1,8 @@
 //! The bus: moves events between the functions as the deployed wiring would.
 //!
 //! At least once, and durable: a message leaves its queue and a stream's position moves only after the function
-//! succeeded, so a process killed at any moment repeats and loses nothing. Order holds within the stream and ends at the
-//! topic. The bus never looks into an event.
+//! succeeded, so a process killed at any moment repeats and loses nothing. Order holds within the stream and ends at
+//! the topic. The bus never looks into an event.
 
 mod event;
 mod invocation;
@@ -127,8 +127,8 @@ impl Bus {
         Ok(bus)
     }
 
-    /// Resolves when nothing is in flight: streams relayed, queues empty but for dead letters, no query running. Answers
-    /// what happened since the last time.
+    /// Resolves when nothing is in flight: streams relayed, queues empty but for dead letters, no query running.
+    /// Answers what happened since the last time.
     ///
     /// # Errors
     /// When the local state cannot be read.

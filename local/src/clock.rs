@@ -1,7 +1,7 @@
 //! The product's clock: the wall clock until somebody sets it, then running on from there.
 //!
-//! Any time may be set before the first write, a later one only afterwards: what is recorded must not lie in the future.
-//! The clock stands still while the stack is down, so that a week that was cut off goes on as the same week.
+//! Any time may be set before the first write, a later one only afterwards: what is recorded must not lie in the
+//! future. The clock stands still while the stack is down, so that a week that was cut off goes on as the same week.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -99,7 +99,8 @@ impl ProductClock {
     /// Sets the clock.
     ///
     /// # Errors
-    /// [`ClockError::Backward`] once something is recorded; a file error when it cannot be kept, and then it is not set.
+    /// [`ClockError::Backward`] once something is recorded; a file error when it cannot be kept, and then it is not
+    /// set.
     pub fn set(&self, to: Timestamp) -> Result<(), ClockError> {
         let mut kept = self.lock();
         let shows = self.hands.now();

@@ -1,8 +1,8 @@
 //! AWS in this process: the few services that the product calls, each answering in its own protocol.
 //!
-//! One seam: [`Cloud::call`] takes a signed HTTP request and routes it by the credential scope. The SDK clients reach it
-//! through [`Cloud::http_client`] without sockets, the AWS CLI through [`Cloud::serve`] on loopback. Accounts are not
-//! registered anywhere: the access key names one (see `caller`), and every 12-digit account exists.
+//! One seam: [`Cloud::call`] takes a signed HTTP request and routes it by the credential scope. The SDK clients reach
+//! it through [`Cloud::http_client`] without sockets, the AWS CLI through [`Cloud::serve`] on loopback. Accounts are
+//! not registered anywhere: the access key names one (see `caller`), and every 12-digit account exists.
 //!
 //! Everything is durable under [`CloudConfig::data`], or in memory without it. What services do on their own (queues to
 //! functions, streams, schedules) is the [`bus`](crate::bus)'s.

@@ -1,7 +1,8 @@
 //! Delivers a CUR export folder to the local bucket: its manifests, as AWS Data Exports writes them, last and whole.
 //!
-//! The data itself stays where it is, Athena reads it there. A folder without manifests (people copy the data alone) gets
-//! one per month, made from its files. An unchanged manifest is not delivered again, so a start is no new delivery.
+//! The data itself stays where it is, Athena reads it there. A folder without manifests (people copy the data alone)
+//! gets one per month, made from its files. An unchanged manifest is not delivered again, so a start is no new
+//! delivery.
 
 use std::path::Path;
 

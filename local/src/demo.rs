@@ -38,8 +38,8 @@ pub fn claim_folder(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(unwritable)?;
     if std::fs::read_dir(folder).with_context(unwritable)?.next().is_some() {
         bail!(
-            "`{}` holds data that is not the demo's, and the demo would decide in it; start with --empty or --cur to go on \
-             with what is there, or give the demo a folder of its own",
+            "`{}` holds data that is not the demo's, and the demo would decide in it; start with --empty or --cur to \
+             go on with what is there, or give the demo a folder of its own",
             folder.display()
         );
     }
@@ -68,9 +68,12 @@ pub async fn play(local: &Local, api_url: &str) -> anyhow::Result<()> {
 #[must_use]
 pub fn welcome(api_url: &str, aws_url: &str) -> String {
     format!(
-        "The stack is empty and serves.\n  API      {api_url}/v1  (document: {api_url}/v1/openapi.json)\n  Tokens   curl -s {api_url}/_local/tokens -d \
-         '{{\"sub\":\"lena\",\"name\":\"Lena\",\"email\":\"lena@example.com\",\"groups\":[\"finops-lead\"]}}'\n  AWS CLI  \
-         aws --endpoint-url {aws_url} …\nThe README goes on from here. Ctrl-C ends."
+        "The stack is empty and serves.\n  \
+         API      {api_url}/v1  (document: {api_url}/v1/openapi.json)\n  \
+         Tokens   curl -s {api_url}/_local/tokens -d \
+         '{{\"sub\":\"lena\",\"name\":\"Lena\",\"email\":\"lena@example.com\",\"groups\":[\"finops-lead\"]}}'\n  \
+         AWS CLI  aws --endpoint-url {aws_url} …\n\
+         The README goes on from here. Ctrl-C ends."
     )
 }
 

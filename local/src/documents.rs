@@ -77,7 +77,8 @@ pub fn event_schemas() -> BTreeMap<String, Value> {
     variants.into_iter().filter_map(named).collect()
 }
 
-/// The JSON Schemas of the events and their envelope, each shape under its name: `Event`, `AuditEvent`, and their parts.
+/// The JSON Schemas of the events and their envelope, each shape under its name: `Event`, `AuditEvent`, and their
+/// parts.
 #[must_use]
 pub fn event_shapes() -> BTreeMap<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();

@@ -1,8 +1,9 @@
 //! The doorway of both ports: who may come in, and how long a caller may take.
 //!
-//! Both ports listen on loopback, which keeps other machines out and the web pages of this machine's browser in. A page
-//! reaches a loopback port through a name of its own that resolves to 127.0.0.1 (DNS rebinding), or sends it a form, which
-//! asks nobody first. So what names another host, or comes from a page of another origin, is refused before it is read.
+//! Both ports listen on loopback, which keeps other machines out and the web pages of this machine's browser in. A
+//! page reaches a loopback port through a name of its own that resolves to 127.0.0.1 (DNS rebinding), or sends it a
+//! form, which asks nobody first. So what names another host, or comes from a page of another origin, is refused
+//! before it is read.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -59,9 +60,11 @@ pub(crate) enum Unread {
     Broken,
 }
 
-/// Whether a request may come in: to a loopback name, and from no page but those of its own origin and of the allowed ones.
+/// Whether a request may come in: to a loopback name, and from no page but those of its own origin and of the allowed
+/// ones.
 ///
-/// A request without these headers is no browser's: the AWS CLI, the SDKs and curl send no `Origin` and no `Sec-Fetch-Site`.
+/// A request without these headers is no browser's: the AWS CLI, the SDKs and curl send no `Origin` and no
+/// `Sec-Fetch-Site`.
 ///
 /// # Errors
 /// [`Stranger`].
@@ -164,8 +167,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Rep
     }
 }
 
-/// Whether a host, with or without a port, is this machine by a name that nobody else can give away. A container calls its
-/// host by the last one.
+/// Whether a host, with or without a port, is this machine by a name that nobody else can give away. A container
+/// calls its host by the last one.
 fn is_loopback(host: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);

@@ -1,5 +1,5 @@
-//! What the template's policies allow each function: a call that they do not allow is refused here as AWS refuses it, so
-//! that a right which is missing from the template is missing in every test too.
+//! What the template's policies allow each function: a call that they do not allow is refused here as AWS refuses it,
+//! so that a right which is missing from the template is missing in every test too.
 //!
 //! Which rights a call needs follows AWS's service authorisation reference: a transaction needs those of its actions, a
 //! batch its own. Calls by a session's credentials act with that role's rights, not with the function's, and pass.

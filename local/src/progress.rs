@@ -30,7 +30,8 @@ impl Progress {
                 // A report that cannot be written is none; the work goes on.
                 let _ = write!(std::io::stderr().lock(), "{}{line}{end}", if is_terminal { "\r\x1b[2K" } else { "" });
             };
-            // The units that were done when the work that runs now began, and when that was: at the last look without any.
+            // The units that were done when the work that runs now began, and when that was: at the last look without
+            // any.
             let mut rest = (so_far().0, Instant::now());
             let mut running: Option<(u64, Instant)> = None;
             let mut was_told = false;

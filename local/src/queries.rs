@@ -1,5 +1,5 @@
-//! The queries that an ingestion sends, on an export in a folder: rendered by the product's own code, answered by the local
-//! Athena, written down so that an independent engine can be held against them (`.ci/sql.py`).
+//! The queries that an ingestion sends, on an export in a folder: rendered by the product's own code, answered by the
+//! local Athena, written down so that an independent engine can be held against them (`.ci/sql.py`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! The seam between the functions and AWS: what becomes of each call is decided here, one call at a time.
 //!
-//! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect, ask
-//! an index that lags, or be the last thing that its process did. What a function's policies do not allow is refused in
-//! either case. A killed invocation is dropped where it stands, with the tasks that it spawned, as a killed process would be:
-//! nothing of it runs on, and its sender delivers the event again. The seam knows nothing of the product; which call is
-//! struck how is the director's to say, so that one seam serves a single crash as well as a simulation of years.
+//! Without a director every call passes. With one, a call may be throttled, conflict, time out after it took effect,
+//! ask an index that lags, or be the last thing that its process did. What a function's policies do not allow is
+//! refused in either case. A killed invocation is dropped where it stands, with the tasks that it spawned, as a
+//! killed process would be: nothing of it runs on, and its sender delivers the event again. The seam knows nothing of
+//! the product; which call is struck how is the director's to say, so that one seam serves a single crash as well as
+//! a simulation of years.
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -138,8 +139,8 @@ impl Seam {
         }))
     }
 
-    /// The invocation that makes a call. A task that it spawned does not say which one that is: then all of its function,
-    /// as one process would hold them.
+    /// The invocation that makes a call. A task that it spawned does not say which one that is: then all of its
+    /// function, as one process would hold them.
     fn behind_a_call_of(&self, function: &'static str) -> Vec<Invocation> {
         INVOCATION
             .try_with(|own| vec![own.clone()])
@@ -242,7 +243,8 @@ fn nothing_yet() -> Response<Bytes> {
 fn conflict() -> Response<Bytes> {
     let body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons \
+         [TransactionConflict]",
         "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }],
     });
     crate::cloud::json_answer(400, "application/x-amz-json-1.0", &body)

@@ -314,7 +314,8 @@ fn messages(cloud: &Cloud) -> Handle<Option<String>> {
     })
 }
 
-/// Whether a message went to somebody, by address or by subject: a person's own topic ends in the digest of their subject.
+/// Whether a message went to somebody, by address or by subject: a person's own topic ends in the digest of their
+/// subject.
 fn is_to(message: &Sent, to: &str) -> bool {
     let digest: String = Digest::of_bytes(to.as_bytes()).hex().chars().take(TOPIC_DIGITS).collect();
     message.to == to || message.topic.ends_with(&digest)

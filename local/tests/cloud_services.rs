@@ -333,10 +333,12 @@ async fn the_aws_cli_reaches_the_same_cloud_over_loopback() -> Result<()> {
     let server = tokio::spawn(async move { cloud.serve(listener).await });
     let body = "Action=GetCallerIdentity&Version=2011-06-15";
     let scope = format!(
-        "AWS4-HMAC-SHA256 Credential=AKIA{MEMBER}LEAD/20260824/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
+        "AWS4-HMAC-SHA256 Credential=AKIA{MEMBER}LEAD/20260824/us-east-1/sts/aws4_request, SignedHeaders=host, \
+         Signature=0"
     );
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: {scope}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: {scope}\r\ncontent-length: {}\r\nconnection: \
+         close\r\n\r\n{body}",
         body.len()
     );
     let mut stream = tokio::net::TcpStream::connect(address).await?;

@@ -1,4 +1,5 @@
-//! Both ports as their callers find them: raw requests over loopback, as web pages, the AWS CLI and stalled clients send them.
+//! Both ports as their callers find them: raw requests over loopback, as web pages, the AWS CLI and stalled clients
+//! send them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

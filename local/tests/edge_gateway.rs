@@ -142,7 +142,8 @@ async fn a_token_that_is_wrong_in_any_one_thing_is_refused_by_the_gateway() -> a
     let stack = stack()?;
     let now = Timestamp::now().as_second();
     let good = json!({
-        "sub": "eve", "token_use": "id", "iss": ISSUER, "aud": AUDIENCE, "exp": now + 60, "cognito:groups": ["cloud-engineer"],
+        "sub": "eve", "token_use": "id", "iss": ISSUER, "aud": AUDIENCE, "exp": now + 60,
+        "cognito:groups": ["cloud-engineer"],
     });
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();

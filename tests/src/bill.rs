@@ -152,8 +152,8 @@ impl Line {
     }
 }
 
-/// Writes a delivery that replaces the one before, as an overwriting export does: its lines in `files` files, the manifest
-/// last. `execution` tells deliveries apart.
+/// Writes a delivery that replaces the one before, as an overwriting export does: its lines in `files` files, the
+/// manifest last. `execution` tells deliveries apart.
 ///
 /// # Errors
 /// When the folder cannot be written.

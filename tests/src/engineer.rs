@@ -1,5 +1,6 @@
-//! The engineer's hands: carries the commands of a task out, word by word, against the emulated accounts, as the AWS CLI
-//! would. It knows the operations that tasks on Bedrock use and refuses any other, so that no step is skipped in silence.
+//! The engineer's hands: carries the commands of a task out, word by word, against the emulated accounts, as the AWS
+//! CLI would. It knows the operations that tasks on Bedrock use and refuses any other, so that no step is skipped in
+//! silence.
 
 use std::collections::BTreeMap;
 
@@ -120,7 +121,8 @@ impl Command {
             ("bedrock", "create-inference-profile") => {
                 let source = self.option("model-source").strip_prefix("copyFrom=").context("no copyFrom")?;
                 let body = json!({
-                    "inferenceProfileName": self.option("inference-profile-name"), "modelSource": { "copyFrom": source },
+                    "inferenceProfileName": self.option("inference-profile-name"),
+                    "modelSource": { "copyFrom": source },
                     "tags": self.tags("key", "value")?,
                 });
                 signed

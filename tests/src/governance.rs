@@ -65,20 +65,25 @@ pub fn places(role: &str, at: &[(&str, &str)]) -> Value {
 #[must_use]
 pub fn nova_places(role: &str, regions: &[&str]) -> Value {
     let profile = |region: &str| (region == "us-west-2").then(|| format!("us.{NOVA_LITE}"));
-    let scope = |region: &&str| json!({ "accountId": CHECKOUT, "region": region, "iamRole": role, "inferenceProfile": profile(region) });
+    let scope = |region: &&str| {
+        json!({ "accountId": CHECKOUT, "region": region, "iamRole": role,
+        "inferenceProfile": profile(region) })
+    };
     regions.iter().map(scope).collect()
 }
 
 /// A request for Nova Lite that leaves the places open.
 #[must_use]
 pub fn request(workload: &str) -> Value {
-    json!({ "workloadId": workload, "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke", "stream"], "justification": "for the tests" })
+    json!({ "workloadId": workload, "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke", "stream"],
+        "justification": "for the tests" })
 }
 
 /// An approval of Nova Lite for these scopes.
 #[must_use]
 pub fn approval(scopes: &Value) -> Value {
-    json!({ "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke"], "scopes": scopes, "businessCaseAcknowledged": true })
+    json!({ "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke"], "scopes": scopes,
+        "businessCaseAcknowledged": true })
 }
 
 impl World {
@@ -121,7 +126,8 @@ impl World {
     /// # Errors
     /// When it is refused.
     pub async fn workload(&self, owner: Person, space: &str, name: &str) -> anyhow::Result<String> {
-        let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "50000.00", "currency": "USD" }, "targetPercent": "12" });
+        let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "50000.00", "currency": "USD" },
+            "targetPercent": "12" });
         let body = json!({ "name": name, "runtime": "lambda", "useCase": "operations-ai", "businessCase": case });
         text(&self.post(owner, &format!("/v1/spaces/{space}/workloads"), &body).await?.ok()?, "/id")
     }
@@ -160,7 +166,8 @@ impl World {
     /// When a step is refused.
     pub async fn granted(&self, owner: Person, workload: &str, body: &Value) -> anyhow::Result<Granted> {
         let asked = json!({
-            "workloadId": workload, "platform": body.get("platform"), "modelId": body.get("modelId"), "actions": body.get("actions"),
+            "workloadId": workload, "platform": body.get("platform"), "modelId": body.get("modelId"),
+            "actions": body.get("actions"),
             "justification": "for the tests",
         });
         let request = text(&self.post(owner, "/v1/requests", &asked).await?.ok()?, "/id")?;

@@ -1,5 +1,5 @@
-//! What a bill written by hand adds up to, worked out from the product's rules alone: whole numbers of 10⁻¹⁰ of a unit of
-//! money, plain loops, and nothing that the product itself computes with.
+//! What a bill written by hand adds up to, worked out from the product's rules alone: whole numbers of 10⁻¹⁰ of a
+//! unit of money, plain loops, and nothing that the product itself computes with.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! `cargo run --release -p verifier --example generate -- RECORDS FILE`: writes an export to time the verifier with. Things
-//! have five records each, over three days; every day but the last is sealed by a record of the next.
+//! `cargo run --release -p verifier --example generate -- RECORDS FILE`: writes an export to time the verifier with.
+//! Things have five records each, over three days; every day but the last is sealed by a record of the next.
 
 use std::io::{BufWriter, Write as _};
 

@@ -18,8 +18,8 @@ use crate::seals::{DaySeal, Seals};
 /// Bytes of heads that are digested at once: few enough for a core's own cache.
 const TEXT_BYTES: usize = 32 * 1024;
 
-/// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be in
-/// it more than once; the highest counts.
+/// The heads of a day: a thing by its place in the order of names, the number of its record, its hash. A thing may be
+/// in it more than once; the highest counts.
 pub(crate) type Heads<'a> = Vec<(usize, u64, &'a Hash)>;
 
 /// The days that an export was to hold, where that is more than it does.
@@ -133,8 +133,8 @@ fn judge(day: Date, heads: &Digest, recorded: &Seals, told: &Seals) -> Option<Ve
     }))
 }
 
-/// The digest over a day's heads, as `domain::base::audit::seal::digest_of` defines it, without building the object that
-/// it is of.
+/// The digest over a day's heads, as `domain::base::audit::seal::digest_of` defines it, without building the object
+/// that it is of.
 fn digest_of(names: &[&str], mut heads: Heads<'_>) -> Digest {
     // Stable, since they come in few runs that are in order already.
     heads.sort_by_key(|(thing, sequence, _)| (*thing, Reverse(*sequence)));

@@ -1,5 +1,5 @@
-//! `cargo run --release -p verifier -- FILE…`: verifies an export of the audit record. Ends with 0 if it is verified, with 1
-//! if anything is broken, with 2 if it could not be read.
+//! `cargo run --release -p verifier -- FILE…`: verifies an export of the audit record. Ends with 0 if it is verified,
+//! with 1 if anything is broken, with 2 if it could not be read.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -7,11 +7,11 @@ use contract::events::Event;
 use domain::access::workloads::account::{self, Account, AccountState};
 use domain::base::aws::{AccountId, Region};
 use domain::base::text::Name;
-use lambda::{Answer, Call, Nothing, Page, Problem, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use store::{Aggregate as _, Index, Order, keys};
+use store::{Aggregate as _, Index, keys};
 
 use crate::App;
 
@@ -26,12 +26,7 @@ pub(crate) struct AccountFields {
 }
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Versioned<Account>>>, Problem> {
-    let partitions = [keys::all_of(Account::KIND)];
-    let wanted_page = call.page()?;
-    let page = list_page(&app.store, Index::List, &partitions, Order::Ascending, &wanted_page, |entry| {
-        Ok(Some(Versioned { version: entry.version()?, value: entry.read()? }))
-    });
-    Ok(Answer::ok(page.await?))
+    call.list(&app.store, Index::List, &[keys::all_of(Account::KIND)], |entry| entry.versioned().map(Some)).await
 }
 
 pub(crate) async fn put(app: Arc<App>, call: Call<AccountFields>) -> Result<Answer<Versioned<Account>>, Problem> {

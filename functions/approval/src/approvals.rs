@@ -7,16 +7,16 @@ use domain::access::decisions::approval::{Approval, ApprovalState, ReviewOutcome
 use domain::access::tasks::chain::Chain;
 use domain::access::workloads::space::Space;
 use domain::base::authorization::{Action, authorize};
-use domain::base::ids::{ApprovalId, WorkloadId};
+use domain::base::ids::WorkloadId;
 use domain::base::outcome::Outcome;
 use domain::base::platform::ModelKey;
 use domain::base::text::{Note, Sub};
-use lambda::{Answer, Call, Page, Problem, Reason, Sight, list_page};
+use lambda::{Answer, Call, Page, Problem, Reason, Sight};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::aggregates::approval::{approvals_in, approvals_of};
-use store::{Loaded, Order, Transaction};
+use store::{Loaded, Transaction};
 
 use crate::App;
 use crate::views::{ApprovalContext, ApprovalView};
@@ -35,15 +35,14 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
     let model: Option<ModelKey> = call.query.maybe("modelKey")?;
     let sight = Sight::of(&app.store, &call).await?;
     let (index, partitions) = sight.listed(&app.store, workload.as_ref(), approvals_of, approvals_in(state)).await?;
-    let wanted_page = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
+    let page = call.list(&app.store, index, &partitions, |entry| {
         let approval: Approval = entry.read()?;
         let visible = sight.includes(&approval.space_id);
         let wanted =
             state.is_none_or(|s| approval.state == s) && model.as_ref().is_none_or(|m| approval.model_key == *m);
         Ok((visible && wanted).then_some((entry.version()?, approval)))
     });
-    let page = page.await?;
+    let page = page.await?.body;
     let scopes = page.items.iter().flat_map(|(_, approval)| approval.scopes.iter().map(|scope| &scope.id));
     let chains: Vec<Loaded<Chain>> = app.store.load_many(scopes).await?;
     let chains: BTreeMap<_, _> = chains.into_iter().map(|c| (c.value.id.clone(), c.value)).collect();
@@ -106,8 +105,7 @@ async fn change<B: Sync>(
 }
 
 async fn visible_approval<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Approval>, Loaded<Space>), Problem> {
-    let id: ApprovalId = call.path.parse("id")?;
-    let approval = app.store.require::<Approval>(&id).await?;
+    let approval = app.store.require::<Approval>(&call.path.parse("id")?).await?;
     let space = app.store.require::<Space>(&approval.value.space_id).await?;
     authorize(&call.actor, Action::ReadApprovals, approval.value.relations(&space.value, &call.actor), "")?;
     Ok((approval, space))

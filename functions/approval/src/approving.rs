@@ -143,8 +143,8 @@ async fn repeated(
     Ok(Some(as_it_stands(app, &found).await?))
 }
 
-/// Whether the active approval is this very decision without a request, taken by the same Lead before: else a narrowing that
-/// is sent twice would supersede itself.
+/// Whether the active approval is this very decision without a request, taken by the same Lead before: else a
+/// narrowing that is sent twice would supersede itself.
 fn is_same_direct(found: &Approval, direct: &Direct, call: &Call<ApprovalFields>) -> bool {
     let names_another = direct.fields.supersedes.is_some() && direct.fields.supersedes != found.supersedes;
     found.request_id.is_none()
@@ -293,8 +293,8 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
     }
 }
 
-/// The roles and workspaces of the new scopes, before and after they are taken for the workload, if each role's document can
-/// still be made.
+/// The roles and workspaces of the new scopes, before and after they are taken for the workload, if each role's
+/// document can still be made.
 async fn take_anchors(app: &App, decided: &Decided) -> Result<Vec<(Option<Loaded<Anchor>>, Anchor)>, Problem> {
     let approval = &decided.approval;
     let mut taken: BTreeMap<AnchorKey, (Option<Loaded<Anchor>>, Anchor)> = BTreeMap::new();

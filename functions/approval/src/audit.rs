@@ -17,10 +17,10 @@ use domain::base::digest::Digest;
 use domain::base::ids::VerificationId;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Index, Loaded, Order, keys};
+use store::{Index, keys};
 
 use crate::App;
 
@@ -116,10 +116,7 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Au
             Ok(Answer::ok(Page::new(events, next.as_ref())))
         }
         (None, Some(day)) => {
-            let partitions = keys::audit_of(day);
-            let listed =
-                list_page(&app.store, Index::List, &partitions, Order::Ascending, &page, |e| e.event().map(Some));
-            Ok(Answer::ok(listed.await?))
+            call.list(&app.store, Index::List, &keys::audit_of(day), |entry| entry.event().map(Some)).await
         }
         _ => Err(Problem::invalid("give either `aggregate`, such as APPROVAL#apr_…, or `day`, such as 2026-08-24")),
     }
@@ -165,7 +162,6 @@ async fn hand_over(app: &App, call: &Call<VerificationFields>, day: Date) -> Res
 }
 
 pub(crate) async fn read_verification(app: Arc<App>, call: Call<()>) -> Result<Answer<VerificationView>, Problem> {
-    let id: VerificationId = call.path.parse("id")?;
-    let found: Loaded<Verification> = app.store.require(&id).await?;
+    let found = app.store.require::<Verification>(&call.path.parse("id")?).await?;
     Ok(Answer::ok(VerificationView::of(found.value)))
 }

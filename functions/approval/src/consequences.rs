@@ -1,9 +1,10 @@
-//! What follows from a decision about a model: a block rejects its open requests and revokes its approvals; a restriction
-//! does so to what no longer conforms. Each request and approval is a transaction of its own, so a run that dies resumes.
+//! What follows from a decision about a model: a block rejects its open requests and revokes its approvals; a
+//! restriction does so to what no longer conforms. Each request and approval is a transaction of its own, so a run
+//! that dies resumes.
 //!
-//! Requests and approvals are written only while their model is as it was when they were decided, so whatever a decision
-//! about the model must end was committed before it. The index that names them may not have heard of it yet: what the
-//! event's delivery does not find, the hourly run does.
+//! Requests and approvals are written only while their model is as it was when they were decided, so whatever a
+//! decision about the model must end was committed before it. The index that names them may not have heard of it yet:
+//! what the event's delivery does not find, the hourly run does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

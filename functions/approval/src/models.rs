@@ -21,7 +21,7 @@ use domain::base::people::Actor;
 use domain::base::platform::{ModelKey, Platform};
 use domain::base::text::{Note, Sub};
 use jiff::Timestamp;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,13 +29,14 @@ use store::aggregates::approval::approvals_of;
 use store::aggregates::chain::scopes_of;
 use store::aggregates::model::{ModelCounts, ModelRow, OwnCounts};
 use store::aggregates::request::{presences, requests_of};
-use store::{Index, Order, Transaction, keys};
+use store::{Index, Transaction, keys};
 
 use crate::App;
 use crate::requests::own_spaces;
 use crate::views::ModelView;
 
-/// Events shown with a model, the newest: its decisions are few, and discovery may change it daily. The audit log has all.
+/// Events shown with a model, the newest: its decisions are few, and discovery may change it daily. The audit log has
+/// all.
 const HISTORY_EVENTS_SHOWN: u64 = 50;
 
 /// A model in detail.
@@ -96,8 +97,7 @@ pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<
     app.store.require::<Model>(&key).await?;
     let own = own_spaces(&app, &call.actor, call.action).await?;
     let partitions = [scopes_of(&key)];
-    let wanted_page = call.page()?;
-    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &wanted_page, |entry| {
+    call.list(&app.store, Index::Parent, &partitions, |entry| {
         let scope = match entry.read::<Chain>() {
             Ok(chain) => chain_scope(&chain),
             Err(_) => entry.read::<Value>()?,
@@ -106,8 +106,8 @@ pub(crate) async fn scopes(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<
             spaces.iter().any(|s| Some(s.id.as_str()) == scope.get("spaceId").and_then(Value::as_str))
         });
         Ok(visible.then_some(scope))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
 /// A scope of an approval, as the model's detail lists it.
@@ -115,7 +115,8 @@ fn chain_scope(chain: &Chain) -> Value {
     json!({
         "id": chain.id, "state": chain.state, "approvalId": chain.approval_id, "workloadId": chain.workload_id,
         "spaceId": chain.space_id, "accountId": chain.spec.account_id, "region": chain.spec.region,
-        "iamRole": chain.spec.iam_role, "existing": chain.spec.existing, "inferenceProfile": chain.spec.inference_profile,
+        "iamRole": chain.spec.iam_role, "existing": chain.spec.existing,
+        "inferenceProfile": chain.spec.inference_profile,
         "workspaceName": chain.workspace_name, "workspaceArn": chain.workspace_arn, "tier": chain.tier,
         "actions": chain.actions, "map": domain::access::tasks::migration::standing(chain),
     })

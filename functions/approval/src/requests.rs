@@ -15,10 +15,10 @@ use domain::base::calendar::{Month, utc_day};
 use domain::base::ids::{EstimateId, RequestId, WorkloadId};
 use domain::base::outcome::Outcome;
 use domain::base::people::Actor;
-use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Reason, Sight};
 use store::aggregates::estimate::{Estimates, versions};
 use store::aggregates::request::{requests_in, requests_of};
-use store::{Loaded, Order, Transaction};
+use store::{Loaded, Transaction};
 
 use crate::App;
 
@@ -49,8 +49,8 @@ async fn named_approval(app: &App, fields: &RequestFields) -> Result<Option<Appr
     Ok(app.store.load::<Approval>(id).await?.map(|found| found.value))
 }
 
-/// The estimate that comes with a request is the workload's first one for the platform; where there is one it stays, since
-/// changing it is a version of its own with a reason.
+/// The estimate that comes with a request is the workload's first one for the platform; where there is one it stays,
+/// since changing it is a version of its own with a reason.
 async fn first_estimate(
     app: &App,
     call: &Call<RequestFields>,
@@ -87,13 +87,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
     let sight = Sight::of(&app.store, &call).await?;
     let (index, partitions) = sight.listed(&app.store, workload.as_ref(), requests_of, requests_in(state)).await?;
-    let wanted_page = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
-        let request: Request = entry.read()?;
-        let is_shown = sight.includes(&request.space_id) && state.is_none_or(|s| request.state == s);
-        Ok(is_shown.then_some(Versioned { version: entry.version()?, value: request }))
-    });
-    Ok(Answer::ok(page.await?))
+    call.list(&app.store, index, &partitions, |entry| {
+        let found: Versioned<Request> = entry.versioned()?;
+        let is_shown = sight.includes(&found.value.space_id) && state.is_none_or(|s| found.value.state == s);
+        Ok(is_shown.then_some(found))
+    })
+    .await
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {
@@ -159,8 +158,7 @@ async fn own_workload<B>(
 
 /// The request in the path with its Space, if the actor may know of it.
 pub(crate) async fn visible_request<B>(app: &App, call: &Call<B>) -> Result<(Loaded<Request>, Loaded<Space>), Problem> {
-    let id: RequestId = call.path.parse("id")?;
-    let request = app.store.require::<Request>(&id).await?;
+    let request = app.store.require::<Request>(&call.path.parse("id")?).await?;
     let space = app.store.require::<Space>(&request.value.space_id).await?;
     let relations = request.value.relations(&space.value, &call.actor);
     authorize(&call.actor, Action::ReadRequests, relations, "")?;

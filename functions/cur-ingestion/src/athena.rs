@@ -107,8 +107,8 @@ impl Athena {
         })
     }
 
-    /// Hands on every row of a result without the row of names with which it begins: a small one page by page, a large one
-    /// from its file in S3, where each thousand rows would be a call of its own.
+    /// Hands on every row of a result without the row of names with which it begins: a small one page by page, a
+    /// large one from its file in S3, where each thousand rows would be a call of its own.
     pub(crate) async fn rows(
         &self,
         query: &str,

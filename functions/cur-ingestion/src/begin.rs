@@ -1,4 +1,5 @@
-//! Beginning a run: the queries of a month's current delivery are submitted, and the run that waits for them is written.
+//! Beginning a run: the queries of a month's current delivery are submitted, and the run that waits for them is
+//! written.
 
 use contract::answers::run::{RunView, location};
 use contract::events::Event;

@@ -1,5 +1,5 @@
-//! Which columns an export carries: told by its manifest or, where people copied the data files alone, by a file itself.
-//! Never by SQL, in which a missing column reads NULL.
+//! Which columns an export carries: told by its manifest or, where people copied the data files alone, by a file
+//! itself. Never by SQL, in which a missing column reads NULL.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;

@@ -1,10 +1,11 @@
 //! What AWS delivered for a month: its manifest in the bucket, or what stands for one.
 //!
-//! AWS writes the manifest last, so a manifest is a complete delivery. Where people copied the data files alone, the list
-//! of those files (keys, sizes, entity tags) stands for it; files without a `BILLING_PERIOD=` folder belong to any month.
+//! AWS writes the manifest last, so a manifest is a complete delivery. Where people copied the data files alone, the
+//! list of those files (keys, sizes, entity tags) stands for it; files without a `BILLING_PERIOD=` folder belong to
+//! any month.
 //!
-//! A copy may lack what its manifest lists. Athena reads what is there and both queries agree on it, so nothing else would
-//! notice that the month is low.
+//! A copy may lack what its manifest lists. Athena reads what is there and both queries agree on it, so nothing else
+//! would notice that the month is low.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +37,8 @@ pub(crate) struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) manifest: Manifest,
-    /// What the month's data files are, in one digest. AWS replaces them before it writes the manifest, so a reading under
-    /// one manifest may be torn all the same.
+    /// What the month's data files are, in one digest. AWS replaces them before it writes the manifest, so a reading
+    /// under one manifest may be torn all the same.
     pub(crate) data_files: Digest,
     /// Files that the manifest lists and the bucket does not hold whole, each with what is wrong.
     pub(crate) unfit_files: BTreeMap<String, &'static str>,
@@ -145,8 +146,8 @@ impl Bucket {
         is_ours.then(|| month_of(key)).flatten()
     }
 
-    /// Takes out the columns that a file names. One that breaks off says nothing about its columns, and lacks none: Athena
-    /// names it when it reads it.
+    /// Takes out the columns that a file names. One that breaks off says nothing about its columns, and lacks none:
+    /// Athena names it when it reads it.
     async fn drop_named(&self, key: &str, size: u64, lacking: &mut Vec<&'static str>) -> Result<(), DeliveryError> {
         if !key.to_ascii_lowercase().ends_with(".parquet") {
             let head = self.get(key, Some((0, CSV_HEAD_BYTES.min(size).saturating_sub(1)))).await?;
@@ -236,8 +237,8 @@ fn month_of(key: &str) -> Option<Month> {
     })
 }
 
-/// The execution's folder in which a manifest's files lie, as `…/BILLING_PERIOD=2026-08/<execution>/<file>`; `None` where
-/// they lie in the month's own folder, as an overwriting export's do.
+/// The execution's folder in which a manifest's files lie, as `…/BILLING_PERIOD=2026-08/<execution>/<file>`; `None`
+/// where they lie in the month's own folder, as an overwriting export's do.
 fn execution_of(data_files: &[String]) -> Result<Option<String>, Several> {
     let folder = |file: &String| {
         let mut below = file.split('/').skip_while(|part| !part.to_ascii_uppercase().starts_with("BILLING_PERIOD="));
@@ -293,10 +294,10 @@ fn sizes<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Vec<(String, u64)
     objects.into_iter().filter_map(named).collect()
 }
 
-/// The listed files that the bucket does not hold, or holds empty. AWS lists the files of an export, and of surplus chunks,
-/// which an overwriting export empties, none: so an empty file that is listed is one that was not copied whole. A copy lies
-/// under another bucket and prefix; what counts is the path below the month's folder. Where there is no file at all, there
-/// is no row either, and that fails the run by itself.
+/// The listed files that the bucket does not hold, or holds empty. AWS lists the files of an export, and of surplus
+/// chunks, which an overwriting export empties, none: so an empty file that is listed is one that was not copied
+/// whole. A copy lies under another bucket and prefix; what counts is the path below the month's folder. Where there
+/// is no file at all, there is no row either, and that fails the run by itself.
 fn unfit_files(listed: &[String], data: &[&Object]) -> BTreeMap<String, &'static str> {
     let held: BTreeMap<&str, bool> =
         data.iter().filter_map(|object| Some((below_month(object.key()?), object.size()? > 0))).collect();

@@ -1,7 +1,8 @@
-//! What is wrong with the bill as it is delivered, asked on AWS: reads of the bucket, the table and Athena what `domain::spend::bill::doctor` judges.
+//! What is wrong with the bill as it is delivered, asked on AWS: reads of the bucket, the table and Athena what
+//! `domain::spend::bill::doctor` judges.
 //!
-//! The rows are asked by a query of their own. Its token follows from the delivery and the day, so asking again is the same
-//! query: the first answer may say that the rows are still being asked, and nothing here waits or is stored.
+//! The rows are asked by a query of their own. Its token follows from the delivery and the day, so asking again is
+//! the same query: the first answer may say that the rows are still being asked, and nothing here waits or is stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Finishing a run: when both queries have ended, their rows become facts, are reconciled, and are shown whole.
 //!
-//! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds what is
-//! done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its state.
+//! Each step may be the last before a crash; the next event, redelivery or sweep repeats from the start and finds
+//! what is done already: facts by their digests, the month's head by its run, gaps by their ids, the run by its
+//! state.
 
 use contract::events::Event;
 use domain::base::digest::Digest;
@@ -66,8 +67,8 @@ pub(crate) async fn conclude(
     Ok(Concluded::Ended)
 }
 
-/// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed before
-/// it nobody knows any more: it says that figures moved.
+/// Completes a run that is shown and died before it was settled, whatever was delivered since. What was attributed
+/// before it nobody knows any more: it says that figures moved.
 pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<(), IngestError> {
     let (head, days) = match app.spend.month_facts(run.billing_period).await {
         Ok(Some(shown)) => shown,
@@ -84,9 +85,9 @@ pub(crate) async fn settle_shown(app: &App, run: &Run, cause: &Cause) -> Result<
     complete(app, run, Shown { head, days }, grounds, None, cause).await
 }
 
-/// The delivery that the run is bound to, if it is still the one in the bucket, data files included. AWS may have replaced
-/// the files while Athena read them: then the rows are of no delivery, whether they add up or not, and even a query that
-/// failed says nothing about the delivery that there is now.
+/// The delivery that the run is bound to, if it is still the one in the bucket, data files included. AWS may have
+/// replaced the files while Athena read them: then the rows are of no delivery, whether they add up or not, and even
+/// a query that failed says nothing about the delivery that there is now.
 async fn if_current(app: &App, run: &Run) -> Result<Option<Delivery>, IngestError> {
     let is_the_runs = |current: &Delivery| {
         current.manifest.id == run.manifest.id
@@ -254,8 +255,9 @@ async fn complete(
     end_run(app, run, End::Completed(result), cause).await
 }
 
-/// Makes the run's facts the ones that are shown, unless those of a newer reading are; answers the head before and the new
-/// one. Whoever shows something newer between the decision and the flip moves the head, and it is decided again.
+/// Makes the run's facts the ones that are shown, unless those of a newer reading are; answers the head before and
+/// the new one. Whoever shows something newer between the decision and the flip moves the head, and it is decided
+/// again.
 async fn show_unless_overtaken(
     app: &App,
     run: &Run,
@@ -292,7 +294,10 @@ pub(crate) async fn end_run(app: &App, run: &Run, end: End, cause: &Cause) -> Re
     let end = match end {
         End::Failed(mut failure) => {
             failure.detail = failure.detail.chars().take(DETAIL_CHARS_MAX).collect();
-            tracing::error!(run.id = %run.id, kind = failure.kind, why = failure.detail, "the bill was not read; the last good figures stay");
+            tracing::error!(
+                run.id = %run.id, kind = failure.kind, why = failure.detail,
+                "the bill was not read; the last good figures stay"
+            );
             End::Failed(failure)
         }
         other => other,

@@ -1,12 +1,12 @@
 //! The bill: CUR 2.0 through Athena into spend facts, reconciled to the cent, and the gaps in who answers for them.
 //!
-//! Manifests arrive twice, late and out of order, and AWS rewrites a month's files while Athena may be reading them. So a
-//! run is bound to one manifest, which is its id; it is read whole, checked against a control total, and shown whole or
-//! not at all. A repetition finds its own work done; an older manifest after a newer one changes nothing.
+//! Manifests arrive twice, late and out of order, and AWS rewrites a month's files while Athena may be reading them.
+//! So a run is bound to one manifest, which is its id; it is read whole, checked against a control total, and shown
+//! whole or not at all. A repetition finds its own work done; an older manifest after a newer one changes nothing.
 //!
 //! Facts follow from the bill alone. Who answers for them follows from claims and approvals and is said anew at every
-//! reading; only gaps are kept, because people act on them. Spend, its explanation and the gaps are read in `functions/spend`;
-//! this is the one function that may start a query.
+//! reading; only gaps are kept, because people act on them. Spend, its explanation and the gaps are read in
+//! `functions/spend`; this is the one function that may start a query.
 
 mod athena;
 mod begin;

@@ -1,8 +1,8 @@
 //! The queries that read the bill: their text, their parameters in order, and the columns they answer.
 //!
-//! The text is in `sql/*.sql`. Values go in as execution parameters, which Athena reads as SQL literals (a text stands in
-//! single quotes); only the workspace tag's key goes into the text, after an allow-list of characters. How many terms the
-//! settings hold changes parameters, never the text.
+//! The text is in `sql/*.sql`. Values go in as execution parameters, which Athena reads as SQL literals (a text
+//! stands in single quotes); only the workspace tag's key goes into the text, after an allow-list of characters. How
+//! many terms the settings hold changes parameters, never the text.
 
 use domain::base::calendar::Month;
 pub use domain::spend::bill::doctor::COLUMNS as CENSUS_COLUMNS;

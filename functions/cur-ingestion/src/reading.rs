@@ -1,7 +1,8 @@
 //! Reading a month: one loop over beginning a run and finishing it, until there is nothing to do before a query ends.
 //!
-//! `domain::spend::bill::step` says what a run needs next; here it is done. A query may end before its run is written, and
-//! its event find no run: so whoever wrote the run asks once how the queries stand. After that the event finds it.
+//! `domain::spend::bill::step` says what a run needs next; here it is done. A query may end before its run is
+//! written, and its event find no run: so whoever wrote the run asks once how the queries stand. After that the event
+//! finds it.
 
 use domain::base::calendar::Month;
 use domain::base::ids::RunId;

@@ -1,8 +1,8 @@
 //! After a claim or an approval changed, or a dispute was settled: the stored facts of the months it touches are
 //! attributed anew.
 //!
-//! Facts stay as they are, and whoever reads spend sees the change at once. What follows here are the gaps, and the event
-//! by which cards learn of it; that event is written only if any verdict moved.
+//! Facts stay as they are, and whoever reads spend sees the change at once. What follows here are the gaps, and the
+//! event by which cards learn of it; that event is written only if any verdict moved.
 
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ fn months_since(from: Date, today: Date) -> Vec<Month> {
     months.take_while(|month| *month >= first).take(MONTHS_BACK_MAX).collect()
 }
 
-/// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just written.
+/// `assumed` is applied as if the list of what disputes moved showed it already: that lags behind what was just
+/// written.
 async fn reattribute(app: &App, month: Month, assumed: Option<Transfer>, cause: &Cause) -> Result<(), Failure> {
     let Some((head, days)) = app.spend.month_facts(month).await? else { return Ok(()) };
     let of_head = app.store.load::<Run>(&head.run_id).await?.map(|run| run.value);

@@ -1,4 +1,5 @@
-//! Results of the two queries as facts and control totals. Pure; what cannot be read is counted and named, never guessed.
+//! Results of the two queries as facts and control totals. Pure; what cannot be read is counted and named, never
+//! guessed.
 
 use std::collections::BTreeMap;
 use std::num::ParseIntError;
@@ -26,7 +27,8 @@ pub(crate) enum UnreadableResult {
     Groups { count: usize, of: usize, first: String },
     /// Rows whose cost is no number; SQL counts them as nothing.
     #[error(
-        "{0} AI rows of the bill have a cost that is missing or no finite number; AWS restates such rows, or the file is damaged"
+        "{0} AI rows of the bill have a cost that is missing or no finite number; AWS restates such rows, or the \
+         file is damaged"
     )]
     Costs(u64),
     /// The control query's answer.
@@ -81,8 +83,8 @@ impl<'r> FactsReader<'r> {
     }
 }
 
-/// The slices of a result. A row that cannot be read is a slice of a day or currency that cannot: it is left out here, for
-/// the facts name it.
+/// The slices of a result. A row that cannot be read is a slice of a day or currency that cannot: it is left out
+/// here, for the facts name it.
 pub(crate) fn read_slices(rows: &[Row]) -> BTreeMap<Slice, SliceTotal> {
     let mut slices: BTreeMap<Slice, SliceTotal> = BTreeMap::new();
     for row in rows {

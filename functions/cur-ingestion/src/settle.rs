@@ -1,7 +1,8 @@
 //! Who answers for a month's facts now, and the gaps that follow: detected again after every run and every claim.
 //!
-//! Facts, claims and approvals may move while gaps are written, and whoever moved them may have settled the month before
-//! these gaps were. So whoever wrote gaps looks again at what they follow from, and repeats it if any of it moved.
+//! Facts, claims and approvals may move while gaps are written, and whoever moved them may have settled the month
+//! before these gaps were. So whoever wrote gaps looks again at what they follow from, and repeats it if any of it
+//! moved.
 //!
 //! Each gap is written with its event, on the version that it was read at; a gap's id follows from what it is about, so
 //! that no repetition opens one twice. The Leads are told of new gaps once all of a reading are written.
@@ -52,8 +53,8 @@ impl Settled {
     }
 }
 
-/// Brings the gaps of a month in line with what is shown of it and with these grounds, until neither moved since they were
-/// read; a gap that follows from older ones may be opened and closed again.
+/// Brings the gaps of a month in line with what is shown of it and with these grounds, until neither moved since they
+/// were read; a gap that follows from older ones may be opened and closed again.
 pub(crate) async fn settle(
     app: &App,
     mut shown: Shown,

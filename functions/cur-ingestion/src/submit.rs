@@ -71,7 +71,8 @@ fn files_missing(month: Month, delivery: &Delivery) -> String {
     let named = unfit.collect::<Vec<_>>().join(", ");
     let count = delivery.unfit_files.len();
     format!(
-        "{count} data files that the manifest of {month} lists are not in the bucket whole: {named}; copy the delivery again"
+        "{count} data files that the manifest of {month} lists are not in the bucket whole: {named}; copy the \
+         delivery again"
     )
 }
 

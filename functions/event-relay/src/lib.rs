@@ -31,8 +31,8 @@ pub fn function(host: Host) -> Result<Function, EnvironmentError> {
 
 /// Publishes the batch's events in their order, up to the first that fails.
 ///
-/// Retry: the topic does not answer, or refuses for now. Poison: an event that cannot be read or is too large; the stream
-/// mapping puts it into the relay's failure queue after its retries, and the others go on.
+/// Retry: the topic does not answer, or refuses for now. Poison: an event that cannot be read or is too large; the
+/// stream mapping puts it into the relay's failure queue after its retries, and the others go on.
 async fn relay(topic: Arc<Topic>, batch: StreamBatch) -> Result<(), StreamFailure> {
     let mut outbox = Vec::with_capacity(batch.records.len());
     for record in &batch.records {

@@ -1,6 +1,7 @@
 //! Each account's application inference profiles, read through its reader role and recorded one by one.
 //!
-//! An account and region that refuses or is silent keeps what was known of it. What a complete listing leaves out is gone.
+//! An account and region that refuses or is silent keeps what was known of it. What a complete listing leaves out is
+//! gone.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -84,7 +85,10 @@ async fn record_account(
                 summary.changed += tried.note(changed).unwrap_or_default();
             }
             Err(why) => {
-                tracing::warn!(account = %account, region = %region, why, "application profiles are unknown; the last snapshot stands");
+                tracing::warn!(
+                    account = %account, region = %region, why,
+                    "application profiles are unknown; the last snapshot stands"
+                );
                 summary.unknown.insert(format!("{account}/{region}"), why);
             }
         }

@@ -1,7 +1,7 @@
 //! One region's listing from Bedrock's control plane, parsed.
 //!
-//! A listing counts only when it is complete: models and every page of profiles. Any refusal or silence in between makes
-//! the region unknown as a whole, because what is missing from half a listing would read as withdrawn.
+//! A listing counts only when it is complete: models and every page of profiles. Any refusal or silence in between
+//! makes the region unknown as a whole, because what is missing from half a listing would read as withdrawn.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -22,8 +22,8 @@ use crate::mailboxes::{PrepareError, make_ready};
 
 /// Tells people of an event.
 ///
-/// Done: everybody was told, now or before, or there is nobody to tell. Retry: SNS or the table does not answer, or another
-/// delivery of the event may be at it; those who were told stay told.
+/// Done: everybody was told, now or before, or there is nobody to tell. Retry: SNS or the table does not answer, or
+/// another delivery of the event may be at it; those who were told stay told.
 pub(crate) async fn tell(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     authorize(&heard.cause.actor, Action::SendNotice, Relations::NONE, "")?;
     let envelope = &heard.envelope;
@@ -57,7 +57,10 @@ async fn plan(
     let envelope = &heard.envelope;
     let subs = people.iter().map(|person| person.sub.clone());
     let Some(notice) = Notice::plan(envelope.id.clone(), &envelope.event_type, subs, heard.cause.now) else {
-        tracing::warn!(event.id = %envelope.id, event.kind = envelope.event_type, ?audience, "nobody who is known is to be told");
+        tracing::warn!(
+            event.id = %envelope.id, event.kind = envelope.event_type, ?audience,
+            "nobody who is known is to be told"
+        );
         return Ok(None);
     };
     let mut tx = heard.cause.transaction();
@@ -102,7 +105,10 @@ async fn send_all(
         match send(app, heard, letter, &person).await {
             Ok(()) => notice = amend(app, heard, notice, |notice| notice.told(&person.sub, heard.cause.now)).await?,
             Err(error) => {
-                tracing::warn!(event.id = %heard.envelope.id, person.sub = %person.sub, error = %error, "a notice was not sent");
+                tracing::warn!(
+                    event.id = %heard.envelope.id, person.sub = %person.sub, error = %error,
+                    "a notice was not sent"
+                );
                 failed = Some(error.to_string());
             }
         }
@@ -166,8 +172,8 @@ async fn amend(
     app.store.transact(attempt).await
 }
 
-/// The people that an audience is at this moment, each once. Owners whom no token has shown yet have no mailbox, and are
-/// left out like everybody whose last token carried no role.
+/// The people that an audience is at this moment, each once. Owners whom no token has shown yet have no mailbox, and
+/// are left out like everybody whose last token carried no role.
 async fn recipients(app: &App, audience: Audience, known: &Known) -> Result<Vec<Person>, StoreError> {
     let space_owners = known.space.as_ref().map(|space| &space.fields.owners);
     let (role, owners) = match audience {

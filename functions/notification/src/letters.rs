@@ -1,7 +1,8 @@
 //! Who is told what. Pure: an event and what is known of the things in it give a letter and its audience, or nothing.
 //!
 //! A letter repeats only what its audience may read anyway: owners hear of their own Space, Leads of everything,
-//! engineers of tasks. Everything that people typed goes in as a fact or into the headline, which rendering makes inert.
+//! engineers of tasks. Everything that people typed goes in as a fact or into the headline, which rendering makes
+//! inert.
 
 mod access;
 mod approvals;

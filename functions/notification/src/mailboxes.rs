@@ -1,7 +1,7 @@
 //! Keeps people's topics as what is known of the people asks for: the topic is there, the address on it is theirs.
 //!
-//! What SNS has is read first, and only differences are asked for: asking again for a subscription that is pending would
-//! send its reader another mail.
+//! What SNS has is read first, and only differences are asked for: asking again for a subscription that is pending
+//! would send its reader another mail.
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ pub(crate) async fn prepare(app: Arc<App>, heard: Heard) -> Result<(), Failure> 
     }
 }
 
-/// Tells the address that mail goes to still that it is to go there no more. Its subscription ends only afterwards, so that
-/// a repeat tells it again rather than nobody.
+/// Tells the address that mail goes to still that it is to go there no more. Its subscription ends only afterwards,
+/// so that a repeat tells it again rather than nobody.
 async fn tell_former_address(app: &App, person: &Person, envelope: &AuditEvent) -> Result<(), MailError> {
     let Some(topic) = &person.topic_arn else { return Ok(()) };
     let have = match app.mailbox.subscriptions(topic).await {
@@ -68,8 +68,8 @@ async fn tell_former_address(app: &App, person: &Person, envelope: &AuditEvent) 
     app.mailbox.publish(topic, &message).await
 }
 
-/// Whether mail reaches another address than the one that is the person's now. One that a person merely wants no mail at
-/// any more is theirs still.
+/// Whether mail reaches another address than the one that is the person's now. One that a person merely wants no mail
+/// at any more is theirs still.
 fn gives_way(have: &[Subscribed], address: Option<&str>) -> bool {
     let is_theirs = |s: &Subscribed| address.is_some_and(|a| a.eq_ignore_ascii_case(&s.endpoint));
     have.iter().any(|s| s.protocol == EMAIL && s.confirmed.is_some() && !is_theirs(s))
@@ -87,7 +87,10 @@ pub(crate) async fn make_ready(app: &App, person: &Person, cause: &Cause) -> Res
         match app.mailbox.subscribe_address(&topic, address).await {
             // What a token or a Lead calls an address need not be one; the person's other channels still work.
             Err(MailError::Refused { why, .. }) => {
-                tracing::warn!(person.sub = %person.sub, why, "the known address cannot be subscribed; correct it with PUT /v1/people/{{sub}}");
+                tracing::warn!(
+                    person.sub = %person.sub, why,
+                    "the known address cannot be subscribed; correct it with PUT /v1/people/{{sub}}"
+                );
             }
             other => other?,
         }

@@ -1,5 +1,5 @@
-//! Reminding owners of cards that wait for their signature. A reminder is a record of its own whose natural key makes it
-//! happen once; its event is told like every other.
+//! Reminding owners of cards that wait for their signature. A reminder is a record of its own whose natural key makes
+//! it happen once; its event is told like every other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

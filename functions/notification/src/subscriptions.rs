@@ -31,7 +31,8 @@ pub(crate) struct Subscriptions {
     channels: BTreeSet<Channel>,
     /// Where mail goes, as I said, or my last token.
     email: Option<String>,
-    /// The topic that is mine alone, to which an administrator may subscribe a chat channel; null before my first notice.
+    /// The topic that is mine alone, to which an administrator may subscribe a chat channel; null before my first
+    /// notice.
     topic_arn: Option<String>,
     /// What hangs on the topic.
     subscriptions: Vec<Subscription>,

@@ -7,11 +7,11 @@ use domain::access::anchor::{Anchor, AnchorKey, AnchorRef, NamedAnchor, workspac
 use domain::base::ids::{ApprovalId, ClaimId, SpaceId, WorkloadId};
 use domain::base::text::Sub;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::anchors_of;
-use store::{Aggregate as _, Loaded, Order, StoreError, keys};
+use store::{Aggregate as _, Loaded, StoreError, keys};
 
 use crate::App;
 
@@ -47,13 +47,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<An
     let sight = Sight::of(&app.store, &call).await?;
     let everything = vec![keys::all_of(Anchor::KIND)];
     let (index, partitions) = sight.listed(&app.store, workload.as_ref(), anchors_of, everything).await?;
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+    call.list(&app.store, index, &partitions, |entry| {
         let anchor: Anchor = entry.read()?;
         let shown = view(&anchor).filter(|_| sight.includes(&anchor.space_id));
         Ok(shown.filter(|view| wanted.is_none_or(|state| view.state == state)))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
 fn view(anchor: &Anchor) -> Option<AnchorView> {
@@ -91,8 +90,8 @@ impl App {
         }
     }
 
-    /// Other records of the same workspace: the one that the bill made under its id, the one that a chain made under its
-    /// name. Whoever claims one of them goes through only if the others are as they were seen here.
+    /// Other records of the same workspace: the one that the bill made under its id, the one that a chain made under
+    /// its name. Whoever claims one of them goes through only if the others are as they were seen here.
     pub(crate) async fn twins_of(&self, anchor: &Anchor) -> Result<Vec<Loaded<Anchor>>, StoreError> {
         let Some(arn) = workspace_arn(anchor) else { return Ok(Vec::new()) };
         let text = arn.to_string();

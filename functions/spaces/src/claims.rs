@@ -1,4 +1,5 @@
-//! Claims: who answers for an anchor's spend, for half-open days. They are decided on the anchor, where their days meet.
+//! Claims: who answers for an anchor's spend, for half-open days. They are decided on the anchor, where their days
+//! meet.
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use domain::base::outcome::Outcome;
 use domain::base::text::{Note, Sub};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::aggregates::anchor::{ClaimRow, claim_pointer, claims, claims_of};
-use store::{Loaded, Order, Transaction};
+use store::{Loaded, Transaction};
 
 use crate::App;
 
@@ -93,12 +94,11 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Cl
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
     let sight = Sight::of(&app.store, &call).await?;
     let (index, partitions) = sight.listed(&app.store, workload.as_ref(), claims_of, vec![claims()]).await?;
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+    call.list(&app.store, index, &partitions, |entry| {
         let ClaimRow { claim, anchor } = entry.read()?;
         Ok(sight.includes(&claim.space_id).then(|| view(claim, anchor)))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
 pub(crate) async fn release(app: Arc<App>, call: Call<ReleaseFields>) -> Result<Answer<ClaimView>, Problem> {

@@ -8,12 +8,12 @@ use domain::base::money::Money;
 use domain::base::platform::Platform;
 use domain::base::text::Note;
 use jiff::civil::Date;
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use store::Index;
 use store::aggregates::estimate::{estimates_of, versions};
-use store::{Index, Order};
 
 use crate::App;
 
@@ -65,10 +65,7 @@ pub(crate) async fn set(app: Arc<App>, call: Call<EstimateFields>) -> Result<Ans
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Estimate>>, Problem> {
     let workload = app.readable_workload(&call).await?;
-    let partitions = [estimates_of(&workload.value.id)];
-    let asked = call.page()?;
-    let page = list_page(&app.store, Index::Parent, &partitions, Order::Ascending, &asked, |e| e.read().map(Some));
-    Ok(Answer::ok(page.await?))
+    call.list(&app.store, Index::Parent, &[estimates_of(&workload.value.id)], |e| e.read().map(Some)).await
 }
 
 impl EstimateFields {

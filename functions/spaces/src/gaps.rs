@@ -22,8 +22,9 @@ const PUT_TO_OWNERS: [GapAction; 4] =
 /// Consumes `gap.actioned`. The proposal's id follows from the gap and the action's place in its history, so that every
 /// delivery makes the same one.
 ///
-/// Done: an action that puts nothing to an owner, or names none, or one whose workload was retired meanwhile; a gap that was
-/// closed meanwhile; one that nobody can claim or ask for. Retry: the store. Poison: an event, gap or workload that is not there.
+/// Done: an action that puts nothing to an owner, or names none, or one whose workload was retired meanwhile; a gap
+/// that was closed meanwhile; one that nobody can claim or ask for. Retry: the store. Poison: an event, gap or
+/// workload that is not there.
 pub(crate) async fn propose(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let Event::GapActioned { gap, .. } = &heard.event else { return Err(heard.unexpected()) };
     let puts = |action: &GapAction| gap.action.as_deref() == Some(action.as_str());
@@ -39,7 +40,10 @@ pub(crate) async fn propose(app: Arc<App>, heard: Heard) -> Result<(), Failure> 
             let deed = deed_of(&found, action, &heard.envelope).ok_or_else(|| missing("such action"))?;
             let workload = match workload_of(&app, &found, deed).await? {
                 Some(workload) if workload.state == WorkloadState::Retired => {
-                    tracing::warn!(gap.id = %found.id, workload.id = %workload.id, "its workload is retired: nothing was proposed");
+                    tracing::warn!(
+                        gap.id = %found.id, workload.id = %workload.id,
+                        "its workload is retired: nothing was proposed"
+                    );
                     return Ok(Step::Done(()));
                 }
                 Some(workload) => workload,
@@ -55,7 +59,10 @@ pub(crate) async fn propose(app: Arc<App>, heard: Heard) -> Result<(), Failure> 
             let proposal = match decided {
                 Ok(proposal) => proposal,
                 Err(refusal) => {
-                    tracing::warn!(gap.id = %found.id, event.id = %heard.envelope.id, why = %refusal, "nothing was proposed");
+                    tracing::warn!(
+                        gap.id = %found.id, event.id = %heard.envelope.id, why = %refusal,
+                        "nothing was proposed"
+                    );
                     return Ok(Step::Done(()));
                 }
             };

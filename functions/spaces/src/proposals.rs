@@ -1,5 +1,6 @@
-//! Proposals: a Lead proposes, an owner answers. Accepting a proposed claim makes it, and accepting a proposed request
-//! submits it as the owner's own, in the same transaction; what an accepted re-attribution moves is for the cards' function.
+//! Proposals: a Lead proposes, an owner answers. Accepting a proposed claim makes it, and accepting a proposed
+//! request submits it as the owner's own, in the same transaction; what an accepted re-attribution moves is for the
+//! cards' function.
 
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use domain::access::anchor::{Anchor, AnchorRef, Claim, decide_claim_proposed};
 use domain::access::decisions::approval::Approval;
 use domain::access::decisions::request::{Request, RequestFields, check_expanded, decide_submit};
 use domain::access::workloads::space::{Space, Workload};
-use domain::base::ids::{ClaimId, ProposalId, RequestId, WorkloadId};
+use domain::base::ids::{ClaimId, RequestId, WorkloadId};
 use domain::base::outcome::Outcome;
 use domain::spend::proposal::{Proposal, ProposalAnswer, ProposalState, Proposed, decide_answer};
 use jiff::civil::Date;
-use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Sight};
 use store::aggregates::proposal::{proposals_in, proposals_to};
 use store::aggregates::request::Submission;
-use store::{Loaded, Order, Transaction};
+use store::{Loaded, Transaction};
 
 use crate::{App, claims};
 
@@ -27,14 +28,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
     let workload: Option<WorkloadId> = call.query.maybe("workloadId")?;
     let sight = Sight::of(&app.store, &call).await?;
     let (index, partitions) = sight.listed(&app.store, workload.as_ref(), proposals_to, proposals_in(wanted)).await?;
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
-        let proposal: Proposal = entry.read()?;
-        let version = entry.version()?;
-        let is_shown = sight.includes(&proposal.space_id) && wanted.is_none_or(|state| proposal.state == state);
-        Ok(is_shown.then_some(Versioned { version, value: proposal }))
-    });
-    Ok(Answer::ok(page.await?))
+    call.list(&app.store, index, &partitions, |entry| {
+        let found: Versioned<Proposal> = entry.versioned()?;
+        let is_shown = sight.includes(&found.value.space_id) && wanted.is_none_or(|state| found.value.state == state);
+        Ok(is_shown.then_some(found))
+    })
+    .await
 }
 
 pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, Problem> {
@@ -176,8 +175,7 @@ async fn start_request(
 
 /// The proposal that the path names, with its Space; whether the caller owns that is for the decision to check.
 async fn proposal(app: &App, call: &Call<Nothing>) -> Result<(Loaded<Proposal>, Space), Problem> {
-    let id: ProposalId = call.path.parse("id")?;
-    let found: Loaded<Proposal> = app.store.require(&id).await?;
+    let found = app.store.require::<Proposal>(&call.path.parse("id")?).await?;
     let space = app.space(&found.value.space_id).await?.value;
     Ok((found, space))
 }

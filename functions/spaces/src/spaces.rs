@@ -8,9 +8,9 @@ use contract::events::{Event, OwnersChange};
 use domain::access::workloads::space::{Space, SpaceFields, decide_create_space, decide_update_space};
 use domain::base::authorization::authorize;
 use domain::base::ids::SpaceId;
-use lambda::{Answer, Call, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, Page, Problem, Sight};
 use store::aggregates::space::spaces_of;
-use store::{Aggregate as _, Index, Order, Step, Transaction, keys};
+use store::{Aggregate as _, Index, Step, Transaction, keys};
 
 use crate::App;
 
@@ -21,9 +21,7 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
         Sight::Everything => (Index::List, [keys::all_of(Space::KIND)]),
         Sight::Own(_) => (Index::Parent, [spaces_of(&call.actor.sub)]),
     };
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| entry.read().map(Some));
-    let page: Page<Space> = page.await?;
+    let page: Page<Space> = call.list(&app.store, index, &partitions, |entry| entry.read().map(Some)).await?.body;
     // An owner's list is made of rows, which have no version and may be a moment older than the Space.
     let current: BTreeMap<SpaceId, Versioned<Space>> = app
         .store

@@ -7,11 +7,11 @@ use contract::events::Event;
 use domain::access::workloads::space::{Workload, WorkloadFields, decide_create_workload, decide_retire_workload};
 use domain::base::ids::{SpaceId, WorkloadId};
 use domain::base::money::Money;
-use lambda::{Answer, Call, Nothing, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, Nothing, Page, Problem, Sight};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::space::workloads_of;
-use store::{Aggregate as _, Index, Order, Step, keys};
+use store::{Aggregate as _, Index, Step, keys};
 
 use crate::App;
 
@@ -34,13 +34,12 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ve
         (None, Sight::Everything) => (Index::List, vec![keys::all_of(Workload::KIND)]),
         (None, Sight::Own(spaces)) => (Index::Parent, spaces.iter().map(|space| workloads_of(&space.id)).collect()),
     };
-    let asked = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+    call.list(&app.store, index, &partitions, |entry| {
         let workload: Workload = entry.read()?;
         let version = entry.version()?;
         Ok(sight.includes(&workload.space_id).then(|| Versioned { version, value: view(workload) }))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Shown, Problem> {

@@ -1,7 +1,7 @@
 //! The bill of some months, attributed: what cards and chargeback are made of.
 //!
-//! Facts are stored without an owner; who answers for each is said here, anew at each reading, from the claims, approvals
-//! and settled disputes as they are now.
+//! Facts are stored without an owner; who answers for each is said here, anew at each reading, from the claims,
+//! approvals and settled disputes as they are now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,8 +148,8 @@ impl Claims {
         own.map(|(_, level)| *level).max().unwrap_or(AttributionLevel::Workload)
     }
 
-    /// The periods of these months for which a workload has a card by today: those whose Monday has come, and in which it
-    /// held a claim or was given spend. A run that was missed is made up for by the next one.
+    /// The periods of these months for which a workload has a card by today: those whose Monday has come, and in
+    /// which it held a claim or was given spend. A run that was missed is made up for by the next one.
     pub(crate) fn due(
         &self,
         workload: &WorkloadId,

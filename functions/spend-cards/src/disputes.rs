@@ -1,5 +1,6 @@
-//! Deciding disputes. A decision is applied at once: the card is generated anew with it and frozen; a re-attribution waits
-//! for the other owner, whose answer settles it. What a decision moves follows from the card, see `domain::spend::card::Transfer`.
+//! Deciding disputes. A decision is applied at once: the card is generated anew with it and frozen; a re-attribution
+//! waits for the other owner, whose answer settles it. What a decision moves follows from the card, see
+//! `domain::spend::card::Transfer`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -71,8 +72,8 @@ pub(crate) async fn resolve(app: Arc<App>, call: Call<ResolveFields>) -> Result<
 
 /// Consumes `proposal.accepted` and `proposal.declined`.
 ///
-/// Done: proposals that are no re-attribution, and answers that no card waits for any more. Retry: the store. Poison: an
-/// event, proposal or card that is not there.
+/// Done: proposals that are no re-attribution, and answers that no card waits for any more. Retry: the store. Poison:
+/// an event, proposal or card that is not there.
 pub(crate) async fn settle(app: Arc<App>, heard: Heard) -> Result<(), Failure> {
     let (Event::ProposalAccepted { proposal_id, .. } | Event::ProposalDeclined { proposal_id, .. }) = &heard.event
     else {
@@ -122,8 +123,8 @@ async fn space_of(app: &App, target: Option<&ResolutionTarget>) -> Result<SpaceI
     Ok(workload.ok_or_else(unknown)?.value.space_id)
 }
 
-/// What a card says once `moved` has left it, with the bill, claims and estimates as they are now. Adjustment cards, and
-/// cards whose month is not at hand, say what they said.
+/// What a card says once `moved` has left it, with the bill, claims and estimates as they are now. Adjustment cards,
+/// and cards whose month is not at hand, say what they said.
 async fn figures_after(
     app: &App,
     card: &SpendCard,

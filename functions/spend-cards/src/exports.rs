@@ -1,6 +1,7 @@
 //! Exports: asked for by API, written to S3 by a worker, opened by a link that is signed at each reading.
 //!
-//! The object's key holds the digest of its bytes, so two workers at once never make the manifest speak of another file.
+//! The object's key holds the digest of its bytes, so two workers at once never make the manifest speak of another
+//! file.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -91,8 +92,7 @@ pub(crate) async fn request(app: Arc<App>, call: Call<ExportFields>) -> Result<A
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ExportView>, Problem> {
-    let id: ExportId = call.path.parse("id")?;
-    let found: Loaded<Export> = app.store.require(&id).await?;
+    let found = app.store.require::<Export>(&call.path.parse("id")?).await?;
     let link = match &found.value.finished {
         Some(finished) => Some(link_to(&app, &finished.object_key).await?),
         None => None,

@@ -1,8 +1,8 @@
 //! Brings cards in line with what is known: opens, regenerates, adjusts, marks final.
 //!
-//! What is to be done is planned by `domain::spend::card::plan_cards` from cards that were read consistently, one change after
-//! the other until nothing is left, and written on condition that these cards are still as they were read. A run that dies is
-//! completed by the next one, and a run that finds nothing to do writes nothing.
+//! What is to be done is planned by `domain::spend::card::plan_cards` from cards that were read consistently, one
+//! change after the other until nothing is left, and written on condition that these cards are still as they were
+//! read. A run that dies is completed by the next one, and a run that finds nothing to do writes nothing.
 
 use std::collections::BTreeSet;
 
@@ -100,8 +100,8 @@ impl Whose {
     }
 }
 
-/// Brings the cards of these workloads in line. One that fails does not keep the others' from opening; the first failure
-/// is answered at the end.
+/// Brings the cards of these workloads in line. One that fails does not keep the others' from opening; the first
+/// failure is answered at the end.
 pub(crate) async fn bring_in_line(app: &App, whose: &Whose, occasion: &Occasion) -> Result<CardsRun, Failure> {
     authorize(&occasion.cause.actor, Action::OpenCards, Relations::NONE, "")?;
     let mut live = app.store.list_cards_in_state(CardState::Open).await?;
@@ -149,8 +149,9 @@ struct Case<'a> {
     is_at_rest: bool,
 }
 
-/// Brings some workloads' cards in line at the same time: what is known by its id is read of all of them at once, and what
-/// is due is written of many of them at once. Where that fails, or leaves something to do, each goes on by itself.
+/// Brings some workloads' cards in line at the same time: what is known by its id is read of all of them at once, and
+/// what is due is written of many of them at once. Where that fails, or leaves something to do, each goes on by
+/// itself.
 async fn bring_some_in_line(
     app: &App,
     ids: &[&WorkloadId],
@@ -207,8 +208,8 @@ async fn read_some(
 }
 
 impl Case<'_> {
-    /// All changes that are due on the cards at hand; nothing where they are too many for one transaction, or a card would
-    /// change twice.
+    /// All changes that are due on the cards at hand; nothing where they are too many for one transaction, or a card
+    /// would change twice.
     fn due(&self, occasion: &Occasion) -> Option<Vec<CardChange>> {
         let mut known: Vec<SpendCard> = self.cards.iter().map(|card| card.value.clone()).collect();
         let mut due: Vec<CardChange> = Vec::new();
@@ -223,7 +224,8 @@ impl Case<'_> {
     }
 }
 
-/// Writes what is due on the cards at hand, of a workload all of it or nothing, of several workloads in one transaction.
+/// Writes what is due on the cards at hand, of a workload all of it or nothing, of several workloads in one
+/// transaction.
 async fn write_together(app: &App, cases: &mut [Case<'_>], occasion: &Occasion) {
     let (mut some, mut count) = (Vec::new(), 0);
     for case in cases {
@@ -333,10 +335,10 @@ async fn next_change(
     app.store.transact(attempt).await
 }
 
-/// The ids of the cards that a workload has or may have: of both kinds, for each period of the months at hand that has
-/// ended, and for the one directly before. They are named and not looked up, since the list may lag behind what was opened
-/// a moment ago; it is asked where months are at hand that are older than the previous one, for any card since then may
-/// show an adjustment of theirs.
+/// The ids of the cards that a workload has or may have: of both kinds, for each period of the months at hand that
+/// has ended, and for the one directly before. They are named and not looked up, since the list may lag behind what
+/// was opened a moment ago; it is asked where months are at hand that are older than the previous one, for any card
+/// since then may show an adjustment of theirs.
 async fn card_ids(app: &App, workload: &WorkloadId, bill: &Bill, now: Timestamp) -> Result<Vec<CardId>, StoreError> {
     let today = utc_day(now);
     let months = || bill.deliveries.keys().copied();

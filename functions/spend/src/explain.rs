@@ -164,7 +164,8 @@ impl Filter {
     }
 }
 
-/// Whether a fact is among those that a gap was found in: by its verdict, or by a finding where its dollars are attributed.
+/// Whether a fact is among those that a gap was found in: by its verdict, or by a finding where its dollars are
+/// attributed.
 fn is_of_gap(gap: &Gap, AttributedFact { fact, attribution }: &AttributedFact) -> bool {
     let is_about = match &attribution.verdict {
         Verdict::Gap { kind, about } if gap.in_totals => *kind == gap.kind && *about == gap.about,

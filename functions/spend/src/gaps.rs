@@ -14,12 +14,12 @@ use domain::spend::gap::{
     Act, Advice, Gap, GapAction, GapKind, GapState, Target, advise, asked_model, asked_workload, check_asked_workload,
     decide_act, decide_recall, decide_resolve, is_asked_model,
 };
-use lambda::{Answer, Call, Page, Problem, list_page};
+use lambda::{Answer, Call, Page, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::aggregates::gap::{gaps_in, gaps_of};
-use store::{Index, Loaded, Order, Transaction};
+use store::{Index, Loaded, Transaction};
 
 use crate::App;
 
@@ -68,25 +68,23 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ga
         Some(month) => (Index::Parent, vec![gaps_of(month)]),
         None => (Index::List, gaps_in(state)),
     };
-    let asked = call.page()?;
     let (settings, _) = app.store.settings_in_force().await?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &asked, |entry| {
+    call.list(&app.store, index, &partitions, |entry| {
         let gap: Gap = entry.read()?;
         let is_wanted = state.is_none_or(|state| gap.state == state) && kind.is_none_or(|kind| gap.kind == kind);
         Ok(is_wanted.then(|| GapView::of(gap, &settings.bill)))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<GapView>, Problem> {
-    let id: GapId = call.path.parse("id")?;
-    let found: Loaded<Gap> = app.store.require(&id).await?;
+    let found = app.store.require::<Gap>(&call.path.parse("id")?).await?;
     let (settings, _) = app.store.settings_in_force().await?;
     Ok(answer(found.value, &settings.bill))
 }
 
-/// Starts something about a gap. A block is a decision about the model, by the same Lead in the same transaction; what is
-/// put to an owner, or told to one, is done by whoever consumes the event.
+/// Starts something about a gap. A block is a decision about the model, by the same Lead in the same transaction;
+/// what is put to an owner, or told to one, is done by whoever consumes the event.
 pub(crate) async fn act(app: Arc<App>, call: Call<ActFields>) -> Result<Answer<GapView>, Problem> {
     let id: GapId = call.path.parse("id")?;
     let ActFields { action, target, rationale } = &call.body;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use contract::answers::run::RunView;
 use domain::base::calendar::Month;
-use domain::base::ids::RunId;
 use domain::spend::bill::run::Run;
 use lambda::{Answer, Call, Page, Problem, list_page};
 use store::aggregates::run::{runs_in, runs_of};
-use store::{Index, Loaded, Order};
+use store::{Index, Order};
 
 use crate::App;
 
@@ -25,7 +24,6 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ru
 }
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<RunView>, Problem> {
-    let id: RunId = call.path.parse("id")?;
-    let found: Loaded<Run> = app.store.require(&id).await?;
+    let found = app.store.require::<Run>(&call.path.parse("id")?).await?;
     Ok(Answer::ok(RunView::of(&found.value, found.version)).versioned(found.version))
 }

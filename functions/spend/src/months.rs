@@ -9,8 +9,8 @@ use domain::spend::bill::attributed::{AttributedMonth, Grounds};
 use store::spend::{Head, SpendStore};
 use store::{Store, StoreError};
 
-/// Reads months, and keeps the one that was asked for last for as long as neither the bill nor what says who answers for it
-/// moved.
+/// Reads months, and keeps the one that was asked for last for as long as neither the bill nor what says who answers
+/// for it moved.
 #[derive(Debug)]
 pub(crate) struct Months {
     store: Store,

@@ -36,7 +36,8 @@ pub(crate) struct SpendView {
     run_id: Option<RunId>,
     /// Whether the month was ever read completely.
     complete: bool,
-    /// Whether the amount of usage of every AI row could be read; where not, some quantities are too low. Costs never are.
+    /// Whether the amount of usage of every AI row could be read; where not, some quantities are too low. Costs never
+    /// are.
     quantities_complete: bool,
     /// The last day of usage in the delivery.
     complete_to: Option<Date>,
@@ -104,7 +105,8 @@ pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<SpendVi
     Ok(Answer::ok(view))
 }
 
-/// Whether the last run of the month that came to its end failed. Its details may hold totals, which are the organisation's.
+/// Whether the last run of the month that came to its end failed. Its details may hold totals, which are the
+/// organisation's.
 async fn staleness(app: &App, month: Month, sight: &BillSight) -> Result<(bool, Option<String>), Problem> {
     let newest = app.store.newest_ended_run_of(month).await?.filter(|run| run.state == RunState::Failed);
     let told = newest.and_then(|run| run.failure).map(|failure| {

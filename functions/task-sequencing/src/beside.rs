@@ -77,8 +77,8 @@ pub(crate) async fn latest_of(
     }
 }
 
-/// Where an approval was replaced, the one that nothing replaced in turn: everybody behind those between stands behind it.
-/// It need not be the last under its key, which may have begun anew after that ended.
+/// Where an approval was replaced, the one that nothing replaced in turn: everybody behind those between stands
+/// behind it. It need not be the last under its key, which may have begun anew after that ended.
 async fn end_of_succession(store: &Store, approval: &Approval) -> Result<Option<Loaded<Approval>>, StoreError> {
     let next_of = |approval: &Approval| approval.end.as_ref().and_then(|end| end.superseded_by.clone());
     let (mut last, mut next) = (None, next_of(approval));

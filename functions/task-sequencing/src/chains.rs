@@ -1,5 +1,5 @@
-//! What follows from decisions, scope by scope: issuing, carrying over, ending. Each scope is a transaction of its own, so
-//! that a delivery which dies half-way is resumed by its repetition.
+//! What follows from decisions, scope by scope: issuing, carrying over, ending. Each scope is a transaction of its
+//! own, so that a delivery which dies half-way is resumed by its repetition.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,7 +76,8 @@ pub(crate) async fn of_model_decision(app: Arc<App>, heard: Heard) -> Result<(),
     tried.outcome()
 }
 
-/// Ends once more what restrictions end: the index may not have named a scope that was decided just before its model was.
+/// Ends once more what restrictions end: the index may not have named a scope that was decided just before its model
+/// was.
 pub(crate) async fn end_restricted(app: &App, cause: &Cause, tried: &mut Tried) -> Result<(), Failure> {
     for row in app.store.list_models().await? {
         enforce(app, cause, &row.model, tried).await?;

@@ -1,8 +1,9 @@
 //! The nightly check of every live role against what is approved on it, and the findings.
 //!
-//! First it ends what restrictions of models end, should their own event have missed a scope: then that is not approved.
-//! Roles are read side by side, and each is recorded as soon as it was read. Whatever a run did not get to, the next one
-//! does: a finding and its repair are written together, once, and a role that is as it was writes nothing.
+//! First it ends what restrictions of models end, should their own event have missed a scope: then that is not
+//! approved. Roles are read side by side, and each is recorded as soon as it was read. Whatever a run did not get to,
+//! the next one does: a finding and its repair are written together, once, and a role that is as it was writes
+//! nothing.
 
 mod record;
 
@@ -21,12 +22,12 @@ use domain::access::tasks::migration::tag::{MapFound, TagHolder};
 use domain::access::workloads::space::Workload;
 use domain::base::aws::{AccountId, Partition, RoleRef};
 use domain::base::ids::{DriftId, ScopeId};
-use lambda::{Answer, Call, Cause, Failure, Page, Problem, Tick, Tried, list_page};
+use lambda::{Answer, Call, Cause, Failure, Page, Problem, Tick, Tried};
 use reader::NoEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::Index;
 use store::aggregates::drift::drift_in;
-use store::{Index, Order};
 use tokio::task::JoinSet;
 
 use crate::live::{AT_NIGHT, Looked, ReadError, Reader};
@@ -63,11 +64,7 @@ type Readers = BTreeMap<(Partition, AccountId), Result<Reader, ReadError>>;
 
 pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<DriftFinding>>, Problem> {
     let state: Option<DriftState> = call.query.one_of("state")?;
-    let (partitions, wanted_page) = (drift_in(state), call.page()?);
-    let page = list_page(&app.store, Index::List, &partitions, Order::Ascending, &wanted_page, |entry| {
-        entry.read::<DriftFinding>().map(Some)
-    });
-    Ok(Answer::ok(page.await?))
+    call.list(&app.store, Index::List, &drift_in(state), |entry| entry.read().map(Some)).await
 }
 
 /// Checks every role on which a scope is implemented. What fails on one role is tried again with the whole run, which
@@ -135,8 +132,8 @@ impl DriftRun {
     }
 }
 
-/// The roles that any scope uses, and those on which the product's document once was: after the last revocation it must not
-/// be there any more.
+/// The roles that any scope uses, and those on which the product's document once was: after the last revocation it
+/// must not be there any more.
 async fn governed_roles(app: &App) -> Result<Vec<(RoleRef, Anchor)>, Failure> {
     let anchors = app.store.list_anchors().await?;
     let role_of = |anchor: Anchor| match &anchor.key {

@@ -20,8 +20,8 @@ use reader::{NoEntry, cause_of, reason};
 /// How the reading shows up in the account's trail.
 const SESSION_NAME: &str = "finops-center-drift";
 
-/// After how long a role that differs is read again, when an engineer completes a task and waits for the answer: a change
-/// reaches all of IAM within seconds, most within the first two.
+/// After how long a role that differs is read again, when an engineer completes a task and waits for the answer: a
+/// change reaches all of IAM within seconds, most within the first two.
 pub(crate) const AFTER_A_CHANGE: &[Duration] =
     &[Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// The same at night, when a change that is a second old would be a coincidence.
@@ -83,8 +83,8 @@ impl Reader {
         Ok(Self { host: host.clone(), credentials, iam: Client::new(&config) })
     }
 
-    /// What `diff` says of the live role, once it says so again after each of the pauses. A role that is not there is not
-    /// read again: the steps of a task wait for it (`iam wait role-exists`) before they go on.
+    /// What `diff` says of the live role, once it says so again after each of the pauses. A role that is not there is
+    /// not read again: the steps of a task wait for it (`iam wait role-exists`) before they go on.
     pub(crate) async fn compare(
         &self,
         name: &RoleName,

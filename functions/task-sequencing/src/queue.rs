@@ -12,12 +12,12 @@ use domain::base::authorization::{Action, authorize};
 use domain::base::aws::{AccountId, Region};
 use domain::base::digest::Digest;
 use domain::base::ids::{ApprovalId, ScopeId, TaskId, WorkloadId};
-use lambda::{Answer, Call, File, Page, Problem, Sight, list_page};
+use lambda::{Answer, Call, File, Page, Problem, Sight};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::aggregates::approval::approvals_of;
 use store::aggregates::chain::{TaskRow, tasks_in, tasks_of};
-use store::{Index, Order, Store, StoreError};
+use store::{Index, Store, StoreError};
 use zip::write::SimpleFileOptions;
 
 use crate::App;
@@ -43,8 +43,8 @@ impl TaskView {
         Self { approval_id, scope_id, workload_id, digest, priority, account_id, region, task }
     }
 
-    /// The answer of a step on a task. It shows the newest of the task's history, like lists: an answer that is kept for
-    /// a repeated call is one item.
+    /// The answer of a step on a task. It shows the newest of the task's history, like lists: an answer that is kept
+    /// for a repeated call is one item.
     pub(crate) fn answer(chain: &Chain, task: &Task) -> Answer<Self> {
         Self::of_row(TaskRow::newest(chain, task)).answered()
     }
@@ -66,20 +66,19 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ta
         (None, Sight::Everything) => (Index::List, tasks_in(state)),
         (None, Sight::Own(spaces)) => (Index::Parent, tasks_in_spaces(&app.store, spaces).await?),
     };
-    let wanted_page = call.page()?;
-    let page = list_page(&app.store, index, &partitions, Order::Ascending, &wanted_page, |entry| {
+    call.list(&app.store, index, &partitions, |entry| {
         let row: TaskRow = entry.read()?;
         let visible = sight.includes(&row.space_id);
         let wanted = state.is_none_or(|s| row.task.state == s)
             && priority.is_none_or(|p| row.priority == p)
             && account.as_ref().is_none_or(|a| row.account_id == *a);
         Ok((visible && wanted).then(|| TaskView::of_row(row)))
-    });
-    Ok(Answer::ok(page.await?))
+    })
+    .await
 }
 
-/// Where the tasks of these Spaces are listed: under the approvals of their workloads. An owner's list costs what the owner
-/// has, and not what the organisation does.
+/// Where the tasks of these Spaces are listed: under the approvals of their workloads. An owner's list costs what the
+/// owner has, and not what the organisation does.
 async fn tasks_in_spaces(store: &Store, spaces: &[Space]) -> Result<Vec<String>, StoreError> {
     let mut partitions = Vec::new();
     for space in spaces {

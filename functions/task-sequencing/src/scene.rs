@@ -1,4 +1,5 @@
-//! Everything that a step on a chain depends on and moves: the chain, its approval, its anchors, and how its tasks read.
+//! Everything that a step on a chain depends on and moves: the chain, its approval, its anchors, and how its tasks
+//! read.
 
 use contract::events::{Event, TaskRef};
 use domain::access::anchor::{Anchor, AnchorKey, AnchorRef};
@@ -84,8 +85,8 @@ impl Scene {
         &self.role.value
     }
 
-    /// A task of `chain`, this chain in its next state, as it becomes ready; a repair is made from `drift`, or from what was
-    /// last found.
+    /// A task of `chain`, this chain in its next state, as it becomes ready; a repair is made from `drift`, or from
+    /// what was last found.
     pub(crate) fn render(&self, chain: &Chain, kind: TaskKind, drift: Option<&Drift>) -> Result<Rendered, Refusal> {
         let others = self.role.value.grants_beside(chain, self.beside.seen());
         let fields = &self.workload.value.fields;
@@ -110,7 +111,8 @@ impl Scene {
         Ok(Rendered::new(render(kind, chain, &around)?, &chain.id, kind, &others))
     }
 
-    /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it was.
+    /// Writes a step: the chain with its event, the anchors that follow, the counters, and that the approval is as it
+    /// was.
     pub(crate) fn write(&self, tx: &mut Transaction, stepped: &Stepped, event: &Event) -> Result<(), Refusal> {
         let before = &self.chain.value;
         let after = &stepped.chain;
@@ -153,7 +155,8 @@ impl Scene {
         }
     }
 
-    /// Lets a person's step go through only if those who stand behind the document are who they were when it was decided.
+    /// Lets a person's step go through only if those who stand behind the document are who they were when it was
+    /// decided.
     pub(crate) fn unless_people_changed(&self, tx: &mut Transaction) {
         self.beside.unless_changed(tx, &self.approval.value.id);
     }

@@ -1,4 +1,5 @@
-//! Whose turn it is on a role: when one policy task ends, the one that waited longest becomes ready, its document made then.
+//! Whose turn it is on a role: when one policy task ends, the one that waited longest becomes ready, its document
+//! made then.
 
 use std::sync::Arc;
 

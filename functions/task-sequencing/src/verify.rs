@@ -1,7 +1,7 @@
 //! Looks at the live role when a policy task is completed: is there what the task's files say, and nothing wider?
 //!
-//! The task's own files are what is compared with, not today's compilation: what came onto the role since belongs to the
-//! next task. Whether a difference stops the completion is decided elsewhere, by the settings.
+//! The task's own files are what is compared with, not today's compilation: what came onto the role since belongs to
+//! the next task. Whether a difference stops the completion is decided elsewhere, by the settings.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use crate::live::{AFTER_A_CHANGE, Looked, ReadError, Reader};
 /// The API's caller gets an answer within 30 s; the decision and its commit need their share.
 const LOOK_MAX: Duration = Duration::from_secs(15);
 
-/// What is found in the account, and what of the MAP tag; none for a task that puts no policy, and for one that nobody has
-/// in hand.
+/// What is found in the account, and what of the MAP tag; none for a task that puts no policy, and for one that
+/// nobody has in hand.
 pub(crate) async fn verify(
     app: &App,
     chain: &Chain,

@@ -10,8 +10,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 /// The partition key, which is no column of the files.
 pub const PARTITION: &str = "billing_period";
 
-/// The partition key beside it of a table over an export that creates new files: the execution's folder. Athena takes its
-/// value from the query (partition projection, type `injected`), and refuses a query that names none.
+/// The partition key beside it of a table over an export that creates new files: the execution's folder. Athena takes
+/// its value from the query (partition projection, type `injected`), and refuses a query that names none.
 pub const EXECUTION: &str = "execution";
 
 /// The column without which nothing can be attributed to a caller.
@@ -96,8 +96,8 @@ pub fn text_map() -> DataType {
     map_of(DataType::Utf8)
 }
 
-/// The same as it is read: its keys and values lie in dictionaries, as files keep them, for a bill names the same few keys
-/// in every line.
+/// The same as it is read: its keys and values lie in dictionaries, as files keep them, for a bill names the same few
+/// keys in every line.
 #[must_use]
 pub(super) fn text_map_as_read() -> DataType {
     map_of(dictionary_of_texts())

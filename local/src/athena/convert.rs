@@ -1,8 +1,8 @@
 //! A file's column as the table types it. Exports differ: a CSV holds maps as JSON text, tools that rewrite exports
 //! change time units, strings to dictionaries, maps to structs.
 //!
-//! What cannot be read as the table's type becomes NULL, never an error: one odd value must not hide a month. A cost that
-//! was lost this way is counted by the control query.
+//! What cannot be read as the table's type becomes NULL, never an error: one odd value must not hide a month. A cost
+//! that was lost this way is counted by the control query.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A query execution: its record, its states, and where it is kept.
 //!
-//! A record is written when the query is submitted and when it ends. After a crash the unfinished ones are run again, as
-//! Athena's own go on when their caller dies.
+//! A record is written when the query is submitted and when it ends. After a crash the unfinished ones are run again,
+//! as Athena's own go on when their caller dies.
 
 use std::io;
 use std::path::{Path, PathBuf};

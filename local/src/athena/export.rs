@@ -1,8 +1,9 @@
 //! A CUR 2.0 export in a folder, in the layouts that AWS Data Exports delivers and that people copy out of a bucket.
 //!
-//! The folder is read anew at each call, as a bucket would be: a delivery that arrives while the stack runs is seen by the
-//! next query. Which files make up a month is decided here and nowhere else: of an overwriting export all files that are
-//! not empty, of a create-new one only those of the execution that the manifest names (without one, the newest).
+//! The folder is read anew at each call, as a bucket would be: a delivery that arrives while the stack runs is seen
+//! by the next query. Which files make up a month is decided here and nowhere else: of an overwriting export all
+//! files that are not empty, of a create-new one only those of the execution that the manifest names (without one,
+//! the newest).
 
 mod manifest;
 mod tree;
@@ -94,7 +95,8 @@ pub enum ExportError {
     },
     /// The column with the callers is missing.
     #[error(
-        "export misconfigured: {month} has no column `line_item_iam_principal`; create an export with INCLUDE_IAM_PRINCIPAL_DATA=TRUE"
+        "export misconfigured: {month} has no column `line_item_iam_principal`; create an export with \
+         INCLUDE_IAM_PRINCIPAL_DATA=TRUE"
     )]
     NoPrincipalColumn {
         /// The billing period.

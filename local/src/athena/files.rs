@@ -110,8 +110,8 @@ impl DataFile {
         Ok(months)
     }
 
-    /// The file in up to `pieces` chunks that can be read side by side, and how many bytes the wanted columns take in it,
-    /// those that the filter looks at included: what Athena charges for.
+    /// The file in up to `pieces` chunks that can be read side by side, and how many bytes the wanted columns take in
+    /// it, those that the filter looks at included: what Athena charges for.
     ///
     /// # Errors
     /// When the file cannot be opened.

@@ -1,8 +1,9 @@
 //! Where DataFusion and Athena mean different things by the same SQL, Athena's meaning.
 //!
 //! `element_at` on a map answers the value or NULL; DataFusion's answers a list. A text cast to a decimal may have an
-//! exponent and is rounded half-up, as Trino's `varchar` to `decimal` does (`new BigDecimal(text).setScale(scale, HALF_UP)`);
-//! DataFusion's knows no exponent. `regexp_like` is here because DataFusion's needs a feature of the whole crate.
+//! exponent and is rounded half-up, as Trino's `varchar` to `decimal` does
+//! (`new BigDecimal(text).setScale(scale, HALF_UP)`); DataFusion's knows no exponent. `regexp_like` is here because
+//! DataFusion's needs a feature of the whole crate.
 
 mod regexp_like;
 

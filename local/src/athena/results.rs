@@ -107,8 +107,8 @@ fn texts_of(column: &ArrayRef) -> Result<StringArray> {
     Ok(texts.collect())
 }
 
-/// Up to `limit` rows of a result from a position on, and the position after them if there are more. The row at position 0
-/// holds the column names.
+/// Up to `limit` rows of a result from a position on, and the position after them if there are more. The row at
+/// position 0 holds the column names.
 ///
 /// # Errors
 /// When the file is gone or is not a result.

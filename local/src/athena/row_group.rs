@@ -1,6 +1,7 @@
-//! Opens one row group of a Parquet file so that texts come as the file keeps them: in a dictionary, where all pages of
-//! a column refer to one, and else as views of its pages. Of a row that is dropped such a text is a number and no copy. One
-//! reader spans one row group, since each has a dictionary of its own, and texts of two would be gathered into a new one.
+//! Opens one row group of a Parquet file so that texts come as the file keeps them: in a dictionary, where all pages
+//! of a column refer to one, and else as views of its pages. Of a row that is dropped such a text is a number and no
+//! copy. One reader spans one row group, since each has a dictionary of its own, and texts of two would be gathered
+//! into a new one.
 
 use std::fs::File;
 use std::path::Path;

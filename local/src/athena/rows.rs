@@ -84,7 +84,8 @@ fn joined_maps(maps: &[&MapArray]) -> Result<ArrayRef, ArrowError> {
     let (mut keys, mut values, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
     let mut nulls = NullBufferBuilder::new(maps.iter().map(|map| map.len()).sum());
     for map in maps {
-        // A slice of a larger array keeps all of its entries: those before its first row and after its last belong to no row.
+        // A slice of a larger array keeps all of its entries: those before its first row and after its last belong to
+        // no row.
         let from = map.offsets().first().and_then(|from| usize::try_from(*from).ok()).unwrap_or_default();
         let of_rows = map.offsets().lengths().sum();
         keys.push(map.keys().slice(from, of_rows));

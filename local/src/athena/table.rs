@@ -169,7 +169,8 @@ fn require_execution(files: &[&DataFile], filters: &[Expr]) -> Result<()> {
     let is_injected = files.iter().any(|file| file.execution.is_some());
     if is_injected && !filters.iter().any(|filter| wanted(columns::EXECUTION, filter).is_some()) {
         let why = format!(
-            "CONSTRAINT_VIOLATION: For the injected projected partition column {}, the WHERE clause must contain only static equality conditions, and at least one such condition must be present.",
+            "CONSTRAINT_VIOLATION: For the injected projected partition column {}, the WHERE clause must contain \
+             only static equality conditions, and at least one such condition must be present.",
             columns::EXECUTION
         );
         return Err(DataFusionError::Execution(why));

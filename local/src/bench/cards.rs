@@ -1,8 +1,8 @@
-//! From a manifest to the spend cards of many workloads, each with a role of its own that it claimed, and an approval of
-//! the one model that it calls.
+//! From a manifest to the spend cards of many workloads, each with a role of its own that it claimed, and an approval
+//! of the one model that it calls.
 //!
-//! The workloads are written as their decisions would have left them, without the events: what is measured is the Monday,
-//! not the months in which they came together.
+//! The workloads are written as their decisions would have left them, without the events: what is measured is the
+//! Monday, not the months in which they came together.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -100,7 +100,8 @@ pub async fn open_cards(cur: &Path, workloads: u64) -> anyhow::Result<Opened> {
     Ok(Opened { visible_seconds, told_seconds, cards, write_units_per_card })
 }
 
-/// Waits until each workload has its card. The last one's is looked for, which costs next to nothing; then all are read.
+/// Waits until each workload has its card. The last one's is looked for, which costs next to nothing; then all are
+/// read.
 async fn all_visible(store: &Store, workloads: u64) -> anyhow::Result<()> {
     let last = last_card(workloads)?;
     let began = Instant::now();
@@ -142,19 +143,23 @@ async fn found(store: &Store, workloads: u64, now: Timestamp) -> anyhow::Result<
             let workload: Workload = serde_json::from_value(json!({
                 "id": id, "spaceId": "spc_bench", "name": format!("Workload {number}"), "runtime": "lambda",
                 "useCase": "infrastructure", "state": "active",
-                "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1000", "currency": "USD"}, "targetPercent": "10"},
+                "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1000", "currency": "USD"},
+                "targetPercent": "10"},
             }))?;
             let mut estimates: Estimates = serde_json::from_value(json!({"workloadId": id, "spaceId": "spc_bench"}))?;
             estimates.versions.push(serde_json::from_value(json!({
-                "id": format!("est_{number:06}"), "workloadId": id, "platform": "bedrock", "monthly": {"amount": "100", "currency": "USD"},
-                "tokens": null, "ccu": null, "reason": "planned", "validFrom": "2026-07-01", "by": "petra", "at": now, "version": 1,
+                "id": format!("est_{number:06}"), "workloadId": id, "platform": "bedrock",
+                "monthly": {"amount": "100", "currency": "USD"},
+                "tokens": null, "ccu": null, "reason": "planned", "validFrom": "2026-07-01", "by": "petra", "at": now,
+                "version": 1,
             }))?);
             let role = caller_of(*number)?;
             let approval = approval_of(*number, &workload, &role, now)?;
             let wanted = AnchorRef { anchor_type: AnchorType::IamRole, arn: role.arn() };
             let mut anchor = Anchor::found_in_bill(AnchorKey::Role(role), &wanted, &workload);
             anchor.claims.push(serde_json::from_value(json!({
-                "id": format!("clm_{number:06}"), "workloadId": id, "spaceId": "spc_bench", "from": "2026-07-01", "to": null,
+                "id": format!("clm_{number:06}"), "workloadId": id, "spaceId": "spc_bench", "from": "2026-07-01",
+                "to": null,
                 "claimedBy": "petra", "claimedAt": now, "releasedBy": null, "releaseReason": null,
             }))?);
             tx.create_under(&workload);
@@ -177,7 +182,8 @@ fn approval_of(number: u64, workload: &Workload, role: &RoleRef, now: Timestamp)
         })
         .collect::<Result<_, _>>()?;
     let decision: ApprovalFields = serde_json::from_value(json!({
-        "platform": "bedrock", "modelId": model_id, "actions": ["invoke"], "scopes": scopes, "effectiveFrom": "2026-07-01",
+        "platform": "bedrock", "modelId": model_id, "actions": ["invoke"], "scopes": scopes,
+        "effectiveFrom": "2026-07-01",
     }))?;
     let scope = |(place, spec): (usize, &ScopeSpec)| ApprovedScope {
         id: ScopeId::derived(&format!("{number:06}-{place}")),

@@ -2,7 +2,8 @@
 //!
 //! The account is part of the access key: `AKIA111122223333LEAD` and the session key `ASIA111122223333…` that
 //! `AssumeRole` hands out both act in account 111122223333. Any other access key acts in the hub's account. Only S3
-//! verifies the signature itself (a presigned URL is worth nothing otherwise), with [`SECRET_ACCESS_KEY`] for every key.
+//! verifies the signature itself (a presigned URL is worth nothing otherwise), with [`SECRET_ACCESS_KEY`] for every
+//! key.
 
 use bytes::Bytes;
 use http::Request;
@@ -37,7 +38,8 @@ impl Caller {
         let is_presigned = header.is_none();
         let mut parts = scope.rsplitn(5, '/').skip(1);
         let (service, region, _date, access_key) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        // Only S3 verifies what is signed in a URL. A form of a web page cannot set the header, but it can name any URL.
+        // Only S3 verifies what is signed in a URL. A form of a web page cannot set the header, but it can name any
+        // URL.
         if is_presigned && service != "s3" {
             return None;
         }

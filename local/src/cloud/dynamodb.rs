@@ -174,8 +174,8 @@ impl DynamoDb {
     }
 }
 
-/// Opens a database whose streams have an index. The engine has none: it looks through all records of a table's stream for
-/// each record that it adds, which takes the longer the more there are.
+/// Opens a database whose streams have an index. The engine has none: it looks through all records of a table's
+/// stream for each record that it adds, which takes the longer the more there are.
 fn open_tables(file: Option<&Path>) -> Result<Database, StateError> {
     let index = |file: &Path| -> Result<(), StateError> {
         let connection = rusqlite::Connection::open(file).map_err(DynoxideError::from)?;

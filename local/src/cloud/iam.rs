@@ -163,7 +163,8 @@ fn check_path(path: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(validation(
-        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric \
+         characters and/or / characters.",
     ))
 }
 

@@ -79,7 +79,8 @@ pub(crate) fn answer(action: &str, result: Result<String, Fault>) -> Response<By
         Ok(inner) => xml_answer(
             200,
             &format!(
-                "<{action}Response><{action}Result>{inner}</{action}Result><ResponseMetadata>{}</ResponseMetadata></{action}Response>",
+                "<{action}Response><{action}Result>{inner}</{action}Result>\
+                 <ResponseMetadata>{}</ResponseMetadata></{action}Response>",
                 request_id()
             ),
         ),

@@ -108,7 +108,10 @@ impl Queues {
         let mut place = now_micros();
         for (name, message) in messages {
             let Some(queue) = queues.get(&name) else {
-                tracing::warn!(queue = %name, message.id = %message.id, "a message to a queue that does not exist is dropped");
+                tracing::warn!(
+                    queue = %name, message.id = %message.id,
+                    "a message to a queue that does not exist is dropped"
+                );
                 continue;
             };
             place = queue.messages.last_key_value().map_or(place, |(last, _)| place.max(last + 1));

@@ -119,7 +119,8 @@ impl Object {
         json!({
             "version": "0",
             "bucket": {"name": self.bucket},
-            "object": {"key": self.key, "size": size, "etag": etag.trim_matches('"'), "sequencer": fresh_id().replace('-', "")},
+            "object": {"key": self.key, "size": size, "etag": etag.trim_matches('"'),
+                           "sequencer": fresh_id().replace('-', "")},
             "request-id": fresh_id(),
             "requester": "local",
             "source-ip-address": "127.0.0.1",

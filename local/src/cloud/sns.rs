@@ -1,8 +1,8 @@
 //! SNS: topics and subscriptions, and what a publication becomes: queue messages, and mail in the outbox.
 //!
 //! Messages to queues and to people are kept in the same transaction. A subscription by e-mail is pending until it is
-//! confirmed, and gets nothing before. With [`Mailboxes::Confirm`] its reader confirms at once, by the very token of the
-//! mail that asks for it; a topic's owner subscribing a queue needs no confirmation, as on AWS.
+//! confirmed, and gets nothing before. With [`Mailboxes::Confirm`] its reader confirms at once, by the very token of
+//! the mail that asks for it; a topic's owner subscribing a queue needs no confirmation, as on AWS.
 
 mod publish;
 

@@ -62,7 +62,8 @@ impl State {
         let schema = json!({
             "TableName": TABLE,
             "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}, {"AttributeName": "key", "KeyType": "RANGE"}],
-            "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}, {"AttributeName": "key", "AttributeType": "S"}],
+            "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}, {"AttributeName": "key",
+            "AttributeType": "S"}],
             "BillingMode": "PAY_PER_REQUEST",
         });
         match database.create_table(serde_json::from_value(schema)?) {
@@ -121,8 +122,8 @@ impl State {
     }
 }
 
-/// Opens a database that survives a killed process: WAL with `synchronous = NORMAL`, which the engine sets when it leaves
-/// bulk loading. FULL would also survive a power cut and costs an fsync per write, which no demo is worth.
+/// Opens a database that survives a killed process: WAL with `synchronous = NORMAL`, which the engine sets when it
+/// leaves bulk loading. FULL would also survive a power cut and costs an fsync per write, which no demo is worth.
 pub(super) fn open_database(file: Option<&Path>) -> Result<Database, DynoxideError> {
     let Some(file) = file else { return Database::memory() };
     let database = Database::new(&file.to_string_lossy())?;

@@ -93,7 +93,8 @@ async fn bedrock(player: &Player<'_>) -> anyhow::Result<String> {
     tell(PETRA, "asks for Nova Lite in us-east-1 and us-west-2");
     let approval = json!({
         "platform": "bedrock", "modelId": NOVA_LITE, "actions": ["invoke", "stream"],
-        "scopes": [scope(CHECKOUT, "us-east-1", "finops-ai-checkout-assistant"), through_profile(scope(CHECKOUT, "us-west-2", "finops-ai-checkout-assistant"), "us.amazon.nova-lite-v1:0")],
+        "scopes": [scope(CHECKOUT, "us-east-1", "finops-ai-checkout-assistant"), through_profile(scope(CHECKOUT,
+        "us-west-2", "finops-ai-checkout-assistant"), "us.amazon.nova-lite-v1:0")],
         "businessCaseAcknowledged": true, "note": "checkout assistant, phase 1",
     });
     let approve = format!("/v1/requests/{request}/approve");
@@ -131,7 +132,8 @@ async fn claude(player: &Player<'_>) -> anyhow::Result<String> {
     estimate(player, SAMIR, &workload, "claude-platform", "900.00").await?;
     let request = json!({
         "workloadId": workload, "platform": "claude-platform", "modelId": SONNET,
-        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "actions": ["inference"], "justification": "drafts answers to tickets",
+        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "actions": ["inference"],
+        "justification": "drafts answers to tickets",
     });
     let request = player.post(SAMIR, "/v1/requests", request, "request-desk").await?;
     tell(SAMIR, "asks for Claude Sonnet 4.6 on Claude Platform");
@@ -208,8 +210,10 @@ async fn others(player: &Player<'_>) -> anyhow::Result<()> {
     let support = space(player, "Support", &[SAMIR.sub]).await?;
     let triage = workload(player, SAMIR, &support, "Ticket triage", "lambda").await?;
     let request = json!({
-        "workloadId": triage, "platform": "claude-platform", "modelId": HAIKU, "monthlyEstimate": { "amount": "80.00", "currency": "USD" },
-        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "actions": ["inference"], "justification": "sorts tickets",
+        "workloadId": triage, "platform": "claude-platform", "modelId": HAIKU, "monthlyEstimate": { "amount": "80.00",
+        "currency": "USD" },
+        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "actions": ["inference"],
+        "justification": "sorts tickets",
     });
     player.post(SAMIR, "/v1/requests", request, "request-triage").await?;
     tell(SAMIR, "asks for Claude Haiku 4.5, which no Lead has reviewed: the request waits");
@@ -243,12 +247,14 @@ fn through_profile(mut scope: Value, profile: &str) -> Value {
 fn haiku_request(workload: &str, places: &[(&str, &str)], why: &str) -> Value {
     let scopes: Vec<Value> =
         places.iter().map(|(account, region)| json!({ "accountId": account, "region": region })).collect();
-    json!({ "workloadId": workload, "platform": "bedrock", "modelId": CLAUDE_3_HAIKU, "scopes": scopes, "actions": ["invoke"], "justification": why })
+    json!({ "workloadId": workload, "platform": "bedrock", "modelId": CLAUDE_3_HAIKU, "scopes": scopes,
+        "actions": ["invoke"], "justification": why })
 }
 
 fn haiku_approval(places: &[(&str, &str)], role: &str, from: Option<&str>) -> Value {
     let scopes: Vec<Value> = places.iter().map(|(account, region)| scope(account, region, role)).collect();
-    json!({ "platform": "bedrock", "modelId": CLAUDE_3_HAIKU, "actions": ["invoke"], "scopes": scopes, "effectiveFrom": from, "businessCaseAcknowledged": true })
+    json!({ "platform": "bedrock", "modelId": CLAUDE_3_HAIKU, "actions": ["invoke"], "scopes": scopes,
+        "effectiveFrom": from, "businessCaseAcknowledged": true })
 }
 
 async fn space(player: &Player<'_>, name: &str, owners: &[&str]) -> anyhow::Result<String> {
@@ -263,7 +269,8 @@ async fn workload(
     name: &str,
     runtime: &str,
 ) -> anyhow::Result<String> {
-    let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "50000.00", "currency": "USD" }, "targetPercent": "12" });
+    let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "50000.00", "currency": "USD" },
+        "targetPercent": "12" });
     let body = json!({ "name": name, "runtime": runtime, "useCase": "operations-ai", "businessCase": case });
     let made = player
         .post(owner, &format!("/v1/spaces/{space}/workloads"), body, &format!("workload-{name}").replace(' ', "-"))
@@ -278,7 +285,8 @@ async fn estimate(
     platform: &str,
     monthly: &str,
 ) -> anyhow::Result<()> {
-    let body = json!({ "platform": platform, "monthly": { "amount": monthly, "currency": "USD" }, "reason": "first estimate", "validFrom": "2026-07-01" });
+    let body = json!({ "platform": platform, "monthly": { "amount": monthly, "currency": "USD" },
+        "reason": "first estimate", "validFrom": "2026-07-01" });
     player
         .post(owner, &format!("/v1/workloads/{workload}/estimates"), body, &format!("estimate-{workload}-{platform}"))
         .await?;

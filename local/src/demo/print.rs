@@ -34,9 +34,8 @@ pub(super) async fn epilogue(player: &Player<'_>, api_url: &str, took: Duration)
     say("Spend cards of 16 to 22 August");
     let workloads = player.list(LENA, "/v1/workloads").await?;
     say(&cards(&player.list(LENA, "/v1/spend-cards?from=2026-08-16").await?, &workloads));
-    say(
-        "Gaps in August, largest first; spend of a claimed anchor from before its approval is attributed and shown, not counted",
-    );
+    say("Gaps in August, largest first; spend of a claimed anchor from before its approval is attributed and shown, \
+         not counted");
     say(&gaps(player.list(LENA, "/v1/gaps?billingPeriod=2026-08").await?));
     say(&format!("Played in {:.1} s. It serves now; Ctrl-C ends.", took.as_secs_f32()));
     say(&format!("  API     {api_url}/v1, document {api_url}/v1/openapi.json"));

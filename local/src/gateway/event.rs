@@ -204,7 +204,8 @@ mod tests {
                     "host": "127.0.0.1:3000", "content-type": "application/json; charset=utf-8", "x-twice": "one,two",
                 },
                 "requestContext": {
-                    "accountId": "111122223333", "apiId": "local", "domainName": "127.0.0.1:3000", "domainPrefix": "local",
+                    "accountId": "111122223333", "apiId": "local", "domainName": "127.0.0.1:3000",
+                    "domainPrefix": "local",
                     "authorizer": {"jwt": {"scopes": null, "claims": {
                         "sub": "ana", "cognito:groups": "[a b c]", "exp": "1787000000", "email_verified": "true",
                     }}},

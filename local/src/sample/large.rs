@@ -1,8 +1,8 @@
 //! A large export in the sample's likeness: the sample's lines as families of rows, with other callers, accounts and
 //! quantities for each row.
 //!
-//! A row follows from the seed and its number alone, so the same parameters write the same files on any machine and with
-//! any number of threads. Callers are skewed, as they are in bills: a few workloads make most of the lines.
+//! A row follows from the seed and its number alone, so the same parameters write the same files on any machine and
+//! with any number of threads. Callers are skewed, as they are in bills: a few workloads make most of the lines.
 
 use std::io;
 use std::path::Path;
@@ -191,7 +191,8 @@ fn role_name(anchor: u64) -> String {
     format!("finops-ai-workload-{anchor:06}")
 }
 
-/// A line of a family on some day. The lines of a month stand in order of days, so that a stride leads through the days.
+/// A line of a family on some day. The lines of a month stand in order of days, so that a stride leads through the
+/// days.
 fn pick(families: &[Line], family: u64, day: u64) -> Option<Line> {
     let first = families.first()?;
     let of_a_day = families.iter().take_while(|line| line.day == first.day).count().max(1);

@@ -103,7 +103,8 @@ fn line(stream: &Stream, meter: &Meter, day: Date) -> Line {
     line
 }
 
-/// A day's quantity: the ordinary one, less on weekends, 2 % more each week, up to 8 % off by a digest of what is counted.
+/// A day's quantity: the ordinary one, less on weekends, 2 % more each week, up to 8 % off by a digest of what is
+/// counted.
 fn quantity(stream: &Stream, meter: &Meter, day: Date) -> Decimal {
     if stream.rhythm == Rhythm::Steady {
         return Decimal::new(meter.daily_thousandths, 3).normalize();

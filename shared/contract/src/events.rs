@@ -1,197 +1,32 @@
 //! Governance events: what each says, beyond the envelope ([`domain::base::audit::AuditEvent`]) that carries it.
 //!
-//! An event tells that something happened, with what a consumer needs to find it; consumers read current state themselves,
-//! since order ends at the topic. A shape never changes under one schema version: fields are added, never removed or moved.
+//! An event tells that something happened, with what a consumer needs to find it; consumers read current state
+//! themselves, since order ends at the topic. A shape never changes under one schema version: fields are added, never
+//! removed or moved.
 
-use std::collections::BTreeSet;
+mod named;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use domain::access::anchor::{AnchorRef, Claim};
-use domain::access::decisions::approval::Approval;
-use domain::access::decisions::request::Request;
-use domain::access::drift::DriftFinding;
+use domain::access::anchor::AnchorRef;
 use domain::access::models::model::ModelDecision;
-use domain::access::tasks::chain::Chain;
 use domain::access::tasks::migration::MapState;
-use domain::access::tasks::task::{Task, TaskKind};
-use domain::access::workloads::space::Workload;
+
 use domain::base::aws::AccountId;
-use domain::base::calendar::{Month, Period};
+use domain::base::calendar::Month;
 use domain::base::digest::Digest;
 use domain::base::ids::{
-    ApprovalId, CardId, ClaimId, DriftId, ExportId, GapId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId,
-    VerificationId, WorkloadId,
+    ApprovalId, DriftId, ExportId, ProposalId, RequestId, RunId, ScopeId, SpaceId, TaskId, VerificationId,
 };
 use domain::base::money::Money;
 use domain::base::platform::{ModelId, ModelKey, Platform};
 use domain::base::text::Sub;
-use domain::spend::card::SpendCard;
-use domain::spend::gap::{Gap, NamedGap};
-use domain::spend::proposal::Proposal;
+use domain::spend::gap::NamedGap;
 
-/// Where an event about a workload belongs: whom it is told to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    /// The Space; its owners are told.
-    pub space_id: SpaceId,
-    /// The workload.
-    pub workload_id: WorkloadId,
-}
-
-macro_rules! belongs {
-    ($($thing:ty),+) => {$(
-        impl From<&$thing> for Place {
-            fn from(thing: &$thing) -> Self {
-                Self { space_id: thing.space_id.clone(), workload_id: thing.workload_id.clone() }
-            }
-        }
-    )+};
-}
-
-belongs!(Approval, Chain, Claim, DriftFinding, Proposal, SpendCard);
-
-impl From<&Workload> for Place {
-    fn from(workload: &Workload) -> Self {
-        Self { space_id: workload.space_id.clone(), workload_id: workload.id.clone() }
-    }
-}
-
-impl From<&Request> for Place {
-    fn from(request: &Request) -> Self {
-        Self { space_id: request.space_id.clone(), workload_id: request.fields.workload_id.clone() }
-    }
-}
-
-/// A change of a Space's owners, as events tell it to both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OwnersChange {
-    /// Who owned it.
-    pub before: BTreeSet<Sub>,
-    /// Who owns it.
-    pub after: BTreeSet<Sub>,
-    /// Who changed it.
-    pub by: Sub,
-}
-
-/// A task, as events name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskRef {
-    /// Whom the chain serves.
-    #[serde(flatten)]
-    pub place: Place,
-    /// The approval it implements.
-    pub approval_id: ApprovalId,
-    /// Its scope.
-    pub scope_id: ScopeId,
-    /// The task.
-    pub task_id: TaskId,
-    /// What it is about.
-    pub kind: TaskKind,
-    /// In one line.
-    pub title: String,
-    /// The account that it is done in.
-    pub account_id: AccountId,
-    /// The task that became ready by this, if one did.
-    pub ready: Option<TaskId>,
-}
-
-impl TaskRef {
-    /// A task of a chain, and which one became ready by what happened.
-    #[must_use]
-    pub fn of(chain: &Chain, task: &Task, ready: Option<TaskId>) -> Self {
-        Self {
-            place: chain.into(),
-            approval_id: chain.approval_id.clone(),
-            scope_id: chain.id.clone(),
-            task_id: task.id.clone(),
-            kind: task.kind,
-            title: task.title.clone(),
-            account_id: chain.spec.account_id.clone(),
-            ready,
-        }
-    }
-}
-
-/// A claim, as events name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ClaimRef {
-    /// Who claims.
-    #[serde(flatten)]
-    pub place: Place,
-    /// The claim.
-    pub claim_id: ClaimId,
-    /// The anchor.
-    pub anchor: AnchorRef,
-    /// First day that is affected.
-    pub from: Date,
-    /// The day after the last one affected; none while it lasts.
-    pub to: Option<Date>,
-}
-
-/// A spend card, as events name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CardRef {
-    /// Whose card.
-    #[serde(flatten)]
-    pub place: Place,
-    /// The card.
-    pub card_id: CardId,
-    /// Its period.
-    pub period: Period,
-    /// What was spent.
-    pub actual: Money,
-}
-
-impl CardRef {
-    /// A card.
-    #[must_use]
-    pub fn of(card: &SpendCard) -> Self {
-        let (card_id, actual) = (card.id.clone(), card.figures.actual.clone());
-        Self { place: card.into(), card_id, period: card.period, actual }
-    }
-}
-
-/// A gap, as events name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GapRef {
-    /// The gap.
-    pub gap_id: GapId,
-    /// Its kind, as on the wire.
-    pub kind: String,
-    /// The month of the bill.
-    pub billing_period: Month,
-    /// What it is about, for people.
-    pub about: String,
-    /// Its dollars.
-    pub amount: Money,
-    /// What was done about it, where something was.
-    pub action: Option<String>,
-}
-
-impl GapRef {
-    /// A gap, with what was done about it.
-    #[must_use]
-    pub fn of(gap: &Gap, action: Option<String>) -> Self {
-        Self {
-            gap_id: gap.id.clone(),
-            kind: gap.kind.as_str().to_owned(),
-            billing_period: gap.billing_period,
-            about: gap.about.anchor.label(),
-            amount: gap.amount.clone(),
-            action,
-        }
-    }
-}
+pub use named::{CardRef, ClaimRef, GapRef, OwnersChange, Place, TaskRef};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $fields:tt),+ $(,)?) => {
@@ -231,15 +66,22 @@ macro_rules! events {
 
 events! {
     /// Discovery saw a model for the first time.
-    ModelDiscovered = "model.discovered" { /** The model. */ model_key: ModelKey, /** Its platform. */ platform: Platform, /** Its maker. */ vendor: String, /** Its name. */ model: String },
+    ModelDiscovered = "model.discovered" {
+        /** The model. */ model_key: ModelKey, /** Its platform. */ platform: Platform,
+        /** Its maker. */ vendor: String, /** Its name. */ model: String,
+    },
     /// Discovery saw something about a model change.
     ModelChanged = "model.changed" { /** The model. */ model_key: ModelKey },
     /// Models that discovery saw for the first time are announced to the Leads: each once, all of a run together.
     ModelsAnnounced = "models.announced" { /** The models. */ model_keys: Vec<ModelKey> },
     /// Discovery saw an application inference profile come, change or go.
-    ProfileChanged = "profile.changed" { /** Its ARN. */ arn: String, /** The model that it leads to, if it is one. */ model_id: Option<ModelId> },
+    ProfileChanged = "profile.changed" {
+        /** Its ARN. */ arn: String, /** The model that it leads to, if it is one. */ model_id: Option<ModelId>,
+    },
     /// A Lead decided about a model.
-    ModelDecided = "model.decided" { /** The model. */ model_key: ModelKey, /** What. */ decision: ModelDecision, /** Why. */ reason: String },
+    ModelDecided = "model.decided" {
+        /** The model. */ model_key: ModelKey, /** What. */ decision: ModelDecision, /** Why. */ reason: String,
+    },
     /// An account came into governance or changed.
     AccountRegistered = "account.registered" { /** The account. */ account_id: AccountId },
     /// An account left governance.
@@ -253,35 +95,72 @@ events! {
     /// A Space was created.
     SpaceCreated = "space.created" { /** The Space. */ space_id: SpaceId },
     /// A Space changed.
-    SpaceChanged = "space.changed" { /** The Space. */ space_id: SpaceId, /** Whose it was and is, where that changed. */ #[serde(default)] owners: Option<OwnersChange> },
+    SpaceChanged = "space.changed" {
+        /** The Space. */ space_id: SpaceId,
+        /** Whose it was and is, where that changed. */ #[serde(default)] owners: Option<OwnersChange>,
+    },
     /// A workload was created.
     WorkloadCreated = "workload.created" { /** Which. */ place: Place },
     /// A workload was retired.
     WorkloadRetired = "workload.retired" { /** Which. */ place: Place },
     /// An estimate was set.
-    EstimateSet = "estimate.set" { /** For which workload. */ place: Place, /** On which platform. */ platform: Platform, /** Per month. */ monthly: Money, /** From which month. */ valid_from: Date },
+    EstimateSet = "estimate.set" {
+        /** For which workload. */ place: Place, /** On which platform. */ platform: Platform,
+        /** Per month. */ monthly: Money, /** From which month. */ valid_from: Date,
+    },
     /// An owner asked for something.
-    RequestSubmitted = "request.submitted" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** The model, if named. */ model_key: Option<ModelKey> },
+    RequestSubmitted = "request.submitted" {
+        /** For which workload. */ place: Place, /** The request. */ request_id: RequestId,
+        /** The model, if named. */ model_key: Option<ModelKey>,
+    },
     /// A request was approved.
-    RequestApproved = "request.approved" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** The approval. */ approval_id: ApprovalId },
+    RequestApproved = "request.approved" {
+        /** For which workload. */ place: Place, /** The request. */ request_id: RequestId,
+        /** The approval. */ approval_id: ApprovalId,
+    },
     /// A request was rejected.
-    RequestRejected = "request.rejected" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** Why. */ reason: String },
+    RequestRejected = "request.rejected" {
+        /** For which workload. */ place: Place, /** The request. */ request_id: RequestId, /** Why. */ reason: String,
+    },
     /// A request was withdrawn.
-    RequestWithdrawn = "request.withdrawn" { /** For which workload. */ place: Place, /** The request. */ request_id: RequestId },
+    RequestWithdrawn = "request.withdrawn" {
+        /** For which workload. */ place: Place, /** The request. */ request_id: RequestId,
+    },
     /// A Lead decided an approval; its chains are issued from this.
-    ApprovalDecided = "approval.decided" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Its digest. */ digest: Digest, /** The model. */ model_key: ModelKey, /** Its scopes. */ scope_ids: Vec<ScopeId>, /** What it replaces. */ supersedes: Option<ApprovalId>, /** Decided without a request, because it could not wait. */ break_glass: bool },
+    ApprovalDecided = "approval.decided" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+        /** Its digest. */ digest: Digest, /** The model. */ model_key: ModelKey,
+        /** Its scopes. */ scope_ids: Vec<ScopeId>, /** What it replaces. */ supersedes: Option<ApprovalId>,
+        /** Decided without a request, because it could not wait. */ break_glass: bool,
+    },
     /// The day from which an approval was decided has come: its chains are issued from this.
-    ApprovalEffective = "approval.effective" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Its scopes. */ scope_ids: Vec<ScopeId> },
+    ApprovalEffective = "approval.effective" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+        /** Its scopes. */ scope_ids: Vec<ScopeId>,
+    },
     /// An approval was replaced; its scopes are carried over or end.
-    ApprovalSuperseded = "approval.superseded" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** By which. */ by: ApprovalId },
+    ApprovalSuperseded = "approval.superseded" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+        /** By which. */ by: ApprovalId,
+    },
     /// A Lead took an approval back.
-    ApprovalRevoked = "approval.revoked" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** Why. */ reason: String },
+    ApprovalRevoked = "approval.revoked" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+        /** Why. */ reason: String,
+    },
     /// An approval's time is over.
-    ApprovalExpired = "approval.expired" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId },
+    ApprovalExpired = "approval.expired" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+    },
     /// An approval ends soon.
-    ApprovalExpiring = "approval.expiring" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId, /** When. */ expires_at: Timestamp, /** Whole days left. */ days_left: u16 },
+    ApprovalExpiring = "approval.expiring" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+        /** When. */ expires_at: Timestamp, /** Whole days left. */ days_left: u16,
+    },
     /// A break-glass decision was reviewed.
-    ApprovalReviewed = "approval.reviewed" { /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId },
+    ApprovalReviewed = "approval.reviewed" {
+        /** For which workload. */ place: Place, /** The approval. */ approval_id: ApprovalId,
+    },
     /// A scope's tasks came into being.
     ChainIssued = "chain.issued" { /** The first task. */ task: TaskRef },
     /// An engineer took a task.
@@ -301,15 +180,30 @@ events! {
     /// A task that waited for its role became ready.
     TaskReady = "task.ready" { /** Which. */ task: TaskRef },
     /// A scope is complete: the owner may claim.
-    ChainImplemented = "chain.implemented" { /** The task that completed it. */ task: TaskRef, /** What may be claimed. */ anchors: Vec<AnchorRef> },
+    ChainImplemented = "chain.implemented" {
+        /** The task that completed it. */ task: TaskRef, /** What may be claimed. */ anchors: Vec<AnchorRef>,
+    },
     /// A scope is being taken away.
-    ChainEnding = "chain.ending" { /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId, /** The revocation task, if it is ready. */ ready: Option<TaskId>, /** Why. */ reason: String },
+    ChainEnding = "chain.ending" {
+        /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId,
+        /** Which. */ scope_id: ScopeId, /** The revocation task, if it is ready. */ ready: Option<TaskId>,
+        /** Why. */ reason: String,
+    },
     /// A scope is gone.
-    ChainRevoked = "chain.revoked" { /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
+    ChainRevoked = "chain.revoked" {
+        /** Whom it served. */ place: Place, /** Its approval. */ approval_id: ApprovalId,
+        /** Which. */ scope_id: ScopeId,
+    },
     /// A scope moved, unchanged, under the approval that replaced its own.
-    ChainCarried = "chain.carried" { /** Whom it serves. */ place: Place, /** The new approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId },
+    ChainCarried = "chain.carried" {
+        /** Whom it serves. */ place: Place, /** The new approval. */ approval_id: ApprovalId,
+        /** Which. */ scope_id: ScopeId,
+    },
     /// What is known of a scope's MAP tag changed.
-    ChainMapChanged = "chain.map-changed" { /** Whom it serves. */ place: Place, /** Its approval. */ approval_id: ApprovalId, /** Which. */ scope_id: ScopeId, /** Where it stands now. */ state: MapState },
+    ChainMapChanged = "chain.map-changed" {
+        /** Whom it serves. */ place: Place, /** Its approval. */ approval_id: ApprovalId,
+        /** Which. */ scope_id: ScopeId, /** Where it stands now. */ state: MapState,
+    },
     /// An anchor was claimed.
     ClaimMade = "claim.made" { /** Which. */ claim: ClaimRef },
     /// A claim was ended.
@@ -323,19 +217,31 @@ events! {
     /// A delivery of the bill is being read.
     IngestionStarted = "ingestion.started" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
     /// A newer delivery arrived while a run read; nothing of the run is shown.
-    IngestionSuperseded = "ingestion.superseded" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
+    IngestionSuperseded = "ingestion.superseded" {
+        /** The run. */ run_id: RunId, /** The month. */ billing_period: Month,
+    },
     /// Facts and bill do not agree; in which slices is being asked.
     IngestionDoubted = "ingestion.doubted" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month },
     /// The bill of a month was read completely.
-    IngestionCompleted = "ingestion.completed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Whether any figure moved. */ changed: bool },
+    IngestionCompleted = "ingestion.completed" {
+        /** The run. */ run_id: RunId, /** The month. */ billing_period: Month,
+        /** Whether any figure moved. */ changed: bool,
+    },
     /// A run failed; the last good numbers stay.
-    IngestionFailed = "ingestion.failed" { /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Why. */ why: String },
+    IngestionFailed = "ingestion.failed" {
+        /** The run. */ run_id: RunId, /** The month. */ billing_period: Month, /** Why. */ why: String,
+    },
     /// Stored facts were attributed anew after a claim changed.
     SpendReattributed = "spend.reattributed" { /** The month. */ billing_period: Month },
     /// Spend was found that nobody answers for.
     GapOpened = "gap.opened" { /** Which. */ gap: GapRef },
     /// Gaps that were opened are announced to the Leads: each once, all of a reading together.
-    GapsAnnounced = "gaps.announced" { /** The month of the bill. */ billing_period: Month, /** How many. */ opened: u64, /** How many of them are about spend that somebody answers for. */ findings: u64, /** What the others add up to; each currency apart. */ unanswered: Vec<Money>, /** The largest, the largest first. */ largest: Vec<NamedGap> },
+    GapsAnnounced = "gaps.announced" {
+        /** The month of the bill. */ billing_period: Month, /** How many. */ opened: u64,
+        /** How many of them are about spend that somebody answers for. */ findings: u64,
+        /** What the others add up to; each currency apart. */ unanswered: Vec<Money>,
+        /** The largest, the largest first. */ largest: Vec<NamedGap>,
+    },
     /// The dollars of gaps moved with the bill.
     GapsMoved = "gaps.moved" { /** The month of the bill. */ billing_period: Month, /** How many gaps. */ moved: u64 },
     /// A Lead acted on a gap.
@@ -363,21 +269,39 @@ events! {
     /// The file is there.
     ExportFinished = "export.finished" { /** Which. */ export_id: ExportId },
     /// A live role is no longer what was approved.
-    DriftFound = "drift.found" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** What differs. */ differences: Vec<String> },
+    DriftFound = "drift.found" {
+        /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String,
+        /** What differs. */ differences: Vec<String>,
+    },
     /// A drifted role is as approved again.
-    DriftResolved = "drift.resolved" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String },
+    DriftResolved = "drift.resolved" {
+        /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String,
+    },
     /// A live role could not be read, so that nobody knows whether it is what was approved.
-    DriftUnreadable = "drift.unreadable" { /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String, /** Why. */ why: String },
+    DriftUnreadable = "drift.unreadable" {
+        /** Whom it serves. */ place: Place, /** Which. */ drift_id: DriftId, /** The role. */ role_arn: String,
+        /** Why. */ why: String,
+    },
     /// A day was sealed, over the last event of every thing that changed on it and over the seal of the day before.
-    DaySealed = "audit.sealed" { /** The day. */ day: Date, /** The seal. */ seal: Digest, /** How many things it covers. */ events: u64, /** The digest over their last events. */ #[serde(default)] heads: Option<Digest>, /** The seal of the day before. */ #[serde(default)] previous: Option<Digest> },
+    DaySealed = "audit.sealed" {
+        /** The day. */ day: Date, /** The seal. */ seal: Digest, /** How many things it covers. */ events: u64,
+        /** The digest over their last events. */ #[serde(default)] heads: Option<Digest>,
+        /** The seal of the day before. */ #[serde(default)] previous: Option<Digest>,
+    },
     /// Somebody wants a big day verified.
     VerificationRequested = "verification.requested" { /** Which verification. */ verification_id: VerificationId },
     /// A piece of a verification is done; the next is begun from this.
-    VerificationAdvanced = "verification.advanced" { /** Which verification. */ verification_id: VerificationId, /** Pieces that are done. */ pieces: u64 },
+    VerificationAdvanced = "verification.advanced" {
+        /** Which verification. */ verification_id: VerificationId, /** Pieces that are done. */ pieces: u64,
+    },
     /// A verification ended.
-    VerificationFinished = "verification.finished" { /** Which verification. */ verification_id: VerificationId, /** Things that are broken. */ broken_things: u64 },
+    VerificationFinished = "verification.finished" {
+        /** Which verification. */ verification_id: VerificationId, /** Things that are broken. */ broken_things: u64,
+    },
     /// People are reminded of what waits for them.
-    CardReminded = "card.reminded" { /** Which card waits. */ card: CardRef, /** Since how many days. */ days_open: u16 },
+    CardReminded = "card.reminded" {
+        /** Which card waits. */ card: CardRef, /** Since how many days. */ days_open: u16,
+    },
 }
 
 impl Event {
@@ -393,7 +317,8 @@ impl Event {
     /// Reads an event from its envelope.
     ///
     /// # Errors
-    /// When the type or the schema version is unknown, or the payload is not of the type's shape: set it aside, visibly.
+    /// When the type or the schema version is unknown, or the payload is not of the type's shape: set it aside,
+    /// visibly.
     pub fn of(envelope: &domain::base::audit::AuditEvent) -> Result<Self, UnknownEvent> {
         let unknown = |why: String| UnknownEvent { id: envelope.id.to_string(), why };
         if envelope.schema != "v1" {

@@ -30,7 +30,8 @@ pub use reminder::{REMINDED_AFTER_DAYS, REMINDED_EVERY_DAYS, Reminder, decide_re
 pub enum Turn {
     /// A delivery of the event is at it, or was ended while it was.
     Held,
-    /// Another delivery came meanwhile and left it alone once; a queue's visibility time lies between that and the next.
+    /// Another delivery came meanwhile and left it alone once; a queue's visibility time lies between that and the
+    /// next.
     Doubted,
     /// The last delivery ended in order and left some untold.
     Free,
@@ -65,7 +66,8 @@ pub enum Telling {
 }
 
 impl Notice {
-    /// The notice of an event for these people, in the hands of the delivery that plans it; none without anybody to tell.
+    /// The notice of an event for these people, in the hands of the delivery that plans it; none without anybody to
+    /// tell.
     #[must_use]
     pub fn plan(
         event_id: EventId,

@@ -1,7 +1,7 @@
 //! The one seam to AWS: every SDK client of a function is made from here, over one shared HTTP client.
 //!
-//! Credentials, region and endpoint come from the variables that Lambda always sets; the profile, IMDS and SSO chains are
-//! not linked. The TLS client is built at the first use, so that a cold start which calls nothing pays nothing.
+//! Credentials, region and endpoint come from the variables that Lambda always sets; the profile, IMDS and SSO chains
+//! are not linked. The TLS client is built at the first use, so that a cold start which calls nothing pays nothing.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

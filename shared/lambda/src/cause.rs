@@ -24,8 +24,8 @@ impl Cause {
         Transaction::new(&self.actor, self.now, &self.request_id)
     }
 
-    /// The step that a decision about a thing comes to, and whether it changes anything. `event` says what the change means,
-    /// and adds to the transaction what goes with it.
+    /// The step that a decision about a thing comes to, and whether it changes anything. `event` says what the change
+    /// means, and adds to the transaction what goes with it.
     ///
     /// # Errors
     /// The refusal.
@@ -41,7 +41,8 @@ impl Cause {
         }
     }
 
-    /// The same where nothing is refused, of a thing that may not be there yet: the step that writes what it is to be now.
+    /// The same where nothing is refused, of a thing that may not be there yet: the step that writes what it is to be
+    /// now.
     pub fn save<A: Aggregate>(
         &self,
         found: Option<&Loaded<A>>,

@@ -24,8 +24,8 @@ impl Clock {
         }
     }
 
-    /// Lets some time pass. Under a clock that somebody sets, no time passes by itself: others get their turn, and that is
-    /// all, so that whoever waits for AWS to settle waits for nothing where nothing lags.
+    /// Lets some time pass. Under a clock that somebody sets, no time passes by itself: others get their turn, and
+    /// that is all, so that whoever waits for AWS to settle waits for nothing where nothing lags.
     pub async fn pause(&self, duration: Duration) {
         match self {
             Self::System => tokio::time::sleep(duration).await,

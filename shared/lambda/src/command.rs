@@ -1,9 +1,9 @@
 //! What every writing handler does the same way.
 //!
-//! A command loads what its decision needs, has the domain decide, and says what it answers. The rest is here, once: it is
-//! done again while somebody else was faster; a change is written with the event that it means, with the answer under the
-//! caller's `Idempotency-Key`, and only if the version in `If-Match` is the one that was decided on. So a refusal says why
-//! whatever the caller saw, and a repeat that changes nothing is answered as the first time.
+//! A command loads what its decision needs, has the domain decide, and says what it answers. The rest is here, once:
+//! it is done again while somebody else was faster; a change is written with the event that it means, with the answer
+//! under the caller's `Idempotency-Key`, and only if the version in `If-Match` is the one that was decided on. So a
+//! refusal says why whatever the caller saw, and a repeat that changes nothing is answered as the first time.
 
 use contract::events::Event;
 use domain::base::outcome::{Outcome, Refusal, RefusalKind};
@@ -33,8 +33,8 @@ impl<B: Sync> Call<B> {
         store.transact(attempt).await
     }
 
-    /// The step that a decision about a thing comes to. `event` says what the change means, and adds to the transaction what
-    /// goes with it; `shown` makes the answer of a version and the thing as it is then.
+    /// The step that a decision about a thing comes to. `event` says what the change means, and adds to the
+    /// transaction what goes with it; `shown` makes the answer of a version and the thing as it is then.
     ///
     /// # Errors
     /// The refusal; 409 for a change of another version than the caller saw.
@@ -90,8 +90,8 @@ impl<B: Sync> Call<B> {
         )
     }
 
-    /// The step that any decision comes to: `version` is what it was taken on, `stands` answers with what is there already,
-    /// and `write` puts the change into the transaction of this call and answers with it.
+    /// The step that any decision comes to: `version` is what it was taken on, `stands` answers with what is there
+    /// already, and `write` puts the change into the transaction of this call and answers with it.
     ///
     /// # Errors
     /// The refusal; 409 for a change of another version than the caller saw.
@@ -119,6 +119,23 @@ impl<B: Sync> Call<B> {
     }
 }
 
+impl<B: Sync> Call<B> {
+    /// Answers with the page of a list that the call asks for, as [`list_page`] makes it, in ascending order.
+    ///
+    /// # Errors
+    /// 422 for a page that cannot be; 503 when the store does not answer; whatever `read` refuses.
+    pub async fn list<T>(
+        &self,
+        store: &Store,
+        index: Index,
+        partitions: &[String],
+        read: impl Fn(&Entry) -> Result<Option<T>, StoreError> + Send,
+    ) -> Result<Answer<Page<T>>, Problem> {
+        let asked = self.page()?;
+        Ok(Answer::ok(list_page(store, index, partitions, Order::Ascending, &asked, read).await?))
+    }
+}
+
 /// The refusal of a write that names another version than the current one.
 #[must_use]
 pub fn stale_version(seen: u64, current: u64) -> Problem {
@@ -130,9 +147,9 @@ pub fn stale_version(seen: u64, current: u64) -> Problem {
     .into()
 }
 
-/// One page of an index's partitions: the entries that `read` keeps, continued after the sort key in the cursor. That is
-/// the key of the last entry shown, so that a cursor tells its reader of nothing that they do not see: the entries between
-/// it and the next one to be shown are read again.
+/// One page of an index's partitions: the entries that `read` keeps, continued after the sort key in the cursor. That
+/// is the key of the last entry shown, so that a cursor tells its reader of nothing that they do not see: the entries
+/// between it and the next one to be shown are read again.
 ///
 /// # Errors
 /// 503 when the store does not answer; whatever `read` refuses.

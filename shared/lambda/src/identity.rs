@@ -1,8 +1,8 @@
 //! Who calls: from the claims that the gateway verified, and from nothing else.
 //!
-//! The gateway flattens claims to text, so `["a b"]` and `["a","b"]` arrive alike; therefore the groups are read as an
-//! array from the payload of the bearer token, and count only where they are those of the claim that was verified. A call
-//! that carries two tokens has none: which of them the gateway verified is not to be seen.
+//! The gateway flattens claims to text, so `["a b"]` and `["a","b"]` arrive alike; therefore the groups are read as
+//! an array from the payload of the bearer token, and count only where they are those of the claim that was verified.
+//! A call that carries two tokens has none: which of them the gateway verified is not to be seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,8 +84,8 @@ fn groups_of(payload: &Map<String, Value>) -> Result<Vec<&str>, Problem> {
     Ok(groups)
 }
 
-/// Whether the verified claim is what the gateway makes of these groups: `[a b]` for a list (HTTP API), `a,b` or `a` where
-/// something else in front of the functions wrote it. The order is the gateway's own.
+/// Whether the verified claim is what the gateway makes of these groups: `[a b]` for a list (HTTP API), `a,b` or `a`
+/// where something else in front of the functions wrote it. The order is the gateway's own.
 fn is_flattened_from(verified: Option<&Value>, groups: &[&str]) -> bool {
     let carried: BTreeSet<&str> = groups.iter().copied().collect();
     let found: Option<BTreeSet<&str>> = match verified {
@@ -100,8 +100,8 @@ fn is_flattened_from(verified: Option<&Value>, groups: &[&str]) -> bool {
     found == Some(carried)
 }
 
-/// The payload of the one token that the call carries, in the one form in which a token is sent. What could be read as two,
-/// such as headers that were joined, is none.
+/// The payload of the one token that the call carries, in the one form in which a token is sent. What could be read
+/// as two, such as headers that were joined, is none.
 fn bearer_payload(request: &Request<'_>) -> Option<Map<String, Value>> {
     let header = request.only_header("authorization")?;
     let token = match header.split_once(' ') {

@@ -1,7 +1,7 @@
 //! JSON that can be read in one way only: an object that names a key twice is refused, at any depth.
 //!
-//! `serde_json::Value` keeps the last of two equal keys; another reader of the same body (a proxy, a log, the person who
-//! reviews it) may keep the first, and would have seen another request than the one that was carried out.
+//! `serde_json::Value` keeps the last of two equal keys; another reader of the same body (a proxy, a log, the person
+//! who reviews it) may keep the first, and would have seen another request than the one that was carried out.
 
 use std::fmt;
 

@@ -102,7 +102,8 @@ fn parameters(route: &RouteSpec) -> Vec<Value> {
             json!({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
                    "description": "the same key and body by the same caller get the first answer again"}),
             json!({"name": "If-Match", "in": "header", "schema": {"type": "string"},
-                   "description": "the `ETag` that the caller saw; a change of another version is refused, and what changes nothing is answered as it stands"}),
+                   "description": "the `ETag` that the caller saw; a change of another version is refused, and what \
+                    changes nothing is answered as it stands"}),
         ]),
     }
     parameters

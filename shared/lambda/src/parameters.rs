@@ -27,7 +27,8 @@ impl Path {
     /// A parameter as the id or name that it must be.
     ///
     /// # Errors
-    /// 404, as for one that does not exist, and with the form that it would have: nobody learns from that what there is.
+    /// 404, as for one that does not exist, and with the form that it would have: nobody learns from that what there
+    /// is.
     pub fn parse<T>(&self, name: &str) -> Result<T, Problem>
     where
         T: FromStr,

@@ -1,7 +1,7 @@
 //! Learning people from their tokens: name, e-mail and roles, for notices only.
 //!
-//! Each process remembers for a while whom it has noted, so that a person costs a read now and then and a write per change. A
-//! failure here never stops a call: nothing that people may do depends on it.
+//! Each process remembers for a while whom it has noted, so that a person costs a read now and then and a write per
+//! change. A failure here never stops a call: nothing that people may do depends on it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! The route table: one list that says method, path, action, body and answer, and is dispatch and OpenAPI document alike.
+//! The route table: one list that says method, path, action, body and answer, and is dispatch and OpenAPI document
+//! alike.
 
 use domain::base::authorization::Action;
 use schemars::{Schema, SchemaGenerator};

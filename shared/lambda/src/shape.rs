@@ -1,8 +1,8 @@
 //! Whether a body has lists only where its route's schema has them.
 //!
-//! A derived reader takes a list for a struct, field by field in the order of the source: `["wkl_1", "bedrock"]` would be
-//! a request. No document says so and no reviewer expects it, so the schema is asked first, for every route alike. It is
-//! asked about nothing else: values, missing fields and unknown ones are the reader's own business.
+//! A derived reader takes a list for a struct, field by field in the order of the source: `["wkl_1", "bedrock"]`
+//! would be a request. No document says so and no reviewer expects it, so the schema is asked first, for every route
+//! alike. It is asked about nothing else: values, missing fields and unknown ones are the reader's own business.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
@@ -78,8 +78,8 @@ impl Shape {
         }
     }
 
-    /// The alternatives of another kind or with another tag are not meant. Of those that are, one without stray lists is
-    /// enough; where none is meant, the reader refuses the value whatever it holds.
+    /// The alternatives of another kind or with another tag are not meant. Of those that are, one without stray lists
+    /// is enough; where none is meant, the reader refuses the value whatever it holds.
     fn misfit_of_alternatives(&self, alternatives: &[Value], value: &Value) -> Misfit {
         let mut misfits: Vec<Misfit> = alternatives.iter().map(|one| self.misfit(one, value)).collect();
         misfits.sort_by_key(|misfit| (misfit.is_of_other_kind || misfit.holds_other_word, misfit.stray.is_some()));
@@ -188,7 +188,8 @@ mod tests {
         let shape = Shape::of::<Whole>();
         let part = || json!({ "size": 1, "texts": ["a"], "inner": { "size": 2, "texts": [], "inner": null } });
         let good = json!({
-            "part": part(), "parts": [part()], "maybe": null, "named": { "x": part() }, "word": "one", "pair": [1, part()],
+            "part": part(), "parts": [part()], "maybe": null, "named": { "x": part() }, "word": "one", "pair": [1,
+            part()],
             "choice": { "type": "by-part", "of": part() }, "anything": [[1], { "a": [] }], "flat_part": part(),
         });
         assert_eq!(shape.check(&good), Ok(()));

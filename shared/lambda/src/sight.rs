@@ -1,4 +1,5 @@
-//! What an actor sees of a list: a Product Owner what belongs to their own Spaces, everybody else all that their role reads.
+//! What an actor sees of a list: a Product Owner what belongs to their own Spaces, everybody else all that their role
+//! reads.
 //!
 //! Whatever is not theirs is answered exactly like what does not exist, also where a list is asked for it by name.
 
@@ -42,8 +43,8 @@ impl Sight {
         }
     }
 
-    /// Where a list of what belongs to workloads is read from: the one workload that is asked for, those of the caller's
-    /// own Spaces, or everything. Entries are to be shown only if they are in sight.
+    /// Where a list of what belongs to workloads is read from: the one workload that is asked for, those of the
+    /// caller's own Spaces, or everything. Entries are to be shown only if they are in sight.
     ///
     /// # Errors
     /// When the table does not answer.

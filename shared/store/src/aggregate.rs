@@ -28,8 +28,8 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
     /// What its partition key begins with.
     const KIND: &'static str;
 
-    /// Whether its item carries its rows as well, so that many can be read by their ids with all that they are. For few and
-    /// small rows: an item holds 400 KB.
+    /// Whether its item carries its rows as well, so that many can be read by their ids with all that they are. For
+    /// few and small rows: an item holds 400 KB.
     const CARRIES_ROWS: bool = false;
 
     /// The rest of its partition key: its [`Self::Id`] as text.
@@ -51,8 +51,8 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
         Ok(())
     }
 
-    /// What its own item says of it: all of it, unless texts stand in its rows as well, from which [`Self::attach`] takes
-    /// them. An item is read with many others and holds 400 KB.
+    /// What its own item says of it: all of it, unless texts stand in its rows as well, from which [`Self::attach`]
+    /// takes them. An item is read with many others and holds 400 KB.
     #[must_use]
     fn abridged(&self) -> Self {
         self.clone()
@@ -63,8 +63,8 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
         documents_of(self)
     }
 
-    /// The digest of its state, which every event names: of its item and its rows as the table holds them, that is of the JSON
-    /// list `[state, {name of a row: its state}]`.
+    /// The digest of its state, which every event names: of its item and its rows as the table holds them, that is of
+    /// the JSON list `[state, {name of a row: its state}]`.
     fn digest(&self) -> Digest {
         Digest::of(&(self.abridged(), documents_of(self)))
     }
@@ -86,8 +86,9 @@ pub struct Loaded<A> {
     pub(crate) sequence: u64,
     /// The hash of its last event.
     pub(crate) head: Option<Digest>,
-    /// Its rows as they are in the table; unknown where it was read without them. An older version of the product may have
-    /// laid them out otherwise, and then they are written anew, so that a state's digest is that of what is there.
+    /// Its rows as they are in the table; unknown where it was read without them. An older version of the product may
+    /// have laid them out otherwise, and then they are written anew, so that a state's digest is that of what is
+    /// there.
     pub(crate) rows_read: Option<BTreeMap<String, Value>>,
 }
 

@@ -37,8 +37,8 @@ pub enum Step<T> {
 }
 
 impl Store {
-    /// Writes a transaction, all or nothing. One of a single item is sent as that: DynamoDB takes twice the units for the
-    /// same item in a transaction.
+    /// Writes a transaction, all or nothing. One of a single item is sent as that: DynamoDB takes twice the units for
+    /// the same item in a transaction.
     ///
     /// # Errors
     /// The meaning of the first failed condition, or that the table did not answer.
@@ -97,7 +97,8 @@ impl Store {
     /// Takes a decision, writes it, and takes it again on fresh state while somebody else was faster.
     ///
     /// # Errors
-    /// What `attempt` refuses; [`StoreError::AlreadyHandled`] and [`StoreError::AlreadyAnswered`] at once; the last lost race.
+    /// What `attempt` refuses; [`StoreError::AlreadyHandled`] and [`StoreError::AlreadyAnswered`] at once; the last
+    /// lost race.
     pub async fn transact<T, E, F, Fut>(&self, mut attempt: F) -> Result<T, E>
     where
         F: FnMut() -> Fut + Send,
@@ -183,8 +184,8 @@ fn check_bytes(writes: &[Write]) -> Result<(), StoreError> {
         if bytes > item::ITEM_BYTES_MAX {
             let name = item::text_of(item, keys::PK).unwrap_or_default();
             return Err(StoreError::TooLarge(format!(
-                "`{name}` would take {bytes} bytes, and one thing holds at most {}; shorten the texts and send again, or go on \
-                 with a new one of its kind",
+                "`{name}` would take {bytes} bytes, and one thing holds at most {}; shorten the texts and send \
+                 again, or go on with a new one of its kind",
                 item::ITEM_BYTES_MAX
             )));
         }
@@ -208,8 +209,8 @@ fn check(table: &str, key: Item, condition: &Condition) -> Result<ConditionCheck
     check.build()
 }
 
-/// The first failed condition, picked from the cancellation reasons by index; what was meant to happen once comes first,
-/// since its own success also moved every version.
+/// The first failed condition, picked from the cancellation reasons by index; what was meant to happen once comes
+/// first, since its own success also moved every version.
 fn meaning(error: SdkError<TransactWriteItemsError>, guards: &[Guard]) -> StoreError {
     let reasons = match &error {
         SdkError::ServiceError(context) => match context.err() {

@@ -62,7 +62,8 @@ impl StoreError {
         )
     }
 
-    /// A transaction that failed for another reason than its conditions, by the first code among its cancellation reasons.
+    /// A transaction that failed for another reason than its conditions, by the first code among its cancellation
+    /// reasons.
     pub(crate) fn of_transaction(code: Option<&str>, error: SdkError<TransactWriteItemsError>) -> Self {
         match code {
             Some("TransactionConflict") => Self::Conflict,

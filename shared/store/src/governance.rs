@@ -46,8 +46,8 @@ async fn load_governance(store: &Store, anchors: &[Anchor]) -> Result<Governance
     let mut governance = Governance::default();
     anchors.iter().for_each(|anchor| governance.add_anchor(anchor));
     store.list_transfers().await?.into_iter().for_each(|transfer| governance.add_transfer(transfer));
-    // The bill names an application profile by its ARN alone. What discovery saw in the accounts is said first, since what
-    // was approved and what a chain gave evidence of knows better.
+    // The bill names an application profile by its ARN alone. What discovery saw in the accounts is said first, since
+    // what was approved and what a chain gave evidence of knows better.
     for profile in store.list_application_profiles().await? {
         if let Some(model_id) = profile.model_id() {
             governance.add_profile(profile.arn, model_id);

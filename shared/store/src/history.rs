@@ -1,8 +1,8 @@
-//! Histories that grow: the newest entries stand with the thing, those before them in pages of their own, so that no item
-//! grows with use.
+//! Histories that grow: the newest entries stand with the thing, those before them in pages of their own, so that no
+//! item grows with use.
 //!
-//! A page is full for good: it follows from the entries that it holds and those before, so that an entry which comes later
-//! moves none. The last full page stays with the thing, whose lists show at least that much of its history.
+//! A page is full for good: it follows from the entries that it holds and those before, so that an entry which comes
+//! later moves none. The last full page stays with the thing, whose lists show at least that much of its history.
 
 use domain::base::digest::canonical_json;
 use serde::Serialize;

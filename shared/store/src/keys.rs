@@ -1,7 +1,7 @@
 //! The one place that knows key strings: partition and sort keys, and the keys of both indexes.
 //!
-//! A sort key orders `COUNTS` < `EVENT#…` < `META` < `ROW#…`, so that one query from `META` on reads an aggregate with its
-//! rows and without its history. Numbers in keys are zero-padded, so that text order is their order.
+//! A sort key orders `COUNTS` < `EVENT#…` < `META` < `ROW#…`, so that one query from `META` on reads an aggregate
+//! with its rows and without its history. Numbers in keys are zero-padded, so that text order is their order.
 
 use domain::base::digest::Digest;
 use domain::base::ids::{EventId, SpaceId};
@@ -88,7 +88,8 @@ pub fn model(key: &ModelKey) -> String {
     partition("MODEL", key.as_str())
 }
 
-/// The partition of what a Space's own scopes add up to: an item for each model, under the model's partition as sort key.
+/// The partition of what a Space's own scopes add up to: an item for each model, under the model's partition as sort
+/// key.
 #[must_use]
 pub fn counts_of_space(space: &SpaceId) -> String {
     partition("COUNTS-OF", space.as_str())

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use contract::answers::Versioned;
 use domain::base::audit::AuditEvent;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -71,6 +72,14 @@ impl Entry {
     /// When the attribute is malformed.
     pub fn version(&self) -> Result<u64, StoreError> {
         item::number_of(&self.item, item::VERSION)
+    }
+
+    /// The thing at its version.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn versioned<T: DeserializeOwned>(&self) -> Result<Versioned<T>, StoreError> {
+        Ok(Versioned { version: self.version()?, value: self.read()? })
     }
 
     /// The entry's partition, by which things and rows of several kinds in one list are told apart.
@@ -198,8 +207,8 @@ impl Store {
         }
     }
 
-    /// Up to `limit` entries of the given partitions of an index, merged by sort key, after a sort key; fewer than `limit`
-    /// means that there are no more.
+    /// Up to `limit` entries of the given partitions of an index, merged by sort key, after a sort key; fewer than
+    /// `limit` means that there are no more.
     ///
     /// # Errors
     /// [`StoreError`].

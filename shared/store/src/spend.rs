@@ -1,13 +1,14 @@
 //! The spend table: the facts of the bill, month by month, as the last complete run left them.
 //!
 //! Facts lie in items that are named by their content and never change; an index names the items of one reading of a
-//! month, and `HEAD` names the index. A reader follows `HEAD` and therefore sees one run or the other, never a mixture. A
-//! run writes the items that are not there yet, then the index, and flips `HEAD` last, if it is still as it was read; an
-//! unchanged delivery writes `HEAD` alone. What no `HEAD` names any more expires by itself.
+//! month, and `HEAD` names the index. A reader follows `HEAD` and therefore sees one run or the other, never a
+//! mixture. A run writes the items that are not there yet, then the index, and flips `HEAD` last, if it is still as
+//! it was read; an unchanged delivery writes `HEAD` alone. What no `HEAD` names any more expires by itself.
 //!
-//! INVARIANT: what the shown index names has no end. An end is given under the condition that `HEAD` is the one that does
-//! not name the item and that nobody writes on top of it; whoever writes says so on `HEAD` first, and then writes whatever
-//! that `HEAD` does not name anew, without an end. So bills may go back and forth, and runs overtake each other or die.
+//! INVARIANT: what the shown index names has no end. An end is given under the condition that `HEAD` is the one that
+//! does not name the item and that nobody writes on top of it; whoever writes says so on `HEAD` first, and then
+//! writes whatever that `HEAD` does not name anew, without an end. So bills may go back and forth, and runs overtake
+//! each other or die.
 //!
 //! Who answers for a fact is not stored: it follows from claims and approvals, and is said anew at each reading.
 
@@ -159,7 +160,8 @@ impl SpendStore {
         self.table.days(head.billing_period, &index).await
     }
 
-    /// Shows what a run found instead of `before`, the head on which that was decided. The same attempt again writes nothing.
+    /// Shows what a run found instead of `before`, the head on which that was decided. The same attempt again writes
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError::VersionMoved`] when another run was faster: read `HEAD` and decide again.

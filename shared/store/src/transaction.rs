@@ -179,7 +179,8 @@ impl Transaction {
         self.push(Write::Put { item, condition: Some(condition) }, Guard::Pointer(name.to_owned()));
     }
 
-    /// Moves what a scope adds to its model's row, and to the row that its Space's owners see, from one place to another.
+    /// Moves what a scope adds to its model's row, and to the row that its Space's owners see, from one place to
+    /// another.
     pub fn count(&mut self, model: &ModelKey, before: Option<&Presence>, after: Option<&Presence>) {
         // A zero would stay for each row of each request that there ever was, in one item.
         let gone = before.filter(|_| after.is_none()).and_then(counter_of_one_row);

@@ -1,8 +1,8 @@
 //! Who imports whom: every file of a crate, and the files of the same crate that its code names.
 //!
-//! An arrow is what a file uses: an import, or a path written out. A room's front file and the files behind it are one room,
-//! with no arrows between them; whoever imports what the front file hands on points at the file that has it. Tests are
-//! left out.
+//! An arrow is what a file uses: an import, or a path written out. A room's front file and the files behind it are
+//! one room, with no arrows between them; whoever imports what the front file hands on points at the file that has
+//! it. Tests are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What holds of the house as a whole and no lint knows: which way the arrows between files run, and how long a file is.
+//! What holds of the house as a whole and no lint knows: which way the arrows between files run, and how long a file
+//! is.
 
 mod files;
 mod imports;

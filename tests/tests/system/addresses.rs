@@ -1,5 +1,5 @@
-//! Where notices go: nobody redirects another's, a change is told to the address that gives way, and who has no role hears
-//! nothing.
+//! Where notices go: nobody redirects another's, a change is told to the address that gives way, and who has no role
+//! hears nothing.
 
 use local::tokens::Identity;
 use serde_json::{Value, json};

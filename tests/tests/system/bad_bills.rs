@@ -1,5 +1,6 @@
-//! Bills that cannot be trusted: torn while they are read, not adding up, with costs that are no numbers, with more groups
-//! than a page, a file or a person can read. Nothing is shown that is not whole, and it is said where it is not.
+//! Bills that cannot be trusted: torn while they are read, not adding up, with costs that are no numbers, with more
+//! groups than a page, a file or a person can read. Nothing is shown that is not whole, and it is said where it is
+//! not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Three deliveries of one month, written by hand: the first, one restated downwards, the invoiced one. Every total, gap,
-//! card and adjustment is held against [`system_tests::ledger`], which adds up the same lines in whole numbers.
+//! Three deliveries of one month, written by hand: the first, one restated downwards, the invoiced one. Every total,
+//! gap, card and adjustment is held against [`system_tests::ledger`], which adds up the same lines in whole numbers.
 
 use std::collections::BTreeMap;
 

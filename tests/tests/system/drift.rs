@@ -29,7 +29,8 @@ async fn by_hand(world: &World, command: &str, document: &str) -> anyhow::Result
 
 async fn put_by_hand(world: &World, document: &Value) -> anyhow::Result<()> {
     let put = format!(
-        "aws iam put-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved' --policy-document file://hand.json"
+        "aws iam put-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved' --policy-document \
+         file://hand.json"
     );
     by_hand(world, &put, &document.to_string()).await
 }
@@ -193,7 +194,8 @@ async fn a_role_that_was_deleted_is_drift_and_its_task_creates_it_again() -> any
     let world = World::empty().await?;
     let granted = implemented(&world, &json!({})).await?;
     let gone = format!(
-        "aws iam delete-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved' && aws iam delete-role --role-name '{ROLE}'"
+        "aws iam delete-role-policy --role-name '{ROLE}' --policy-name 'FinOpsCenterApproved' && aws iam delete-role \
+         --role-name '{ROLE}'"
     );
     by_hand(&world, &gone, "").await?;
     world.schedule("drift").await?;
@@ -209,14 +211,16 @@ async fn a_role_that_was_deleted_is_drift_and_its_task_creates_it_again() -> any
 async fn a_widened_trust_and_a_boundary_that_closes_are_drift() -> anyhow::Result<()> {
     let world = World::empty().await?;
     implemented(&world, &json!({})).await?;
-    let anyone = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole" }] });
+    let anyone = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "AWS": "*" },
+        "Action": "sts:AssumeRole" }] });
     let trust = format!("aws iam update-assume-role-policy --role-name '{ROLE}' --policy-document file://hand.json");
     by_hand(&world, &trust, &anyone.to_string()).await?;
     let logs =
         json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "logs:*", "Resource": "*" }] });
     let boundary = format!(
         "aws iam create-policy --policy-name 'logs-only' --policy-document file://hand.json && aws iam \
-         put-role-permissions-boundary --role-name '{ROLE}' --permissions-boundary 'arn:aws:iam::{CHECKOUT}:policy/logs-only'"
+         put-role-permissions-boundary --role-name '{ROLE}' --permissions-boundary \
+         'arn:aws:iam::{CHECKOUT}:policy/logs-only'"
     );
     by_hand(&world, &boundary, &logs.to_string()).await?;
     world.schedule("drift").await?;

@@ -1,4 +1,5 @@
-//! What the function says is wrong with the bill: the same judgement as the doctor on a folder, without waiting for Athena.
+//! What the function says is wrong with the bill: the same judgement as the doctor on a folder, without waiting for
+//! Athena.
 
 use local::bus::Deliveries;
 use local::stack::{Local, Options};

@@ -1,4 +1,5 @@
-//! What a Lead does about a gap starts the thing that it names: a request proposed to an owner, a decision about a model.
+//! What a Lead does about a gap starts the thing that it names: a request proposed to an owner, a decision about a
+//! model.
 
 use std::sync::Arc;
 
@@ -73,7 +74,10 @@ async fn approving_a_gap_proposes_a_prefilled_request_that_its_owner_submits() -
     let [proposal] = proposals.as_slice() else { anyhow::bail!("one proposal: {proposals:?}") };
     let asked = &proposal["request"];
     assert_eq!((&proposal["kind"], &asked["modelId"]), (&json!("request"), &json!(NOVA_LITE)));
-    let place = |region: &str| json!({ "accountId": CHECKOUT, "region": region, "iamRole": "app", "existing": true, "inferenceProfile": null });
+    let place = |region: &str| {
+        json!({ "accountId": CHECKOUT, "region": region, "iamRole": "app", "existing": true,
+        "inferenceProfile": null })
+    };
     assert_eq!(asked["scopes"], json!([place("us-east-1"), place("us-west-2")]));
     assert!(text(asked, "/justification")?.contains("7 USD in 2 rows"), "{asked}");
 

@@ -312,7 +312,8 @@ async fn an_application_profile_means_its_model_as_soon_as_its_account_shows_it(
     world.organisation().await?;
     let source = format!("arn:aws:bedrock:us-east-1:{CHECKOUT}:inference-profile/us.{NOVA_LITE}");
     let create = format!(
-        "aws bedrock create-inference-profile --inference-profile-name 'team' --model-source 'copyFrom={source}' --region 'us-east-1'"
+        "aws bedrock create-inference-profile --inference-profile-name 'team' --model-source 'copyFrom={source}' \
+         --region 'us-east-1'"
     );
     let made = world.aws(CHECKOUT, &create, &BTreeMap::new()).await?;
     let arn = text(&serde_json::from_str(&made[0])?, "/inferenceProfileArn")?;

@@ -1,5 +1,6 @@
-//! A reading of the bill, or what follows from it, that is interrupted at one of its calls: by the whole reading of a newer
-//! delivery, by a delivery that nobody can read, by other settings. What is shown stays shown, is settled, and adds up.
+//! A reading of the bill, or what follows from it, that is interrupted at one of its calls: by the whole reading of a
+//! newer delivery, by a delivery that nobody can read, by other settings. What is shown stays shown, is settled, and
+//! adds up.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

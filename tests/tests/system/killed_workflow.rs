@@ -1,5 +1,5 @@
-//! From the request to the claim, each function is killed at each of its calls with an effect. Events are delivered again,
-//! people repeat calls that were not answered, with the same key: everything has happened once.
+//! From the request to the claim, each function is killed at each of its calls with an effect. Events are delivered
+//! again, people repeat calls that were not answered, with the same key: everything has happened once.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The third task of a Claude chain, as the engineer downloads it: a project that can be built and deployed, and the hand-off
-//! that its evidence completes.
+//! The third task of a Claude chain, as the engineer downloads it: a project that can be built and deployed, and the
+//! hand-off that its evidence completes.
 
 use std::io::{Cursor, Read as _};
 use std::path::Path;

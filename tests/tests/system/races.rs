@@ -1,4 +1,5 @@
-//! Decisions about a model beside what depends on it: whichever comes first, nothing goes on that the model does not allow.
+//! Decisions about a model beside what depends on it: whichever comes first, nothing goes on that the model does not
+//! allow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -411,7 +411,8 @@ async fn direct_decisions(world: &World, workload: &str) -> anyhow::Result<()> {
     let wider = fields(&direct, &json!({ "scopes": places("finops-ai-checkout", &[(CHECKOUT, "us-west-2")]) }));
     assert_eq!(world.post(LENA, "/v1/approvals", &wider).await?.refusal(), (409, "wider-than-requested"));
     let claude = json!({
-        "workloadId": workload, "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"], "workspaceName": "emergency",
+        "workloadId": workload, "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"],
+        "workspaceName": "emergency",
         "scopes": [place(DATA, "us-west-2", "finops-ai-emergency")],
     });
     assert_eq!(

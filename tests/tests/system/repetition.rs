@@ -100,7 +100,8 @@ async fn version_of_account(world: &World) -> anyhow::Result<String> {
 async fn one_key_sent_twice_at_once_has_one_effect() -> anyhow::Result<()> {
     let world = World::empty().await?;
     let space = world.space("Commerce", &[PETRA]).await?;
-    let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "1.00", "currency": "USD" }, "targetPercent": "1" });
+    let case = json!({ "valueType": "cost-saving", "annualBaseline": { "amount": "1.00", "currency": "USD" },
+        "targetPercent": "1" });
     let body = json!({ "name": "n", "runtime": "lambda", "useCase": "operations-ai", "businessCase": case });
     let path = format!("/v1/spaces/{space}/workloads");
     let key = [("idempotency-key", "once")];

@@ -1,4 +1,5 @@
-//! What a settled dispute and a late restatement move: gaps, cards and totals of one month say the same, however old it is.
+//! What a settled dispute and a late restatement move: gaps, cards and totals of one month say the same, however old
+//! it is.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};

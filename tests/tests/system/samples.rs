@@ -1,5 +1,5 @@
-//! The committed events, `events/inbound/<function>/<case>.json`: each is handled as Lambda would hand it over, then again.
-//! What each is answered, on an empty stack, is in a snapshot.
+//! The committed events, `events/inbound/<function>/<case>.json`: each is handled as Lambda would hand it over, then
+//! again. What each is answered, on an empty stack, is in a snapshot.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,8 +39,8 @@ async fn every_inbound_sample_is_understood_and_a_repetition_answers_alike() -> 
     Ok(())
 }
 
-/// What came of an event: a status and the kind of problem, or the records to be delivered again. Schedules answer what they
-/// did, which may differ.
+/// What came of an event: a status and the kind of problem, or the records to be delivered again. Schedules answer
+/// what they did, which may differ.
 async fn answer(function: &Arc<Function>, event: &Value, is_poison: bool) -> anyhow::Result<Value> {
     match function.handle(event).await {
         Err(failure) => anyhow::bail!("it was refused: {failure}"),

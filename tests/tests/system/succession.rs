@@ -206,7 +206,8 @@ async fn a_chain_of_successors_names_the_one_that_stands_for_start_and_complete_
     let desk = |regions: &[&str]| {
         let scope = |region: &&str| json!({ "accountId": DATA, "region": region, "iamRole": "finops-ai-desk" });
         let scopes: Value = regions.iter().map(scope).collect();
-        json!({ "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"], "workspaceName": "desk", "scopes": scopes })
+        json!({ "platform": "claude-platform", "modelId": SONNET, "actions": ["inference"], "workspaceName": "desk",
+            "scopes": scopes })
     };
     let nova = |regions: &[&str]| approval(&nova_places(ROLE, regions));
     for body in [&nova as &dyn Fn(&[&str]) -> Value, &desk] {
@@ -234,7 +235,8 @@ async fn what_was_asked_stands_beside_what_was_approved() -> anyhow::Result<()> 
     let workload = world.ready_workload(PETRA, "Checkout").await?;
     let asked = fields(
         &request(&workload),
-        &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }, { "accountId": CHECKOUT, "region": "us-west-2" }] }),
+        &json!({ "scopes": [{ "accountId": CHECKOUT, "region": "us-east-1" }, { "accountId": CHECKOUT,
+            "region": "us-west-2" }] }),
     );
     let asked = text(&world.post(PETRA, "/v1/requests", &asked).await?.ok()?, "/id")?;
     let body = fields(&approval(&places(ROLE, &[(CHECKOUT, "us-east-1")])), &json!({ "expiresOn": "2026-12-31" }));

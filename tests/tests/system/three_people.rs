@@ -1,5 +1,5 @@
-//! Requester, approver and executor are three people for every document that is put on a role, whichever task puts it and
-//! whatever the approvals in it replaced.
+//! Requester, approver and executor are three people for every document that is put on a role, whichever task puts it
+//! and whatever the approvals in it replaced.
 
 use std::sync::Arc;
 

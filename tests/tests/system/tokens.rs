@@ -6,7 +6,8 @@ use system_tests::{LENA, PETRA, Person, World, fields};
 fn claims() -> Value {
     let now = jiff::Timestamp::now().as_second();
     json!({
-        "sub": "lena", "email": "lena@example.com", "name": "Lena", "iss": local::tokens::ISSUER, "aud": local::tokens::AUDIENCE,
+        "sub": "lena", "email": "lena@example.com", "name": "Lena", "iss": local::tokens::ISSUER,
+        "aud": local::tokens::AUDIENCE,
         "token_use": "id", "auth_time": now, "iat": now, "exp": now + 600, "cognito:groups": ["finops-lead"],
     })
 }

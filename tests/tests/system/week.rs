@@ -38,7 +38,8 @@ impl Week {
         claim(&world, PETRA, &checkout.workload, "iam-role", &role).await?;
         claim(&world, SAMIR, &desk.workload, "workspace", WORKSPACE_ARN).await?;
         world.settle().await?;
-        // One month after the other, so that each card's history follows from what was done and not from which was faster.
+        // One month after the other, so that each card's history follows from what was done and not from which was
+        // faster.
         for month in local::sample::months() {
             let month = json!({ "billingPeriod": month.to_string() });
             assert_eq!(world.post(LENA, "/v1/ingestions", &month).await?.status, 202);
@@ -138,8 +139,10 @@ async fn rest(world: &World, commerce: &str, support: &str) -> anyhow::Result<()
     world.granted(PETRA, &returns, &haiku("finops-ai-returns", &[(SHARED, "us-east-1")], json!({}))).await?;
     let triage = world.workload(SAMIR, support, "Ticket triage").await?;
     let asked = json!({
-        "workloadId": triage, "platform": "claude-platform", "modelId": HAIKU, "actions": ["inference"], "justification": "sorts tickets",
-        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "monthlyEstimate": { "amount": "80.00", "currency": "USD" },
+        "workloadId": triage, "platform": "claude-platform", "modelId": HAIKU, "actions": ["inference"],
+        "justification": "sorts tickets",
+        "scopes": [{ "accountId": DATA, "region": "us-west-2" }], "monthlyEstimate": { "amount": "80.00",
+        "currency": "USD" },
     });
     world.post(SAMIR, "/v1/requests", &asked).await?.ok()?;
     world.settle().await.map(drop)

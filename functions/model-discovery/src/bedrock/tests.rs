@@ -91,11 +91,13 @@ async fn profiles_are_read_to_the_last_page_and_odd_models_as_far_as_they_can_be
     fn two_pages(uri: &str) -> (u16, Value) {
         let profile = |id: &str| {
             json!({"inferenceProfileId": id, "inferenceProfileName": id, "inferenceProfileArn": format!("arn:{id}"),
-                "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}], "status": "ACTIVE", "type": "SYSTEM_DEFINED"})
+                "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}], "status": "ACTIVE",
+                "type": "SYSTEM_DEFINED"})
         };
         let body = match uri {
             _ if uri.contains("/foundation-models") => json!({"modelSummaries": [
-                {"modelId": "a.b", "modelArn": "arn", "inferenceTypesSupported": ["A_NEW_TYPE"], "modelLifecycle": {"status": "A_NEW_STATUS"}},
+                {"modelId": "a.b", "modelArn": "arn", "inferenceTypesSupported": ["A_NEW_TYPE"],
+                "modelLifecycle": {"status": "A_NEW_STATUS"}},
                 {"modelId": "not an id", "modelArn": "arn"},
             ]}),
             _ if uri.contains("nextToken=two") => json!({"inferenceProfileSummaries": [profile("us.a.b")]}),

@@ -15,7 +15,8 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
             submitted(place, request_id, model_key.as_ref(), known, why)
         }
         Event::RequestApproved { place, request_id, approval_id } => {
-            let what = "A FinOps Lead approved what you asked for. Cloud Engineers set it up now; you are told when it is ready to claim.";
+            let what = "A FinOps Lead approved what you asked for. Cloud Engineers set it up now; you are told when \
+                it is ready to claim.";
             Draft::new(format!("Request approved: {}", workload_name(known, place)), what)
                 .place(known, place)
                 .fact("Request", request_id.as_str())

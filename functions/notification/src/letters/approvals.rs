@@ -25,7 +25,8 @@ pub(super) fn letter_of(event: &Event, known: &Known, why: Option<&str>) -> Opti
                 .to(Audience::OwnersAndLeads)
         }
         Event::ApprovalRevoked { place, approval_id, reason } => {
-            let what = "A FinOps Lead took the approval back. What was set up is taken away; late spend still follows the claim.";
+            let what = "A FinOps Lead took the approval back. What was set up is taken away; late spend still \
+                follows the claim.";
             ending(format!("Approval revoked: {}", workload_name(known, place)), what, place, approval_id, known)
                 .fact("Reason", reason)
                 .to(Audience::OwnersAndLeads)
@@ -48,7 +49,8 @@ fn broken_glass(
     known: &Known,
     why: Option<&str>,
 ) -> Option<Addressed> {
-    let what = "A FinOps Lead approved this without a request, because it could not wait. It ends within 24 hours, and another Lead reviews it.";
+    let what = "A FinOps Lead approved this without a request, because it could not wait. It ends within 24 hours, \
+        and another Lead reviews it.";
     Draft::new(format!("Break-glass approval: {}", workload_name(known, place)), what)
         .place(known, place)
         .fact("Model", model_name(model_key, known))

@@ -10,13 +10,13 @@ use domain::notice::Letter;
 use super::{Addressed, Audience, Draft};
 use crate::known::Known;
 
-/// The letter about a change of owners, which both lists get. An event from before it named them tells nobody, and so does
-/// a change of something else.
+/// The letter about a change of owners, which both lists get. An event from before it named them tells nobody, and so
+/// does a change of something else.
 pub(super) fn letter_of(event: &Event, known: &Known) -> Option<Addressed> {
     let Event::SpaceChanged { space_id, owners: Some(owners) } = event else { return None };
     let name = known.space.as_ref().map_or_else(|| space_id.to_string(), |space| space.fields.name.to_string());
-    let what = "A FinOps Lead changed whose Space this is. Its owners answer for what its workloads spend; who is no longer \
-                one of them sees it no more.";
+    let what = "A FinOps Lead changed whose Space this is. Its owners answer for what its workloads spend; who is no \
+                longer one of them sees it no more.";
     Draft::new(format!("Owners changed: {name}"), what)
         .fact("Space", format!("{name} ({space_id})"))
         .fact("Owners before", listed(&owners.before))

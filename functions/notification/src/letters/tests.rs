@@ -12,12 +12,17 @@ use super::*;
 fn samples() -> BTreeMap<&'static str, Value> {
     let place = json!({"spaceId": "spc_1", "workloadId": "wkl_1"});
     let task = |ready: Value| {
-        json!({"spaceId": "spc_1", "workloadId": "wkl_1", "approvalId": "apr_1", "scopeId": "scp_1", "taskId": "tsk_1", "kind": "bedrock-iam-policy",
+        json!({"spaceId": "spc_1", "workloadId": "wkl_1", "approvalId": "apr_1", "scopeId": "scp_1",
+            "taskId": "tsk_1", "kind": "bedrock-iam-policy",
             "title": "Create the role", "accountId": "111122223333", "ready": ready})
     };
-    let card = json!({"spaceId": "spc_1", "workloadId": "wkl_1", "cardId": "crd_1", "period": {"from": "2026-08-16", "to": "2026-08-22"},
+    let card = json!({"spaceId": "spc_1", "workloadId": "wkl_1", "cardId": "crd_1", "period": {"from": "2026-08-16",
+        "to": "2026-08-22"},
         "actual": {"amount": "71.128", "currency": "USD"}});
-    let gap = |action: Value| json!({"gapId": "gap_1", "kind": "unclaimed", "billingPeriod": "2026-08", "about": "role x", "amount": {"amount": "3", "currency": "USD"}, "action": action});
+    let gap = |action: Value| {
+        json!({"gapId": "gap_1", "kind": "unclaimed", "billingPeriod": "2026-08",
+        "about": "role x", "amount": {"amount": "3", "currency": "USD"}, "action": action})
+    };
     let approval = json!({"place": place, "approvalId": "apr_1"});
     let with = |base: &Value, more: Value| {
         let mut merged = base.clone();
@@ -27,7 +32,8 @@ fn samples() -> BTreeMap<&'static str, Value> {
         merged
     };
     let drift = json!({"place": place, "driftId": "drf_1", "roleArn": "arn:aws:iam::111122223333:role/r", "differences": ["a"]});
-    let decided = json!({"digest": format!("sha256:{}", "0".repeat(64)), "modelKey": "bedrock.m", "scopeIds": ["scp_1"], "supersedes": null, "breakGlass": true});
+    let decided = json!({"digest": format!("sha256:{}", "0".repeat(64)), "modelKey": "bedrock.m",
+        "scopeIds": ["scp_1"], "supersedes": null, "breakGlass": true});
     BTreeMap::from([
         ("approval.decided", with(&approval, decided)),
         ("approval.expired", approval.clone()),
@@ -48,9 +54,12 @@ fn samples() -> BTreeMap<&'static str, Value> {
         ("gap.actioned", json!({"gap": gap(json!("remind-owner")), "target": {"workloadId": "wkl_1"}})),
         (
             "gaps.announced",
-            json!({"billingPeriod": "2026-08", "opened": 12, "findings": 2, "unanswered": [{"amount": "3", "currency": "USD"}], "largest": [
-                {"gapId": "gap_1", "kind": "unclaimed", "about": "role x", "amount": {"amount": "2.5", "currency": "USD"}},
-                {"gapId": "gap_2", "kind": "no-principal", "about": "account y, no caller", "amount": {"amount": "0.5", "currency": "USD"}},
+            json!({"billingPeriod": "2026-08", "opened": 12, "findings": 2, "unanswered": [{"amount": "3",
+                "currency": "USD"}], "largest": [
+                {"gapId": "gap_1", "kind": "unclaimed", "about": "role x", "amount": {"amount": "2.5",
+                "currency": "USD"}},
+                {"gapId": "gap_2", "kind": "no-principal", "about": "account y, no caller",
+                "amount": {"amount": "0.5", "currency": "USD"}},
             ]}),
         ),
         ("ingestion.failed", json!({"runId": "run_1", "billingPeriod": "2026-08", "why": "no such table"})),
@@ -77,11 +86,15 @@ fn event(kind: &str, payload: &Value) -> anyhow::Result<Event> {
 }
 
 fn known() -> anyhow::Result<Known> {
-    let workload = json!({"id": "wkl_1", "spaceId": "spc_1", "name": "Checkout <!here>", "runtime": "lambda", "useCase": "infrastructure",
-        "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+    let workload = json!({"id": "wkl_1", "spaceId": "spc_1", "name": "Checkout <!here>", "runtime": "lambda",
+        "useCase": "infrastructure",
+        "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"},
+        "targetPercent": "1"},
         "state": "active"});
-    let task = json!({"id": "tsk_2", "version": 1, "kind": "claude-register-workspace", "sequence": 2, "of": 3, "state": "ready", "title": "Register it",
-        "issuedAt": "2026-08-24T00:00:00Z", "instructions": [], "undo": [], "artifacts": [], "evidenceRequired": [], "evidence": {}, "history": []});
+    let task = json!({"id": "tsk_2", "version": 1, "kind": "claude-register-workspace", "sequence": 2, "of": 3,
+        "state": "ready", "title": "Register it",
+        "issuedAt": "2026-08-24T00:00:00Z", "instructions": [], "undo": [], "artifacts": [], "evidenceRequired": [],
+        "evidence": {}, "history": []});
     Ok(Known {
         workload: Some(serde_json::from_value(workload)?),
         space: Some(serde_json::from_value(json!({"id": "spc_1", "name": "Retail", "owners": ["ana"]}))?),

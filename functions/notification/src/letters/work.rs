@@ -25,7 +25,8 @@ pub(super) fn letter_of(event: &Event, known: &Known) -> Option<Addressed> {
         Event::ChainImplemented { task, anchors } => implemented(task, anchors, known),
         Event::DriftFound { place, drift_id, role_arn, differences } => {
             let shown = differences.iter().take(DIFFERENCES_SHOWN);
-            let what = "A live role is no longer what was approved. A task to restore it follows; until then the role may grant more, or less, than was approved.";
+            let what = "A live role is no longer what was approved. A task to restore it follows; until then the \
+                role may grant more, or less, than was approved.";
             let draft = shown
                 .fold(drift("Drift found", what, place, drift_id, role_arn, known), |d, text| d.fact("Differs", text));
             draft.to(Audience::Leads)
@@ -43,7 +44,8 @@ fn ready(place: &Place, task: Option<&Task>, known: &Known, cause: Option<&TaskR
     let task = task?;
     let title = if task.title.is_empty() { task.id.as_str() } else { &task.title };
     let account = cause.map(|cause| cause.account_id.to_string());
-    let what = "A task is ready: exact instructions and artefacts are with it. Its requester and its approver may not carry it out.";
+    let what = "A task is ready: exact instructions and artefacts are with it. Its requester and its approver may \
+        not carry it out.";
     Draft::new(format!("Task ready: {title}"), what)
         .fact("Task", task.id.as_str())
         .maybe("Account", account.as_deref())
@@ -67,7 +69,8 @@ fn returned(task: &TaskRef, reason: &str, known: &Known) -> Option<Addressed> {
 }
 
 fn implemented(task: &TaskRef, anchors: &[AnchorRef], known: &Known) -> Option<Addressed> {
-    let what = "Everything that was approved for this scope is set up. Claim it, so that its spend is yours, and hand it to your developers.";
+    let what = "Everything that was approved for this scope is set up. Claim it, so that its spend is yours, and \
+        hand it to your developers.";
     let workload = &task.place.workload_id;
     let draft = Draft::new(format!("Ready to Claim: {}", workload_name(known, &task.place)), what);
     let draft = anchors.iter().fold(about(draft, task, known), |draft, anchor| draft.fact("Anchor", &anchor.arn));

@@ -175,8 +175,9 @@ async fn repair_of(app: &App, known: Option<&DriftFinding>) -> Result<Option<(Sc
     Ok(Scene::load(&app.store, &scope).await?.map(|scene| (scene, task)))
 }
 
-/// The repair of a drifted role, if one can be opened now. While another policy task is open on the role, or its approval
-/// is about to be replaced, there is none: putting that task's document may be the repair, and the next night knows.
+/// The repair of a drifted role, if one can be opened now. While another policy task is open on the role, or its
+/// approval is about to be replaced, there is none: putting that task's document may be the repair, and the next
+/// night knows.
 async fn plan_repair(app: &App, cause: &Cause, checked: &Checked, drift: &Drift) -> Result<Option<Repair>, Failure> {
     let Some(scope) = &checked.scope else { return Ok(None) };
     let Some(scene) = Scene::load(&app.store, scope).await? else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! The manifest that Data Exports writes last into `metadata/BILLING_PERIOD=YYYY-MM/<export>-Manifest.json`, and the one
-//! that is made from the files where people copied only those.
+//! The manifest that Data Exports writes last into `metadata/BILLING_PERIOD=YYYY-MM/<export>-Manifest.json`, and the
+//! one that is made from the files where people copied only those.
 //!
 //! Of AWS's manifest only `executionId`, `columns[].name` and `dataFiles[]` are read; everything else passes through
 //! untouched, for the product reads the same bytes from S3.

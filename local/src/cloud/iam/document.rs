@@ -61,7 +61,8 @@ fn check_statement(statement: &Map<String, Value>, used: Use) -> Result<(), Faul
         .is_some_and(|sid| !sid.as_str().is_some_and(|sid| sid.bytes().all(|byte| byte.is_ascii_alphanumeric())))
     {
         return Err(malformed(
-            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression \
+             [0-9A-Za-z]*",
         ));
     }
     if !either("Action", "NotAction") {

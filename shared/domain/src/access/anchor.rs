@@ -1,8 +1,9 @@
 //! Attribution anchors: an IAM role, a Lambda's execution role, or a Claude workspace, and who claims it when.
 //!
-//! One record per anchor holds all that must be unique about it: the workload it serves, the grants that are live on it,
-//! whose turn it is to put its policy, and its claims over time. Claims are half-open days [from, to); history stays, so
-//! spend of each day goes to who held the claim that day. Revoking an approval does not end a claim: late spend follows it.
+//! One record per anchor holds all that must be unique about it: the workload it serves, the grants that are live on
+//! it, whose turn it is to put its policy, and its claims over time. Claims are half-open days [from, to); history
+//! stays, so spend of each day goes to who held the claim that day. Revoking an approval does not end a claim: late
+//! spend follows it.
 
 use std::collections::{BTreeMap, VecDeque};
 

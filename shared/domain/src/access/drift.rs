@@ -1,7 +1,7 @@
 //! Drift: what is known of a live role that is not, or cannot be shown to be, what was approved.
 //!
-//! One finding per role, opened and resolved by the nightly check alone; a check that sees what the last one saw changes
-//! nothing. A finding never says what to do about the role: the repair is a task of one of its scopes
+//! One finding per role, opened and resolved by the nightly check alone; a check that sees what the last one saw
+//! changes nothing. A finding never says what to do about the role: the repair is a task of one of its scopes
 //! ([`crate::access::tasks::chain::end::decide_fix_drift`]).
 
 use jiff::Timestamp;
@@ -127,8 +127,8 @@ pub fn shown(drift: &Drift) -> Vec<String> {
     lines
 }
 
-/// Whether what a check saw of a role is taken in at all. One that cannot be read, on which no scope is implemented and of
-/// which nothing was found before, most likely does not exist yet.
+/// Whether what a check saw of a role is taken in at all. One that cannot be read, on which no scope is implemented
+/// and of which nothing was found before, most likely does not exist yet.
 #[must_use]
 pub fn is_noted(before: Option<&DriftFinding>, seen: &Seen, implemented: Option<&ScopeId>) -> bool {
     before.is_some() || implemented.is_some() || !matches!(seen, Seen::Unreadable { .. })

@@ -25,8 +25,10 @@ use crate::checked_text;
 pub const EVENT_BYTES_MAX: usize = 24 * 1024;
 
 checked_text! {
-    /// What an event happened to, as events name it. Its length is a sort key's, of which it is a part in the audit list.
-    AggregateName, "aggregate", "must be what an event's `aggregate` names, such as APPROVAL#apr_…, at most 1,024 bytes",
+    /// What an event happened to, as events name it. Its length is a sort key's, of which it is a part in the audit
+    /// list.
+    AggregateName, "aggregate", "must be what an event's `aggregate` names, such as APPROVAL#apr_…, at most 1,024 \
+        bytes",
     |t| t.len() <= 1024 && t.split_once('#').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty())
 }
 

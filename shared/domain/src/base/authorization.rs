@@ -1,8 +1,8 @@
 //! The one authorisation table: role × action × state × relation of the actor to the thing.
 //!
-//! Every entry path asks here, people and the product's own jobs alike, and nothing else in the product names a role to
-//! decide anything. [`may_ever`] is asked before a body is read; [`authorize`] once the thing is known. A thing that the
-//! actor may not see is refused exactly like one that does not exist.
+//! Every entry path asks here, people and the product's own jobs alike, and nothing else in the product names a role
+//! to decide anything. [`may_ever`] is asked before a body is read; [`authorize`] once the thing is known. A thing
+//! that the actor may not see is refused exactly like one that does not exist.
 
 use serde::Serialize;
 
@@ -320,8 +320,8 @@ pub fn authorize(actor: &Actor, action: Action, relations: Relations, state: &st
     Ok(())
 }
 
-/// The relation that forbids an action to whoever stands so to the thing, whatever their roles; also asked about somebody who
-/// is not the actor, such as the requester of what is approved.
+/// The relation that forbids an action to whoever stands so to the thing, whatever their roles; also asked about
+/// somebody who is not the actor, such as the requester of what is approved.
 #[must_use]
 pub fn barring(action: Action, relations: Relations) -> Option<Relation> {
     rule_of(action).never_as.iter().copied().find(|relation| relations.has(*relation))

@@ -34,7 +34,8 @@ checked_text! {
 
 checked_text! {
     /// A Claude Platform workspace name as the FinOps Lead gives it.
-    WorkspaceName, "workspaceName", "must be 1 to 64 characters of A-Z a-z 0-9 _ . - and space, starting with a letter or digit",
+    WorkspaceName, "workspaceName", "must be 1 to 64 characters of A-Z a-z 0-9 _ . - and space, starting with a \
+        letter or digit",
     |t| (1..=64).contains(&t.len()) && t.starts_with(|c: char| c.is_ascii_alphanumeric())
         && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_ .-".contains(&b))
 }
@@ -182,7 +183,10 @@ impl schemars::JsonSchema for WorkspaceArn {
         "WorkspaceArn".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "pattern": "^arn:aws[a-z-]*:aws-external-anthropic:[a-z0-9-]+:\\d{12}:workspace/wrkspc_[A-Za-z0-9]+$"})
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^arn:aws[a-z-]*:aws-external-anthropic:[a-z0-9-]+:\\d{12}:workspace/wrkspc_[A-Za-z0-9]+$",
+        })
     }
 }
 
@@ -245,8 +249,8 @@ impl Principal {
     }
 }
 
-/// Names of roles that stand for many people or uses, so that spend of one cannot be told apart: `*` for any text, letter
-/// case aside.
+/// Names of roles that stand for many people or uses, so that spend of one cannot be told apart: `*` for any text,
+/// letter case aside.
 #[derive(Debug, Clone, Copy)]
 pub struct BroadRoles<'a>(pub &'a [String]);
 

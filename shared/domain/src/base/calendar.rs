@@ -189,7 +189,8 @@ impl Period {
         })
     }
 
-    /// The periods of the calendar week (Sunday to Saturday) that ended last before `today`: one, or two at a month border.
+    /// The periods of the calendar week (Sunday to Saturday) that ended last before `today`: one, or two at a month
+    /// border.
     #[must_use]
     pub fn ended_in_last_week(today: Date) -> Vec<Self> {
         let since_sunday = i32::from(today.weekday().since(Weekday::Sunday));

@@ -54,7 +54,8 @@ pub const PLANNED_USD_MAX: u64 = 1_000_000_000;
 /// Decimal places kept of a cost in the bill. AWS writes doubles; their shortest decimal is rounded half-up to this.
 pub const COST_DECIMAL_PLACES: u32 = 10;
 
-/// Decimals on the wire: text, since a reader of JSON may take a number for a binary fraction and lose what it cannot hold.
+/// Decimals on the wire: text, since a reader of JSON may take a number for a binary fraction and lose what it cannot
+/// hold.
 pub mod decimal_text {
     use std::fmt;
 

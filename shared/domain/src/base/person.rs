@@ -1,8 +1,9 @@
-//! What is known of a person, for notices: who said it, who may change it, and what they hear of a change. Never who they
-//! are.
+//! What is known of a person, for notices: who said it, who may change it, and what they hear of a change. Never who
+//! they are.
 //!
-//! An address is where notices of broken glass go, so nobody redirects another's: it comes from the person's own token, or
-//! from themselves. A Lead may write one down for somebody who was never here, and it holds until their first token speaks.
+//! An address is where notices of broken glass go, so nobody redirects another's: it comes from the person's own
+//! token, or from themselves. A Lead may write one down for somebody who was never here, and it holds until their
+//! first token speaks.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +34,8 @@ pub struct Person {
     /// The address before this one.
     #[serde(default)]
     pub former: Option<FormerAddress>,
-    /// The roles of their last token; notices to a role go by these, permissions never do. Nobody without a role gets any.
+    /// The roles of their last token; notices to a role go by these, permissions never do. Nobody without a role gets
+    /// any.
     pub roles: BTreeSet<Role>,
     /// The notification topic that is theirs alone, once it was made.
     #[serde(default)]
@@ -163,8 +165,8 @@ pub fn decide_write(
         Ok(()) => {}
         Err(refusal) if refusal.kind == RefusalKind::WrongState => {
             let detail = format!(
-                "`{sub}` has been here, so name and address are theirs to change: by their token, or by themselves with \
-                 PUT /v1/people/{sub}"
+                "`{sub}` has been here, so name and address are theirs to change: by their token, or by themselves \
+                 with PUT /v1/people/{sub}"
             );
             return Refusal { detail, ..refusal }.into();
         }

@@ -109,7 +109,8 @@ impl Tier {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Agentic {
-    /// Service principals of AWS-managed MCP servers (`aws:CalledViaAWSMCP`), such as `eks-mcp.amazonaws.com`. Bedrock only.
+    /// Service principals of AWS-managed MCP servers (`aws:CalledViaAWSMCP`), such as `eks-mcp.amazonaws.com`.
+    /// Bedrock only.
     #[serde(default)]
     pub mcp_servers: BTreeSet<String>,
     /// The agents' actions: `bedrock:InvokeAgent` …, or Claude Platform's managed-agent actions.
@@ -125,7 +126,8 @@ checked_text! {
 }
 
 impl ModelId {
-    /// The id without a context-length suffix: `amazon.nova-lite-v1:0:24k` is the same model as `amazon.nova-lite-v1:0`.
+    /// The id without a context-length suffix: `amazon.nova-lite-v1:0:24k` is the same model as
+    /// `amazon.nova-lite-v1:0`.
     #[must_use]
     pub fn base(&self) -> Self {
         match self.0.rsplit_once(':') {

@@ -35,7 +35,10 @@ macro_rules! checked_text {
             type Error = $crate::base::text::MalformedText;
             fn try_from(given: String) -> Result<Self, Self::Error> {
                 let check: fn(&str) -> bool = $check;
-                if check(&given) { Ok(Self(given)) } else { Err($crate::base::text::MalformedText { what: $what, rule: $rule }) }
+                if check(&given) {
+                    return Ok(Self(given));
+                }
+                Err($crate::base::text::MalformedText { what: $what, rule: $rule })
             }
         }
 

@@ -1,7 +1,8 @@
 //! Which models the Leads were told of: each once, however many runs of discovery see it.
 //!
-//! The first run sees some ninety models. They are told in one message, as are those of any later run, because a message
-//! per model would be a storm that nobody reads; and a run that is cut off leaves what it did not announce to the next.
+//! The first run sees some ninety models. They are told in one message, as are those of any later run, because a
+//! message per model would be a storm that nobody reads; and a run that is cut off leaves what it did not announce to
+//! the next.
 
 use std::collections::BTreeSet;
 

@@ -46,7 +46,10 @@ mod tests {
     /// A card that took this state at the first hour of a day, after having been opened on the first.
     fn card(state: &str, day: &str) -> Result<SpendCard, serde_json::Error> {
         let zero = json!({"amount": "0", "currency": "USD"});
-        let entry = |state: &str, at: &str| json!({"at": format!("{at}T01:00:00Z"), "by": "ana", "state": state, "onVersion": 0, "note": null, "decision": null});
+        let entry = |state: &str, at: &str| {
+            json!({"at": format!("{at}T01:00:00Z"), "by": "ana", "state": state,
+            "onVersion": 0, "note": null, "decision": null})
+        };
         serde_json::from_value(json!({
             "id": "crd_1", "version": 1, "kind": "period", "workloadId": "wkl_1", "spaceId": "spc_1",
             "period": {"from": "2026-08-16", "to": "2026-08-22"}, "final": false, "asOf": "2026-08-24T01:00:00Z",

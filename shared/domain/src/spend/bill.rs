@@ -1,9 +1,9 @@
 //! The bill: from grouped CUR 2.0 rows to spend facts, and from facts to whoever answers for them.
 //!
-//! Two steps, on purpose. [`facts::read_group`] turns a row into a [`facts::Fact`] and looks at nothing but the row, the
-//! settings and the alias table, so the same delivery always makes the same facts. [`attribution::attribute_fact`] then
-//! says who answers for a fact, and is run again whenever a claim, a scope or a workspace changes; a month's facts with
-//! what it said are an [`attributed::AttributedMonth`]. Nothing is dropped in
+//! Two steps, on purpose. [`facts::read_group`] turns a row into a [`facts::Fact`] and looks at nothing but the row,
+//! the settings and the alias table, so the same delivery always makes the same facts.
+//! [`attribution::attribute_fact`] then says who answers for a fact, and is run again whenever a claim, a scope or a
+//! workspace changes; a month's facts with what it said are an [`attributed::AttributedMonth`]. Nothing is dropped in
 //! either step: every dollar that matches the AI terms ends as attributed, as a gap or as a named exclusion.
 //!
 //! Rows repeat, arrive late and are restated downwards; line item ids are not stable between deliveries. So a month is

@@ -1,8 +1,8 @@
 //! Spend cards: what a workload spent in a period, against its estimate, for its owner to sign.
 //!
 //! `Open → Approved`, or `Open → Disputed → Resolved → Approved`. Figures of open and disputed cards follow the bill;
-//! resolved and approved ones are frozen, and what the bill restates later appears as an adjustment elsewhere. An approved
-//! card never changes but for the flag `final`, which says that its rows are invoiced.
+//! resolved and approved ones are frozen, and what the bill restates later appears as an adjustment elsewhere. An
+//! approved card never changes but for the flag `final`, which says that its rows are invoiced.
 
 mod adjustment;
 mod figures;

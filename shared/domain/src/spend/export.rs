@@ -1,7 +1,8 @@
 //! Exports: files that people take along. Asked for by a person, written by a worker, found again by a manifest.
 //!
-//! An export is never edited: what has moved since is in a new one. The manifest holds what the file adds up to, so that
-//! whoever receives it can check it without the product. What each kind of file says is in the files of this folder.
+//! An export is never edited: what has moved since is in a new one. The manifest holds what the file adds up to, so
+//! that whoever receives it can check it without the product. What each kind of file says is in the files of this
+//! folder.
 
 pub mod allocation;
 pub mod audit;

@@ -1,7 +1,7 @@
 //! Gaps: spend nobody answers for, its states, and what is done about it.
 //!
-//! A gap is a finding of attribution over one billing period. Its dollars follow the bill, up and down; its state follows
-//! people. The dollars of all gaps in totals are exactly the totals' `gap`: nothing is dropped to look clean.
+//! A gap is a finding of attribution over one billing period. Its dollars follow the bill, up and down; its state
+//! follows people. The dollars of all gaps in totals are exactly the totals' `gap`: nothing is dropped to look clean.
 
 mod advice;
 mod detection;

@@ -1,7 +1,7 @@
 //! A month of the bill: how complete it is, and its close.
 //!
-//! A month is closed once, when its bill is final and every card of it is signed. Closing changes no figure; it says that a
-//! Lead looked at a complete month. What the bill restates later is an adjustment, as always.
+//! A month is closed once, when its bill is final and every card of it is signed. Closing changes no figure; it says
+//! that a Lead looked at a complete month. What the bill restates later is an adjustment, as always.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -29,7 +29,8 @@ pub struct Completeness {
     pub complete_to: Option<Date>,
     /// Whether all of its AI rows carry an invoice: then the bill is final.
     pub invoiced: bool,
-    /// Rows of its bill whose numbers cannot be read and are in no figure. They do not stop a close: no AI cost is among them.
+    /// Rows of its bill whose numbers cannot be read and are in no figure. They do not stop a close: no AI cost is
+    /// among them.
     pub unreadable: Unreadable,
     /// Cards that are signed.
     pub approved_cards: u64,

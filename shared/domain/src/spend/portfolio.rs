@@ -117,7 +117,8 @@ pub struct Portfolio {
 pub struct Slice {
     /// Spend of all cards, in US dollars.
     pub actual: Money,
-    /// How much of it is on cards without an estimate: there is nothing to compare it with, so the variance leaves it out.
+    /// How much of it is on cards without an estimate: there is nothing to compare it with, so the variance leaves it
+    /// out.
     pub actual_without_estimate: Money,
     /// The estimates' share; none if no workload has one.
     pub estimate_share: Option<Money>,

@@ -135,8 +135,8 @@ pub fn decide_propose_claim(
     Ok(proposal(id, proposed, deed, note, workload))
 }
 
-/// Puts to a workload's owners the request that a Lead's action on a gap asks them to make: prefilled with what the bill
-/// shows, of this model if the catalog has it.
+/// Puts to a workload's owners the request that a Lead's action on a gap asks them to make: prefilled with what the
+/// bill shows, of this model if the catalog has it.
 ///
 /// # Errors
 /// The refusal.
@@ -221,9 +221,11 @@ mod tests {
     const WORKSPACE: &str = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_01Ab";
 
     fn workload(id: &str) -> Result<Workload, Failed> {
-        let case = json!({"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"});
+        let case = json!({"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"},
+            "targetPercent": "1"});
         Ok(serde_json::from_value(json!({
-            "id": id, "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "businessCase": case,
+            "id": id, "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai",
+            "businessCase": case,
             "state": "active",
         }))?)
     }
@@ -235,7 +237,8 @@ mod tests {
             "target": {"workloadId": "wkl_1", "from": from}, "rationale": "part of checkout",
         });
         Ok(serde_json::from_value(json!({
-            "id": "gap_1", "version": 1, "kind": "unclaimed", "billingPeriod": "2026-08", "amount": usd, "inTotals": true,
+            "id": "gap_1", "version": 1, "kind": "unclaimed", "billingPeriod": "2026-08", "amount": usd,
+            "inTotals": true,
             "about": {"anchor": anchor, "platform": null, "model": null, "accountId": null, "region": null},
             "firstSeen": "2026-08-03", "lastSeen": "2026-08-04", "from": null, "to": null, "vanished": false, "rows": 1,
             "state": state, "suggestedAction": "propose-claim", "suggestedWorkload": null, "approvalId": null,

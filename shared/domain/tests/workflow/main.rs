@@ -1,8 +1,8 @@
 //! Requester, approver and executor are three people, for every document that is put on a role: the product's decisions
 //! beside a plain reference of the rule, over random histories of several people in every role.
 //!
-//! `cargo test` runs some hundred histories; `PROPTEST_CASES=100000 cargo test --release -p domain --test workflow` runs
-//! many. A disagreement prints the shortest history that shows it.
+//! `cargo test` runs some hundred histories; `PROPTEST_CASES=100000 cargo test --release -p domain --test workflow`
+//! runs many. A disagreement prints the shortest history that shows it.
 
 #![expect(clippy::indexing_slicing, reason = "what is looked up was put there, and a panic fails the test")]
 
@@ -245,8 +245,8 @@ impl Run {
         }
     }
 
-    /// A document that was written by the last command holds what is to live on the role: no grant of a scope that was given
-    /// back or has ended, until it is issued again.
+    /// A document that was written by the last command holds what is to live on the role: no grant of a scope that
+    /// was given back or has ended, until it is issued again.
     fn check_documents(&mut self) -> anyhow::Result<()> {
         let mut documents = BTreeMap::new();
         for (scope, task) in self.stage.open_tasks() {

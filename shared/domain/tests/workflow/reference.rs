@@ -70,8 +70,8 @@ pub(crate) fn behind_scope(stage: &Stage, scope: &ScopeId) -> Behind {
     behind
 }
 
-/// The same with those behind the approval that replaced the scope's own: while the event about that is on its way, nobody
-/// knows whether the scope goes there or ends.
+/// The same with those behind the approval that replaced the scope's own: while the event about that is on its way,
+/// nobody knows whether the scope goes there or ends.
 pub(crate) fn maybe_behind_scope(stage: &Stage, chain: &Chain) -> Behind {
     let mut behind = behind_scope(stage, &chain.id);
     let own = stage.approvals.get(&chain.approval_id);

@@ -1,5 +1,5 @@
-//! The product's side: its own decisions, over plain maps in place of the tables. Events wait until they are delivered, in
-//! any order, as a queue may.
+//! The product's side: its own decisions, over plain maps in place of the tables. Events wait until they are
+//! delivered, in any order, as a queue may.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -326,7 +326,8 @@ impl Stage {
         })
     }
 
-    /// Whoever has a task in hand runs its commands: its document is put on the role, or taken off where nothing remains.
+    /// Whoever has a task in hand runs its commands: its document is put on the role, or taken off where nothing
+    /// remains.
     pub(crate) fn carry_out(&mut self, scope: &ScopeId, task: &TaskId) -> anyhow::Result<Came> {
         let Some(task) = self.chains.get(scope).and_then(|chain| chain.task(task)) else { return Ok(Came::Nothing) };
         let (Some(by), TaskState::InProgress) = (task.assignee.clone(), task.state) else { return Ok(Came::Nothing) };

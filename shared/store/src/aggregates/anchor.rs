@@ -1,5 +1,5 @@
-//! Anchors: one partition each, so that what must be unique about one is decided on one item. That item holds every claim,
-//! since attribution reads all anchors at once; why a claim was released stands in the claim's row only.
+//! Anchors: one partition each, so that what must be unique about one is decided on one item. That item holds every
+//! claim, since attribution reads all anchors at once; why a claim was released stands in the claim's row only.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Spend cards: by state, by workload, and what their settled disputes moved. Ids begin with the period, so every list is
-//! in the order of periods and a span of periods is a range.
+//! Spend cards: by state, by workload, and what their settled disputes moved. Ids begin with the period, so every
+//! list is in the order of periods and a span of periods is a range.
 
 use domain::base::ids::{CardId, WorkloadId};
 use domain::spend::card::{CardState, SpendCard, Transfer};

@@ -1,5 +1,5 @@
-//! Chains: a scope with its tasks as rows, since tasks are queued by themselves. The older part of a task's history stands
-//! in rows beside it.
+//! Chains: a scope with its tasks as rows, since tasks are queued by themselves. The older part of a task's history
+//! stands in rows beside it.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use crate::keys;
 /// What separates, in the name of a row, the task's own from the number of steps before a page of its history.
 const PAST: &str = "#PAST#";
 
-/// What a task's row holds: the task with the newest of its history, and what the queue shows of its chain. Nothing here
-/// moves with the chain's state, so that a step on one task writes that task's row only.
+/// What a task's row holds: the task with the newest of its history, and what the queue shows of its chain. Nothing
+/// here moves with the chain's state, so that a step on one task writes that task's row only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskRow {

@@ -1,6 +1,7 @@
-//! Estimates: one aggregate per workload with every version as a row, so that which estimate governs is one consistent
-//! read, and two people who set one at the same moment get two versions, never the same one twice. The item carries every
-//! version for whoever reads many workloads at once, with the opening of its reason; the rows have the reasons whole.
+//! Estimates: one aggregate per workload with every version as a row, so that which estimate governs is one
+//! consistent read, and two people who set one at the same moment get two versions, never the same one twice. The
+//! item carries every version for whoever reads many workloads at once, with the opening of its reason; the rows have
+//! the reasons whole.
 
 use std::collections::BTreeMap;
 

@@ -129,8 +129,8 @@ impl Store {
         Ok(rows)
     }
 
-    /// What the scopes of Spaces add up to, by model, in one query for each Space and the models that it uses; the Spaces that
-    /// an older version created come back instead, since that did not count for them.
+    /// What the scopes of Spaces add up to, by model, in one query for each Space and the models that it uses; the
+    /// Spaces that an older version created come back instead, since that did not count for them.
     ///
     /// # Errors
     /// [`StoreError`].

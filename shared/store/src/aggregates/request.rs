@@ -37,7 +37,8 @@ impl Aggregate for Request {
             let id = format!("{}-{number}", self.id);
             let doc = json!({
                 "id": id, "state": ScopeState::UnderReview, "requestId": self.id, "workloadId": self.fields.workload_id,
-                "spaceId": self.space_id, "accountId": scope.account_id, "region": scope.region, "iamRole": scope.iam_role,
+                "spaceId": self.space_id, "accountId": scope.account_id, "region": scope.region,
+                "iamRole": scope.iam_role,
                 "existing": scope.existing, "inferenceProfile": scope.inference_profile,
             });
             Row {
@@ -118,9 +119,9 @@ impl Store {
 }
 
 impl Transaction {
-    /// Lets a request be submitted only if its workload and its model are still as they were when that was decided: whoever
-    /// decides about the model rejects the requests that are there, and would not know of one that is still to be written.
-    /// Answers the event of the submission.
+    /// Lets a request be submitted only if its workload and its model are still as they were when that was decided:
+    /// whoever decides about the model rejects the requests that are there, and would not know of one that is still
+    /// to be written. Answers the event of the submission.
     pub fn guard_submission(&mut self, seen: &Submission, request: &Request) -> Event {
         self.unless_changed(&seen.workload);
         seen.model.iter().for_each(|model| self.unless_changed(model));

@@ -58,8 +58,8 @@ impl Store {
         }
     }
 
-    /// The run of a month that was attempted last among those that came to an end of their own: one that is open, or that
-    /// a newer delivery overtook, says nothing about the figures.
+    /// The run of a month that was attempted last among those that came to an end of their own: one that is open, or
+    /// that a newer delivery overtook, says nothing about the figures.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -174,8 +174,8 @@ impl Table {
         Ok(keys.iter().all(|key| found.get(&name_of(key)).is_none_or(|item| item.contains_key(keys::TTL))))
     }
 
-    /// Lets what only the old index names go after a while, as long as `head` is shown and nobody writes on top of it: what
-    /// a run writes, perhaps the very same items, must not be given an end by one that was overtaken.
+    /// Lets what only the old index names go after a while, as long as `head` is shown and nobody writes on top of
+    /// it: what a run writes, perhaps the very same items, must not be given an end by one that was overtaken.
     pub(super) async fn expire(
         &self,
         head: &Head,

@@ -1,4 +1,5 @@
-//! How a scope's step moves the anchors it takes: whose turn it is on the role, what is live there, what may be claimed.
+//! How a scope's step moves the anchors it takes: whose turn it is on the role, what is live there, what may be
+//! claimed.
 //!
 //! Written in the same transaction as the step, so that the anchor never tells another story than its chains.
 
@@ -18,8 +19,8 @@ use crate::base::platform::Platform;
 const POLICY_FILE: &str = "policy.json";
 
 impl Anchor {
-    /// Whose turn it is for a scope's next policy task: a task of the same scope does not stand in its own way, since the
-    /// step that makes the next one ready ends or cancels it.
+    /// Whose turn it is for a scope's next policy task: a task of the same scope does not stand in its own way, since
+    /// the step that makes the next one ready ends or cancels it.
     #[must_use]
     pub fn turn_for_chain(&self, chain: &Chain) -> RoleTurn {
         match &self.policy_task {
@@ -54,9 +55,9 @@ impl Anchor {
         self.waiting.retain(|t| t != task);
     }
 
-    /// The other scopes whose grants are in the document of the scope's open task, or would be if it were written now. What
-    /// left the role since the task became ready is in its document still; of one that an older version wrote nobody knows
-    /// what it holds, so every scope on the role counts.
+    /// The other scopes whose grants are in the document of the scope's open task, or would be if it were written
+    /// now. What left the role since the task became ready is in its document still; of one that an older version
+    /// wrote nobody knows what it holds, so every scope on the role counts.
     #[must_use]
     pub fn scopes_beside(&self, chain: &Chain) -> BTreeSet<ScopeId> {
         let issued = self.grants.iter().filter(|(_, grant)| grant.issued).map(|(scope, _)| scope);
@@ -68,8 +69,8 @@ impl Anchor {
         issued.chain(held).chain(any).filter(|scope| **scope != chain.id).cloned().collect()
     }
 
-    /// The grants of those scopes that a document written now holds beside the scope's own: not one whose workspace is not
-    /// registered yet, and not one that was given back, which an older version left here as issued.
+    /// The grants of those scopes that a document written now holds beside the scope's own: not one whose workspace
+    /// is not registered yet, and not one that was given back, which an older version left here as issued.
     #[must_use]
     pub fn grants_beside(&self, chain: &Chain, beside: &[Beside]) -> Vec<Grant> {
         let is_held = |grant: &Grant| {
@@ -112,8 +113,8 @@ impl Anchor {
                 next.grants.remove(&after.id);
             }
             ScopeState::Revoked => next.release_scope(&after.id),
-            // Given back: nobody vouches for what was put of it, so no other task's document may hold it until it is issued
-            // again.
+            // Given back: nobody vouches for what was put of it, so no other task's document may hold it until it is
+            // issued again.
             ScopeState::Approved => {
                 if let Some(grant) = next.grants.get_mut(&after.id) {
                     grant.issued = false;

@@ -3,8 +3,8 @@
 use super::Anchor;
 use crate::base::outcome::{Refusal, RefusalKind};
 
-/// Claims that an anchor may have had: all of them are in one item of 400 KB, since each day's spend goes to who held the
-/// claim that day.
+/// Claims that an anchor may have had: all of them are in one item of 400 KB, since each day's spend goes to who held
+/// the claim that day.
 pub const CLAIMS_MAX: usize = 400;
 
 /// Whether the anchor can be claimed once more.
@@ -16,8 +16,8 @@ pub(super) fn check_room(anchor: &Anchor) -> Result<(), Refusal> {
         return Ok(());
     }
     let detail = format!(
-        "the anchor has had {CLAIMS_MAX} claims, the most it may have; ask for access under a role or workspace of another \
-         name and claim that"
+        "the anchor has had {CLAIMS_MAX} claims, the most it may have; ask for access under a role or workspace of \
+         another name and claim that"
     );
     Err(Refusal::new(RefusalKind::LimitExceeded, detail))
 }

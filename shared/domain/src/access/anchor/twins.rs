@@ -5,9 +5,9 @@ use jiff::civil::Date;
 use super::Anchor;
 use crate::base::outcome::{Refusal, RefusalKind};
 
-/// Whether other records of the same workspace leave the days from `from` on free. A workspace that was claimed from the bill
-/// goes by its id, one that a chain registered by its name: both may name one ARN, and on each day at most one of them
-/// may be claimed, or its spend would be nobody's.
+/// Whether other records of the same workspace leave the days from `from` on free. A workspace that was claimed from
+/// the bill goes by its id, one that a chain registered by its name: both may name one ARN, and on each day at most
+/// one of them may be claimed, or its spend would be nobody's.
 ///
 /// # Errors
 /// [`RefusalKind::ClaimOverlaps`] naming the days.
@@ -18,7 +18,8 @@ pub fn check_twins<'a>(twins: impl IntoIterator<Item = &'a Anchor>, from: Date) 
         Some(claim) => {
             let until = claim.to.map_or_else(|| "on".to_owned(), |to| format!("to the day before {to}"));
             let detail = format!(
-                "the workspace was found in the bill and is claimed under its id from {} {until}; release that claim first",
+                "the workspace was found in the bill and is claimed under its id from {} {until}; release that claim \
+                 first",
                 claim.from
             );
             Err(Refusal::new(RefusalKind::ClaimOverlaps, detail))
@@ -39,8 +40,10 @@ pub(super) mod tests {
         let arn = "arn:aws:aws-external-anthropic:us-west-2:111122223333:workspace/wrkspc_01Ab".to_owned();
         let wanted = AnchorRef { anchor_type: AnchorType::Workspace, arn };
         let workload = serde_json::from_value(json!({
-            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "state": "active",
-            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai",
+            "state": "active",
+            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"},
+            "targetPercent": "1"},
         }))?;
         let claim: Claim = serde_json::from_value(json!({
             "id": "clm_1", "workloadId": "wkl_1", "spaceId": "spc_1", "from": from, "to": to, "claimedBy": "po",

@@ -1,8 +1,8 @@
 //! Who stands behind what is put on a role: everybody who asked for it, and everybody who decided on it.
 //!
-//! Requester, approver and executor are three people. The rule is about *documents*, not about tasks: a role's policy is
-//! compiled from every approval on the role, so whoever puts it carries all of them out. And it outlives an approval: what
-//! replaces one takes over its ceiling and its scopes, and with them the people behind them.
+//! Requester, approver and executor are three people. The rule is about *documents*, not about tasks: a role's policy
+//! is compiled from every approval on the role, so whoever puts it carries all of them out. And it outlives an
+//! approval: what replaces one takes over its ceiling and its scopes, and with them the people behind them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Business Requests: what a Product Owner asks for. What a request names is a ceiling; what it leaves open the Lead may choose.
+//! Business Requests: what a Product Owner asks for. What a request names is a ceiling; what it leaves open the Lead
+//! may choose.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,8 @@ use crate::base::text::{Note, Sub};
 /// Scopes one request or approval may hold: a transaction takes 100 actions, and a scope takes up to four of them.
 pub const SCOPES_MAX: usize = 20;
 
-/// Bytes of a named inference profile: twice the longest ARN that AWS makes, and twenty of them fit an item with room to spare.
+/// Bytes of a named inference profile: twice the longest ARN that AWS makes, and twenty of them fit an item with room
+/// to spare.
 pub const INFERENCE_PROFILE_BYTES_MAX: usize = 256;
 
 /// Entries that a list of `agentic` may hold: more than any platform has actions of agents, and each becomes part of a
@@ -80,8 +82,8 @@ pub struct RequestFields {
     /// The first monthly estimate, set with the request.
     #[serde(default)]
     pub monthly_estimate: Option<Money>,
-    /// The active approval that this would expand: the workload's own, for the model and tier. What kind of request it is
-    /// follows from what is approved, and not from this.
+    /// The active approval that this would expand: the workload's own, for the model and tier. What kind of request
+    /// it is follows from what is approved, and not from this.
     #[serde(default)]
     pub approval_id: Option<ApprovalId>,
 }
@@ -202,8 +204,8 @@ pub struct SubmitContext<'a> {
     pub replaced_chains: &'a [Chain],
 }
 
-/// Who may ask for what takes over an approval: neither who decided on that, or on what it replaced in turn, nor who carried
-/// out any of it, else one of them would have two of the three parts in what goes on.
+/// Who may ask for what takes over an approval: neither who decided on that, or on what it replaced in turn, nor who
+/// carried out any of it, else one of them would have two of the three parts in what goes on.
 ///
 /// # Errors
 /// [`RefusalKind::SeparationOfDuties`].
@@ -218,7 +220,8 @@ pub(crate) fn check_may_ask(sub: &Sub, replaced: Option<&Approval>, chains: &[Ch
         Some(_) => "carried out a task of",
     };
     let detail = format!(
-        "`{sub}` {deed} approval `{}`, which this would expand; requester, approver and executor are three people: have another owner of the Space ask",
+        "`{sub}` {deed} approval `{}`, which this would expand; requester, approver and executor are three people: \
+         have another owner of the Space ask",
         replaced.id
     );
     Err(Refusal::new(RefusalKind::SeparationOfDuties, detail)
@@ -292,7 +295,8 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
         let is_unknown = |id: &ModelId| context.model.is_none_or(|model| !model.is(platform, id));
         if fields.model_id.as_ref().is_some_and(is_unknown) {
             return invalid(
-                "no such model on this platform; take `modelId` from GET /v1/models, or leave it out and say in `justification` what you need",
+                "no such model on this platform; take `modelId` from GET /v1/models, or leave it out and say in \
+                 `justification` what you need",
             );
         }
     } else if fields.agentic.is_some() && fields.tier == Tier::Standard {
@@ -314,8 +318,8 @@ fn check_fields(fields: &RequestFields, context: &SubmitContext<'_>) -> Result<(
     Ok(())
 }
 
-/// Whether the approval that a request says it would expand is one that it can: active, of its workload and tier, and for
-/// its model if it names one. `named` is the approval of that id, if there is any.
+/// Whether the approval that a request says it would expand is one that it can: active, of its workload and tier, and
+/// for its model if it names one. `named` is the approval of that id, if there is any.
 ///
 /// # Errors
 /// [`RefusalKind::NotFound`], the same for one that never was and for somebody else's.
@@ -334,7 +338,8 @@ pub fn check_expanded(fields: &RequestFields, named: Option<&Approval>) -> Resul
         None => Err(Refusal::new(
             RefusalKind::NotFound,
             format!(
-                "there is no active approval `{id}` of this workload, model and tier; leave `approvalId` out, or take it from GET /v1/approvals"
+                "there is no active approval `{id}` of this workload, model and tier; leave `approvalId` out, or \
+                 take it from GET /v1/approvals"
             ),
         )),
     }
@@ -352,7 +357,8 @@ pub(crate) fn check_profile_names<'a>(named: impl Iterator<Item = Option<&'a str
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
         }
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
-            let detail = "`inferenceProfile` is the id or ARN of a profile, or left out; GET /v1/models/{modelKey} lists the system's own";
+            let detail = "`inferenceProfile` is the id or ARN of a profile, or left out; GET /v1/models/{modelKey} \
+                lists the system's own";
             return Err(Refusal::new(RefusalKind::InvalidValue, detail));
         }
     }
@@ -364,7 +370,8 @@ fn check_agentic_size(agentic: Option<&Agentic>) -> Result<(), Refusal> {
     for (field, entries) in [("mcpServers", &agentic.mcp_servers), ("actions", &agentic.actions)] {
         if entries.len() > AGENTIC_ENTRIES_MAX || entries.iter().any(|entry| entry.len() > AGENTIC_ENTRY_BYTES_MAX) {
             let detail = format!(
-                "`agentic.{field}` holds at most {AGENTIC_ENTRIES_MAX} entries of {AGENTIC_ENTRY_BYTES_MAX} bytes; name only what the agents need"
+                "`agentic.{field}` holds at most {AGENTIC_ENTRIES_MAX} entries of {AGENTIC_ENTRY_BYTES_MAX} bytes; \
+                 name only what the agents need"
             );
             return Err(Refusal::new(RefusalKind::LimitExceeded, detail));
         }
@@ -372,12 +379,11 @@ fn check_agentic_size(agentic: Option<&Agentic>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Where actions stand.
+/// Where actions stand: a request may leave open what the Lead chooses, an approval says all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the line above says")]
 pub enum ActionsOf {
-    /// In a request, which may leave open what the Lead chooses.
     Request,
-    /// In an approval, which says all of it.
     Approval,
 }
 

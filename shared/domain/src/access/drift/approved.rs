@@ -1,9 +1,10 @@
 //! What the scopes on a role say should live there, as far as anybody can know while tasks are under way.
 //!
-//! A document is put when a task's steps are run, not when the task becomes ready or is completed. So an implemented scope
-//! is in the live document, and one whose task an engineer has in hand may be. Every such reading consists of approved scopes
-//! only; the one nearest to the live role counts. What is live of a task that nobody has in hand and nobody completed is
-//! drift: nobody answers for it. A newcomer would compare with all grants and find drift wherever a task waits.
+//! A document is put when a task's steps are run, not when the task becomes ready or is completed. So an implemented
+//! scope is in the live document, and one whose task an engineer has in hand may be. Every such reading consists of
+//! approved scopes only; the one nearest to the live role counts. What is live of a task that nobody has in hand and
+//! nobody completed is drift: nobody answers for it. A newcomer would compare with all grants and find drift wherever
+//! a task waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +28,9 @@ use crate::base::platform::Platform;
 /// Scopes under way on one role of which every combination is tried, 64 documents; of more, only the first ones.
 const UNDER_WAY_MAX: usize = 6;
 
-/// How a live role departs from what the scopes on it say; `workload` is its workload's runtime. While none of them is
-/// implemented, only the product's own document is judged: what else is on the role was there before, or is not there yet.
+/// How a live role departs from what the scopes on it say; `workload` is its workload's runtime. While none of them
+/// is implemented, only the product's own document is judged: what else is on the role was there before, or is not
+/// there yet.
 ///
 /// # Errors
 /// As the policy generator says of the implemented scopes.
@@ -70,8 +72,8 @@ fn diff_of_nothing_implemented(role: &RoleRef, chains: &[Chain], live: Option<&L
     ApprovedRole { policy, trust: None, tags: Vec::new() }.diff(Some(&own))
 }
 
-/// The grants that may be in the live document: an engineer has them in hand, or they are not yet taken away. What was given
-/// back is neither, even if its first steps were run.
+/// The grants that may be in the live document: an engineer has them in hand, or they are not yet taken away. What
+/// was given back is neither, even if its first steps were run.
 fn under_way(chains: &[Chain]) -> Vec<Grant> {
     let in_hand = |task: &Task| task.kind.puts_policy() && task.state == TaskState::InProgress;
     let was_put = |task: &Task| task.kind.puts_policy() && !task.kind.revokes() && task.state == TaskState::Completed;
@@ -99,8 +101,9 @@ fn nearest(documents: Vec<Document>, live: &str) -> Option<Document> {
     documents.into_iter().min_by_key(|document| compare(document, live).len())
 }
 
-/// The trust policy of a role that this product created. A revocation leaves the trust as it is, so the regions that the
-/// live one names beyond those of today's scopes are taken over: the account, the service and the caller stay exact.
+/// The trust policy of a role that this product created. A revocation leaves the trust as it is, so the regions that
+/// the live one names beyond those of today's scopes are taken over: the account, the service and the caller stay
+/// exact.
 fn trust_of(
     role: &RoleRef,
     chain: &Chain,
@@ -169,7 +172,8 @@ mod tests {
         Ok(Chain { tasks: vec![steps.iter().fold(born, moved)], ..chain })
     }
 
-    /// A second scope on the role of one that is implemented: whether the role is as approved with its grant, and without.
+    /// A second scope on the role of one that is implemented: whether the role is as approved with its grant, and
+    /// without.
     #[test]
     fn a_scope_in_hand_may_be_live_or_not_and_what_nobody_answers_for_may_not() -> anyhow::Result<()> {
         use TaskState::{Cancelled, Completed, InProgress, Ready, Returned};

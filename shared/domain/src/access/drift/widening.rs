@@ -40,8 +40,8 @@ fn resources_reach_models(resources: Option<&Resources>) -> bool {
     }
 }
 
-/// The approved actions that a boundary is sure to close on some approved resource, whatever its conditions say. One that
-/// cannot be read closes nothing for sure.
+/// The approved actions that a boundary is sure to close on some approved resource, whatever its conditions say. One
+/// that cannot be read closes nothing for sure.
 pub(super) fn closed_by(boundary: &str, approved: &Document) -> BTreeSet<String> {
     let Ok(boundary) = Document::parse(boundary) else { return BTreeSet::new() };
     let at_its_widest: Vec<Statement> = boundary

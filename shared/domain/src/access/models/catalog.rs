@@ -1,5 +1,6 @@
-//! Claude Platform's models: a catalog shipped with the product, because the platform has no listing that works without
-//! a workspace. It says what exists and what it costs at list price; whether a model may be used is a decision, not here.
+//! Claude Platform's models: a catalog shipped with the product, because the platform has no listing that works
+//! without a workspace. It says what exists and what it costs at list price; whether a model may be used is a
+//! decision, not here.
 
 use std::sync::LazyLock;
 

@@ -192,8 +192,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether this is the model that an id names on a platform. A key is an address and may be that of another id, since it
-    /// has `-` for `:` and `/`: whoever comes by an id asks this of what its key led to.
+    /// Whether this is the model that an id names on a platform. A key is an address and may be that of another id,
+    /// since it has `-` for `:` and `/`: whoever comes by an id asks this of what its key led to.
     #[must_use]
     pub fn is(&self, platform: Platform, model_id: &ModelId) -> bool {
         self.platform == platform && self.model_id == model_id.base()
@@ -208,8 +208,8 @@ impl Model {
         }
     }
 
-    /// Why it was so decided, for the owners of these Spaces: a restriction to the Spaces of others is about those, and so
-    /// is its reason.
+    /// Why it was so decided, for the owners of these Spaces: a restriction to the Spaces of others is about those,
+    /// and so is its reason.
     #[must_use]
     pub fn reason_for(&self, spaces: &BTreeSet<SpaceId>) -> Option<&Note> {
         let is_theirs = self.restriction.as_ref().is_none_or(|restriction| restriction.concerns(spaces));

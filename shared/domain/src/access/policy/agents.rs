@@ -33,7 +33,8 @@ pub(crate) const BEDROCK: [&str; 5] = [
     "bedrock:RetrieveAndGenerate",
 ];
 
-/// The managed-agent actions that an agentic approval may name (service authorisation reference, Claude Platform on AWS).
+/// The managed-agent actions that an agentic approval may name (service authorisation reference, Claude Platform on
+/// AWS).
 pub(crate) const CLAUDE_PLATFORM: [&str; 30] = [
     "aws-external-anthropic:CreateAgent",
     "aws-external-anthropic:GetAgent",

@@ -1,8 +1,9 @@
 //! What a grant on Amazon Bedrock becomes in IAM.
 //!
-//! The model in its region; or the inference profile, and behind it the model in every destination region, callable only
-//! through that profile. Never a wildcard over models. `bedrock-mantle` knows no model, so it stays denied as a whole.
-//! An agent calls models under its own service role: naming agents' actions opens the agents, not further models.
+//! The model in its region; or the inference profile, and behind it the model in every destination region, callable
+//! only through that profile. Never a wildcard over models. `bedrock-mantle` knows no model, so it stays denied as a
+//! whole. An agent calls models under its own service role: naming agents' actions opens the agents, not further
+//! models.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
 //! What a grant on Claude Platform becomes in IAM, and what the engineer needs to carry out its chain.
 //!
-//! IAM knows workspaces and actions there, and **no model**: no document can hold an approval's model. The model is held
-//! by governance instead: the passthrough function refuses any other, and ingestion raises a gap for any other that the
-//! bill names. Actions are enumerated: `*File` would also match `*UserProfile`, and `Get*` reads files' contents.
+//! IAM knows workspaces and actions there, and **no model**: no document can hold an approval's model. The model is
+//! held by governance instead: the passthrough function refuses any other, and ingestion raises a gap for any other
+//! that the bill names. Actions are enumerated: `*File` would also match `*UserProfile`, and `Get*` reads files'
+//! contents.
 
 use std::collections::BTreeSet;
 
@@ -71,8 +72,8 @@ pub(crate) fn permissions(grant: &Grant) -> Result<Vec<Permission>, Refusal> {
     Ok(vec![Permission::new("AllowApprovedWorkspace", actions, [workspace.to_string()])])
 }
 
-/// What the engineer must be allowed in order to carry out the chain of one scope, and nothing else. Activating the cost
-/// allocation tag is the payer account's and therefore not in it.
+/// What the engineer must be allowed in order to carry out the chain of one scope, and nothing else. Activating the
+/// cost allocation tag is the payer account's and therefore not in it.
 ///
 /// # Errors
 /// [`crate::base::outcome::RefusalKind::PolicyImpossible`] if the document breaks a limit of IAM.
@@ -196,8 +197,8 @@ pub fn caller_permissions(role: &RoleRef, region: &Region, function_name: &str) 
     Ok(document)
 }
 
-/// A function URL asks for both actions (Lambda developer guide, "Control access to Lambda function URLs", since October
-/// 2025); the conditions keep them to signed calls of the URL.
+/// A function URL asks for both actions (Lambda developer guide, "Control access to Lambda function URLs", since
+/// October 2025); the conditions keep them to signed calls of the URL.
 fn call_function(function: &str) -> [Statement; 2] {
     let signed = Conditions::none().and_equals("lambda:FunctionUrlAuthType", "AWS_IAM");
     let through_url =

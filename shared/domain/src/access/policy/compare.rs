@@ -36,7 +36,8 @@ pub struct Difference {
     pub detail: String,
 }
 
-/// All differences of a live document's JSON text (percent-decoded) from the approved one; empty when they mean the same.
+/// All differences of a live document's JSON text (percent-decoded) from the approved one; empty when they mean the
+/// same.
 #[must_use]
 pub fn compare(approved: &Document, live: &str) -> Vec<Difference> {
     match Document::parse(live) {

@@ -31,8 +31,8 @@ const MCP_SERVER: &str = "aws:CalledViaAWSMCP";
 /// The document that is to live on `role`, from all active grants on it, whatever their order.
 ///
 /// # Errors
-/// [`RefusalKind::PolicyImpossible`] without any grant (delete the policy instead), for a grant on another role, for one
-/// that IAM cannot express, and when the document exceeds 10,240 characters (split by role).
+/// [`RefusalKind::PolicyImpossible`] without any grant (delete the policy instead), for a grant on another role, for
+/// one that IAM cannot express, and when the document exceeds 10,240 characters (split by role).
 pub fn compile(role: &RoleRef, grants: &[Grant]) -> Result<Document, Refusal> {
     if grants.is_empty() {
         let detail = format!("no active approval is on role `{}`; delete its policy instead", role.name);

@@ -1,7 +1,8 @@
 //! A small evaluator of one identity policy document, as IAM decides: explicit deny, then allow, then nothing.
 //!
-//! It answers about this document alone. What it cannot judge (operators that the product never writes) counts as met in
-//! an Allow and as unmet in a Deny: the answer errs towards "allowed", because it is asked in order to find over-grants.
+//! It answers about this document alone. What it cannot judge (operators that the product never writes) counts as met
+//! in an Allow and as unmet in a Deny: the answer errs towards "allowed", because it is asked in order to find
+//! over-grants.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +124,8 @@ fn condition_met(operator: &Operator, given: Option<&str>, wanted: &Values) -> O
     })
 }
 
-/// IAM compares ARNs part by part, so that a wildcard does not cross a colon (IAM user guide, "ARN condition operators").
+/// IAM compares ARNs part by part, so that a wildcard does not cross a colon (IAM user guide, "ARN condition
+/// operators").
 fn arn_like(pattern: &str, arn: &str) -> bool {
     let (patterns, parts) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
     pattern.splitn(6, ':').count() == arn.splitn(6, ':').count() && patterns.zip(parts).all(|(p, a)| glob(p, a))

@@ -1,7 +1,7 @@
 //! What no generated document may hold, whoever generated it.
 //!
-//! Every document passes here before it leaves the generator, so a broken or over-wide one is never emitted. The tests run
-//! it over every golden file as well.
+//! Every document passes here before it leaves the generator, so a broken or over-wide one is never emitted. The
+//! tests run it over every golden file as well.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
-    /// The most characters that are not white space: aggregate inline policies of a role, a trust policy without a quota
-    /// increase (IAM user guide, "IAM and AWS STS quotas"), an SCP (Organizations user guide, "Quotas").
+    /// The most characters that are not white space: aggregate inline policies of a role, a trust policy without a
+    /// quota increase (IAM user guide, "IAM and AWS STS quotas"), an SCP (Organizations user guide, "Quotas").
     #[must_use]
     pub const fn size_max(self) -> usize {
         match self {
@@ -83,7 +83,8 @@ pub fn require_clean(document: &Document, kind: DocumentKind) -> Result<(), Refu
     let size = document.size_characters();
     if size > kind.size_max() {
         let detail = format!(
-            "the document would have {size} characters and IAM takes {}; split by role: give some of the scopes a role of their own",
+            "the document would have {size} characters and IAM takes {}; split by role: give some of the scopes a \
+             role of their own",
             kind.size_max()
         );
         return Err(Refusal::new(RefusalKind::PolicyImpossible, detail));

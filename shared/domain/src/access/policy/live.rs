@@ -17,7 +17,8 @@ pub struct LiveRole {
     pub boundary: Option<Boundary>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// The MAP tag of those application profiles of its scopes that could be read, by ARN; none is a profile without it.
+    /// The MAP tag of those application profiles of its scopes that could be read, by ARN; none is a profile without
+    /// it.
     pub profile_tags: BTreeMap<String, Option<String>>,
 }
 

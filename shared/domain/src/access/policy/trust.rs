@@ -55,7 +55,8 @@ checked_text! {
 
 checked_text! {
     /// A Kubernetes namespace or service account.
-    KubernetesName, "namespace or serviceAccount", "must be 1 to 253 characters of a-z 0-9 . -, starting and ending with a letter or digit",
+    KubernetesName, "namespace or serviceAccount", "must be 1 to 253 characters of a-z 0-9 . -, starting and ending \
+        with a letter or digit",
     |t| {
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         (1..=253).contains(&t.len()) && t.starts_with(edge) && t.ends_with(edge)
@@ -65,14 +66,16 @@ checked_text! {
 
 checked_text! {
     /// An OIDC provider as IAM names it: the issuer without `https://`.
-    OidcProvider, "oidcProvider", "must be the issuer without https://, such as oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE",
+    OidcProvider, "oidcProvider", "must be the issuer without https://, such as \
+        oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE",
     |t| (3..=255).contains(&t.len()) && t.contains('.') && t.starts_with(|c: char| c.is_ascii_alphanumeric())
         && !t.contains("//") && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
 }
 
 checked_text! {
     /// The exact value of a token's `aud` or `sub` claim.
-    ClaimValue, "audience or subject", "must be 1 to 255 visible ASCII characters without * ? $ \" \\: it is matched exactly",
+    ClaimValue, "audience or subject", "must be 1 to 255 visible ASCII characters without * ? $ \" \\: it is matched \
+        exactly",
     |t| (1..=255).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic() && !b"*?$\"\\".contains(&b))
 }
 
@@ -85,7 +88,10 @@ checked_text! {
 checked_text! {
     /// The ARN of exactly one role that may assume the generated one.
     TrustedRole, "trustedRole", "must be the ARN of one IAM role, such as arn:aws:iam::111122223333:role/Name",
-    |t| t.len() <= 2048 && t.contains(":iam::") && !t.contains(['*', '?', '"', '\\', '$']) && RoleRef::parse_arn(t).is_some()
+    |t| {
+        let is_plain = t.len() <= 2048 && !t.contains(['*', '?', '"', '\\', '$']);
+        is_plain && t.contains(":iam::") && RoleRef::parse_arn(t).is_some()
+    }
 }
 
 /// What a runtime's trust policy needs to know. `lambda`, `ecs`, `ec2` and `sagemaker` need nothing; `eks` needs
@@ -258,7 +264,8 @@ fn service(
 }
 
 fn eks(trusted: &Trusted<'_>, detail: &RuntimeDetail) -> Result<Statement, Refusal> {
-    let needs = "needs `namespace`, `serviceAccount` and either `cluster` (pod identity) or `oidcProvider` (IRSA), and nothing else";
+    let needs = "needs `namespace`, `serviceAccount` and either `cluster` (pod identity) or `oidcProvider` (IRSA), \
+        and nothing else";
     let RuntimeDetail { cluster, namespace: Some(namespace), service_account: Some(account), oidc_provider, .. } =
         detail
     else {

@@ -1,8 +1,9 @@
 //! A scope and its chain of tasks: one aggregate, because strict sequence is a rule about all of them at once.
 //!
-//! A chain has 1 task (Bedrock; 2 with an application inference profile) or 3 (Claude Platform), then at most one open
-//! revocation or repair task after them. Task n + 1 is blocked until task n is completed; nobody can skip. A task shows its
-//! artefacts only when it becomes ready, since the document for a role depends on what else is live on it then.
+//! A chain has 1 task (Bedrock; 2 with an application inference profile) or 3 (Claude Platform), then at most one
+//! open revocation or repair task after them. Task n + 1 is blocked until task n is completed; nobody can skip. A
+//! task shows its artefacts only when it becomes ready, since the document for a role depends on what else is live on
+//! it then.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +74,8 @@ impl ScopeState {
     }
 }
 
-/// A scope of an approval with everything its tasks need, so that the chain can be worked without reading the approval again.
+/// A scope of an approval with everything its tasks need, so that the chain can be worked without reading the
+/// approval again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chain {

@@ -1,8 +1,8 @@
 //! What a developer is handed when a scope is implemented: where to call, as whom, with what, and code that works.
 //!
-//! Nothing secret is in it: the caller runs under a role, whose credentials the runtime supplies. On Bedrock that is the
-//! approved role. On Claude Platform the approved role is the passthrough function's, which Lambda alone assumes: the
-//! workload calls the function's URL, under the role that the engineer gave `caller-policy.json`.
+//! Nothing secret is in it: the caller runs under a role, whose credentials the runtime supplies. On Bedrock that is
+//! the approved role. On Claude Platform the approved role is the passthrough function's, which Lambda alone assumes:
+//! the workload calls the function's URL, under the role that the engineer gave `caller-policy.json`.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use crate::base::platform::{ModelId, Platform};
 
 mod snippets;
 
-/// The evidence by which the engineer tells the function's URL. It is not required: the hand-off then names the command.
+/// The evidence by which the engineer tells the function's URL. It is not required: the hand-off then names the
+/// command.
 pub(crate) const FUNCTION_URL_EVIDENCE: &str = "functionUrl";
 
 /// The hand-off of one scope.

@@ -1,8 +1,8 @@
 //! What the Cloud Engineer is handed: steps that run as they stand, the files they use, and how to take it all back.
 //!
-//! Everything in a task comes from the approval. Commands are for bash in a folder that holds the artefacts, with options
-//! that version 1 and 2 of the AWS CLI know; every interpolated value is quoted ([`crate::base::shell`]), whoever chose it.
-//! Checks are steps with `expect`: nothing here reads the live account, and nothing decides.
+//! Everything in a task comes from the approval. Commands are for bash in a folder that holds the artefacts, with
+//! options that version 1 and 2 of the AWS CLI know; every interpolated value is quoted ([`crate::base::shell`]),
+//! whoever chose it. Checks are steps with `expect`: nothing here reads the live account, and nothing decides.
 
 use crate::access::policy::grant::Grant;
 use crate::access::policy::trust::{Runtime, RuntimeDetail};
@@ -41,7 +41,8 @@ pub(crate) use role::runs_batch_on_bedrock;
 pub enum RoleState<'a> {
     /// It is not there: the task creates it, with this trust.
     ToCreate(Trust<'a>),
-    /// An earlier task of this product created it: its trust is brought up to date, since a further scope may add regions.
+    /// An earlier task of this product created it: its trust is brought up to date, since a further scope may add
+    /// regions.
     Created(Trust<'a>),
     /// It was there before and the approval adopts it: it is verified, and its trust stays its owner's.
     Adopted,

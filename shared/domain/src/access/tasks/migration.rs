@@ -69,8 +69,8 @@ pub fn profile(chain: &Chain) -> Option<TagHolder> {
     Some(TagHolder::Profile { arn: arn.clone(), region: chain.spec.region.clone() })
 }
 
-/// What a reading of the role says of one of its scopes. A tag on the role that another scope's approval put there is none
-/// of this scope's, and a profile that was not read keeps what was known of it.
+/// What a reading of the role says of one of its scopes. A tag on the role that another scope's approval put there is
+/// none of this scope's, and a profile that was not read keeps what was known of it.
 #[must_use]
 pub fn found(chain: &Chain, on_role: &[Chain], live: &LiveRole) -> Option<MapFound> {
     if chain.platform == Platform::ClaudePlatform {
@@ -121,8 +121,8 @@ pub fn of_decision(decision: &ApprovalFields) -> MapStanding {
     MapStanding { state, why: why.to_owned(), approved, found: None }
 }
 
-/// The state that follows from what is approved and what was last found. A resource's tag wins over its caller's, so one
-/// wrong value is enough to be stale.
+/// The state that follows from what is approved and what was last found. A resource's tag wins over its caller's, so
+/// one wrong value is enough to be stale.
 fn state(platform: Platform, approved: Option<&MapTagging>, found: Option<&MapFound>) -> (MapState, &'static str) {
     let nothing = MapFound::default();
     let found = found.unwrap_or(&nothing);

@@ -202,8 +202,8 @@ impl Task {
         Self { title, instructions, undo, artifacts, evidence_required, holds: rendered.holds, ..self }
     }
 
-    /// Whether the task can be taken up or sent out once more. One that takes access away always can: access that nobody
-    /// may remove is worse than a long history.
+    /// Whether the task can be taken up or sent out once more. One that takes access away always can: access that
+    /// nobody may remove is worse than a long history.
     ///
     /// # Errors
     /// [`RefusalKind::LimitExceeded`] after [`STEPS_MAX`] steps.
@@ -212,7 +212,8 @@ impl Task {
             return Ok(());
         }
         let detail = format!(
-            "the history of task `{}` holds {STEPS_MAX} steps, the most it may; have its approval revoked and decided anew",
+            "the history of task `{}` holds {STEPS_MAX} steps, the most it may; have its approval revoked and \
+             decided anew",
             self.id
         );
         Err(Refusal::new(RefusalKind::LimitExceeded, detail))

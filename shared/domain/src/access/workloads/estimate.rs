@@ -1,7 +1,7 @@
 //! Estimates: what a workload plans to spend each month on a platform, and a period's exact share of it.
 //!
-//! An estimate is never edited: each change is a new version with who, when and why. The one in force on a period's first
-//! day governs that period. The shares of a month's periods add up to the monthly estimate to the cent.
+//! An estimate is never edited: each change is a new version with who, when and why. The one in force on a period's
+//! first day governs that period. The shares of a month's periods add up to the monthly estimate to the cent.
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -23,8 +23,8 @@ const YEARS_FROM_TODAY_MAX: i32 = 5;
 /// Most tokens a month anybody may plan: above what a billion dollars buys of the cheapest model.
 const TOKENS_MAX: u64 = 1_000_000_000_000_000_000;
 
-/// Versions that a workload may have, of both platforms: cards read all of them in one item of 400 KB. Ten a month reach
-/// for four years.
+/// Versions that a workload may have, of both platforms: cards read all of them in one item of 400 KB. Ten a month
+/// reach for four years.
 pub const VERSIONS_MAX: usize = 500;
 
 /// A version of what a workload plans to spend on a platform.
@@ -104,8 +104,8 @@ pub fn decide_set(
     }
     if existing.len() >= VERSIONS_MAX {
         let detail = format!(
-            "the workload has {VERSIONS_MAX} versions of estimates, the most it may have; the last ones go on governing, and \
-             a new workload begins anew"
+            "the workload has {VERSIONS_MAX} versions of estimates, the most it may have; the last ones go on \
+             governing, and a new workload begins anew"
         );
         return Refusal::new(RefusalKind::LimitExceeded, detail).into();
     }
@@ -154,7 +154,8 @@ fn check(wanted: &SetEstimate, today: Date) -> Result<(), String> {
     }
 }
 
-/// The estimate that governs a period: of those in force on its first day, the one that began last, in its last version.
+/// The estimate that governs a period: of those in force on its first day, the one that began last, in its last
+/// version.
 #[must_use]
 pub fn governing(estimates: &[Estimate], platform: Platform, period: Period) -> Option<&Estimate> {
     let in_force = |e: &&Estimate| e.platform == platform && e.valid_from <= period.from;

@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn an_approval_names_its_request_its_scopes_and_what_it_replaces() {
         let state = json!({
-            "requestId": "req_1", "scopes": [{"id": "scp_1"}, {"id": "scp_2"}], "supersedes": null, "workloadId": "wkl_1",
+            "requestId": "req_1", "scopes": [{"id": "scp_1"}, {"id": "scp_2"}], "supersedes": null,
+            "workloadId": "wkl_1",
         });
         let named = references_of("APPROVAL#apr_1", &state);
         assert_eq!(named, ["REQUEST#req_1", "SCOPE#scp_1", "SCOPE#scp_2", "WORKLOAD#wkl_1"]);

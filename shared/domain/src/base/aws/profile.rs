@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Partition, Region};
 
-/// What a model is called through: `arn:…:bedrock:R::foundation-model/ID`, `arn:…:bedrock:R:A:inference-profile/GEO.ID`,
-/// `arn:…:bedrock:R:A:application-inference-profile/X`.
+/// What a model is called through: `arn:…:bedrock:R::foundation-model/ID`,
+/// `arn:…:bedrock:R:A:inference-profile/GEO.ID`, `arn:…:bedrock:R:A:application-inference-profile/X`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CalledThrough<'a> {
     /// The model itself, by its id.

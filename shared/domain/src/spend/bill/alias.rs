@@ -141,8 +141,8 @@ impl Aliases {
         self.lookup(platform, base.as_str()).cloned().unwrap_or(base)
     }
 
-    /// The model that a row of a platform means, first match wins: its resource, the product map's model, the Marketplace
-    /// product's name, the usage type.
+    /// The model that a row of a platform means, first match wins: its resource, the product map's model, the
+    /// Marketplace product's name, the usage type.
     #[must_use]
     pub fn read_model(&self, group: &LineGroup, platform: Platform) -> (ModelName, Rule) {
         if let Some(name) = self.by_resource(&group.resource_id, platform) {

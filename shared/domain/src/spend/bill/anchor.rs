@@ -1,7 +1,7 @@
 //! What a row's spend hangs on: the caller or the workspace, as the bill shows it.
 //!
-//! Wider than what can be claimed: a blank caller and an unknown tag anchor spend too, so that their dollars are stored,
-//! shown as a gap, and found again when somebody registers the workspace.
+//! Wider than what can be claimed: a blank caller and an unknown tag anchor spend too, so that their dollars are
+//! stored, shown as a gap, and found again when somebody registers the workspace.
 
 use serde::{Deserialize, Serialize};
 

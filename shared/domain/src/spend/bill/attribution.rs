@@ -2,8 +2,8 @@
 //!
 //! A claim of that day always wins, but for what a settled dispute moved: a claimed anchor's spend is attributed even
 //! outside what was approved, and the finding then shows its dollars outside the totals. Without a claim the order of
-//! [`GapKind`] decides. Ambiguity is a gap: two workspaces behind one tag, or two claims of one day, are never settled by
-//! taking the first.
+//! [`GapKind`] decides. Ambiguity is a gap: two workspaces behind one tag, or two claims of one day, are never
+//! settled by taking the first.
 
 mod governance;
 #[cfg(test)]
@@ -149,8 +149,8 @@ pub fn attribute(group: &LineGroup, context: &Context<'_>) -> (Fact, Attribution
     (fact, attribution)
 }
 
-/// Says who answers for a fact, and names the rules that read its rows and then attributed it, in order. Run again whenever
-/// a claim, scope or workspace changes: the fact stays the same.
+/// Says who answers for a fact, and names the rules that read its rows and then attributed it, in order. Run again
+/// whenever a claim, scope or workspace changes: the fact stays the same.
 #[must_use]
 pub fn attribute_fact(fact: &Fact, context: &Context<'_>) -> Attribution {
     let key = &fact.key;
@@ -263,8 +263,8 @@ fn about_usage(attribution: &Attribution, fact: &Fact) -> About {
     }
 }
 
-/// The scopes that may stand behind a use of the anchor: of all that it has, those of its own account, then those in force
-/// that day, then those of the model. What none of them fits tells nothing apart.
+/// The scopes that may stand behind a use of the anchor: of all that it has, those of its own account, then those in
+/// force that day, then those of the model. What none of them fits tells nothing apart.
 fn scopes_behind<'a>(
     anchor: &SpendAnchor,
     model: &ModelName,

@@ -42,7 +42,8 @@ pub const VITAL_COLUMNS: [&str; 8] = [
     "line_item_usage_type",
 ];
 
-/// Texts in a line's product, usage type or description that let it look like AI, as a regular expression over lower case.
+/// Texts in a line's product, usage type or description that let it look like AI, as a regular expression over lower
+/// case.
 pub const LOOKS_LIKE_AI: &str =
     "bedrock|anthropic|claude|openai|mistral|cohere|deepseek|llama|foundation model|generative ai";
 
@@ -252,7 +253,8 @@ fn check_columns(found: &mut Findings, month: &Examined, columns_read: &[&str]) 
     }
     if !month.columns.contains(PRINCIPAL_COLUMN) {
         let seen = format!("there is no column `{PRINCIPAL_COLUMN}`, so no Bedrock spend can be attributed");
-        let next = "create a new export with INCLUDE_IAM_PRINCIPAL_DATA=TRUE (infra/cur-export.yaml); it cannot be switched on afterwards";
+        let next = "create a new export with INCLUDE_IAM_PRINCIPAL_DATA=TRUE (infra/cur-export.yaml); it cannot be \
+            switched on afterwards";
         found.add(Severity::Error, "principal-data-off", Some(month.month), seen, next);
     }
     let absent: Vec<&str> =
@@ -262,7 +264,8 @@ fn check_columns(found: &mut Findings, month: &Examined, columns_read: &[&str]) 
     for (severity, columns) in [(Severity::Error, vital), (Severity::Warning, other)] {
         if !columns.is_empty() {
             let seen = format!("columns that the queries read are missing: {}", columns.join(", "));
-            let next = "select them in the export (infra/cur-export.yaml lists all of CUR 2.0); a renamed column reads as blank";
+            let next = "select them in the export (infra/cur-export.yaml lists all of CUR 2.0); a renamed column \
+                reads as blank";
             found.add(severity, "missing-columns", Some(month.month), seen, next);
         }
     }
@@ -290,7 +293,8 @@ fn check_rows(found: &mut Findings, month: &Examined, census: &Census) {
             "{} AI rows have an amount of usage that is missing or no finite number",
             census.unreadable_amounts
         );
-        let next = "wait for AWS to restate them, or copy the files again; until then their cost counts and their quantity does not";
+        let next = "wait for AWS to restate them, or copy the files again; until then their cost counts and their \
+            quantity does not";
         found.add(Severity::Warning, "unreadable-amounts", of_month, seen, next);
     }
     let has_callers_era = month.month.last_day() >= CALLERS_SINCE;
@@ -312,14 +316,16 @@ fn check_rows(found: &mut Findings, month: &Examined, census: &Census) {
         found.add(Severity::Error, "workspaces-blank", of_month, seen, next);
     }
     if census.claude_rows > 0 && census.tagged_rows == 0 {
-        let next = "activate the key of `bill.workspaceTagKey` under cost allocation tags in the payer account, or set the one you use";
+        let next = "activate the key of `bill.workspaceTagKey` under cost allocation tags in the payer account, or \
+            set the one you use";
         let seen = "no row carries the workspace tag".to_owned();
         found.add(Severity::Warning, "tag-key-inactive", of_month, seen, next);
     }
     if !census.lookalikes.is_empty() {
         let (rows, listed) = (census.lookalikes.iter().map(|l| l.rows).sum::<u64>(), named(census.lookalikes.iter()));
         let seen = format!("{rows} rows look like AI and meet no term: {listed}");
-        let next = "if they are AI, add their product code to the settings (`bill.claudeProductCodes`, `bill.bedrockProductCodes`)";
+        let next = "if they are AI, add their product code to the settings (`bill.claudeProductCodes`, \
+            `bill.bedrockProductCodes`)";
         found.add(Severity::Warning, "looks-like-ai", of_month, seen, next);
     }
 }

@@ -51,8 +51,8 @@ pub struct FactKey {
     pub currency: Currency,
     /// Whether the rows carry an invoice: then they are final.
     pub invoiced: bool,
-    /// Which rules read the rows, in order: rows that were read otherwise are another fact, so that an explanation holds
-    /// for every row behind it. Facts of earlier versions name none.
+    /// Which rules read the rows, in order: rows that were read otherwise are another fact, so that an explanation
+    /// holds for every row behind it. Facts of earlier versions name none.
     #[serde(default)]
     pub read_by: Vec<Rule>,
 }
@@ -78,8 +78,8 @@ impl FactKey {
         self.billed_in.unwrap_or_else(|| Month::of(self.day))
     }
 
-    /// The day on which cards and exports count it: its own, or else the day of the bill's month that is nearest to it. So
-    /// the days of a month hold every cent of that month's bill, and of no other.
+    /// The day on which cards and exports count it: its own, or else the day of the bill's month that is nearest to
+    /// it. So the days of a month hold every cent of that month's bill, and of no other.
     #[must_use]
     pub fn counts_on(&self) -> Date {
         let month = self.month();

@@ -1,7 +1,8 @@
 //! One group of CUR 2.0 rows as `facts.sql` answers it, parsed.
 //!
-//! Every column arrives as text, NULL and `''` being the same blank. Text columns are kept as they stand, hostile or not,
-//! but for those longer than any text that AWS makes; only what is counted or compared by kind is parsed, and a row that cannot be is a typed, counted refusal.
+//! Every column arrives as text, NULL and `''` being the same blank. Text columns are kept as they stand, hostile or
+//! not, but for those longer than any text that AWS makes; only what is counted or compared by kind is parsed, and a
+//! row that cannot be is a typed, counted refusal.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -122,8 +123,8 @@ impl From<LineItemType> for String {
     }
 }
 
-/// Longest text of the bill that is kept as it is: longer than any ARN that AWS makes. Texts become parts of facts, gaps and
-/// events, of which an item holds 400 KB and an event 24 KB.
+/// Longest text of the bill that is kept as it is: longer than any ARN that AWS makes. Texts become parts of facts,
+/// gaps and events, of which an item holds 400 KB and an event 24 KB.
 const TEXT_BYTES_MAX: usize = 1024;
 
 /// What is kept of a longer one, before its digest.
@@ -261,7 +262,8 @@ impl LineGroup {
     }
 }
 
-/// A text as it stands; of one that is too long its beginning, and a digest of the whole that tells it from others alike.
+/// A text as it stands; of one that is too long its beginning, and a digest of the whole that tells it from others
+/// alike.
 #[must_use]
 pub fn bounded(text: &str) -> String {
     if text.len() <= TEXT_BYTES_MAX {

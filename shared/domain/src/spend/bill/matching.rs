@@ -15,8 +15,9 @@ pub const MARKETPLACE: &str = "AWS Marketplace";
 const CLAUDE_RESOURCE: &str = ":aws-external-anthropic:";
 
 impl BillSettings {
-    /// The platform of a row and the term that says so. `None` is a row that `facts.sql` selected by a term unknown here;
-    /// it has no principal, or it would be Bedrock, so its dollars become a *No Principal* gap and are not lost.
+    /// The platform of a row and the term that says so. `None` is a row that `facts.sql` selected by a term unknown
+    /// here; it has no principal, or it would be Bedrock, so its dollars become a *No Principal* gap and are not
+    /// lost.
     #[must_use]
     pub fn platform_of(&self, group: &LineGroup) -> (Option<Platform>, Rule) {
         if group.resource_id.contains(CLAUDE_RESOURCE) {

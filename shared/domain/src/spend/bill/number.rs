@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 
 use crate::base::money::COST_DECIMAL_PLACES;
 
-/// Digits before the decimal point that one row may have. Above any bill, and thousands of such rows still add up within
-/// the 28 digits a [`Decimal`] holds.
+/// Digits before the decimal point that one row may have. Above any bill, and thousands of such rows still add up
+/// within the 28 digits a [`Decimal`] holds.
 pub const INTEGER_DIGITS_MAX: i64 = 15;
 
 /// Largest exponent read; a double has none beyond it.
@@ -24,8 +24,8 @@ pub enum MalformedNumber {
     TooLarge(String),
 }
 
-/// Reads a decimal as SQL engines print it, exponents included, half-up (away from zero) to ten places, without trailing
-/// zeros. A blank reads as zero: SQL sums of nothing are NULL.
+/// Reads a decimal as SQL engines print it, exponents included, half-up (away from zero) to ten places, without
+/// trailing zeros. A blank reads as zero: SQL sums of nothing are NULL.
 ///
 /// # Errors
 /// [`MalformedNumber`] for whatever is not a finite number, or too large.

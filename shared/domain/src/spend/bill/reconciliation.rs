@@ -1,7 +1,8 @@
 //! Reconciliation: the facts' totals against the control total of a second, ungrouped query.
 //!
-//! `attributed + gap + excluded = cur` holds by construction, since each fact has exactly one verdict. What can differ is
-//! what was read: a torn delivery, an unreadable row, a page lost. Then the run fails loudly and yesterday's numbers stay.
+//! `attributed + gap + excluded = cur` holds by construction, since each fact has exactly one verdict. What can
+//! differ is what was read: a torn delivery, an unreadable row, a page lost. Then the run fails loudly and
+//! yesterday's numbers stay.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A run of the ingestion: one reading of one delivery of a month, its states, and what comes next of it.
 //!
-//! Whether a delivery is to be read, whether what was read may be shown, and how an attempt ends, is decided here; queries
-//! and rows are the function's.
+//! Whether a delivery is to be read, whether what was read may be shown, and how an attempt ends, is decided here;
+//! queries and rows are the function's.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ pub struct Run {
     pub billing_period: Month,
     /// The delivery that it is bound to.
     pub manifest: Manifest,
-    /// What the month's data files were when this attempt began, in one digest: they are replaced before the manifest is.
+    /// What the month's data files were when this attempt began, in one digest: they are replaced before the manifest
+    /// is.
     #[serde(default)]
     pub data_files: Option<Digest>,
     /// Where it stands.

@@ -18,11 +18,11 @@ pub struct BillSettings {
     pub bedrock_operations: Vec<String>,
     /// How `product['product_name']` of a Bedrock model sold through AWS Marketplace ends.
     pub bedrock_product_name_suffix: String,
-    /// Text in the description or product name of a Claude Platform row from AWS Marketplace, letter case aside; kept in
-    /// lower case.
+    /// Text in the description or product name of a Claude Platform row from AWS Marketplace, letter case aside; kept
+    /// in lower case.
     pub claude_product_terms: Vec<String>,
-    /// Parts of a Claude Platform usage type, likewise; every part of one term must occur, in its order, the first at the
-    /// beginning of a word: `ccu` is found in `USE1-CCU-Units` and not in `Occupancy`.
+    /// Parts of a Claude Platform usage type, likewise; every part of one term must occur, in its order, the first at
+    /// the beginning of a word: `ccu` is found in `USE1-CCU-Units` and not in `Occupancy`.
     pub claude_usage_terms: Vec<Vec<String>>,
     /// `line_item_product_code` of the Claude Platform in AWS Marketplace; empty until a bill shows it.
     pub claude_product_codes: Vec<String>,

@@ -30,7 +30,8 @@ pub enum NextStep {
     Fail(Failure),
 }
 
-/// What to do about a run, given what is shown of its month, the rules in force, and what Athena answered, if it was asked.
+/// What to do about a run, given what is shown of its month, the rules in force, and what Athena answered, if it was
+/// asked.
 #[must_use]
 pub fn decide_next(run: &Run, shown: Option<&ShownRun>, rules: &Rules, answered: Option<&QueryState>) -> NextStep {
     if shown.is_some_and(|shown| is_unsettled(run, shown)) {

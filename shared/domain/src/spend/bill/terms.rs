@@ -1,7 +1,7 @@
 //! The settings' AI terms as the parameters of the bill's queries: literals and patterns, never SQL.
 //!
-//! They are rendered here, and not beside the SQL, so that settings which Athena would not take are refused when they are
-//! written instead of failing every run from then on.
+//! They are rendered here, and not beside the SQL, so that settings which Athena would not take are refused when they
+//! are written instead of failing every run from then on.
 
 use super::settings::BillSettings;
 use crate::base::outcome::{Refusal, RefusalKind};
@@ -57,7 +57,8 @@ impl BillSettings {
         if !is_tag_key(&self.workspace_tag_key) {
             let key = &self.workspace_tag_key;
             return invalid(format!(
-                "`bill.workspaceTagKey` is `{key}`; write letters, digits, spaces and _ . : / = + - @, as its queries take no others"
+                "`bill.workspaceTagKey` is `{key}`; write letters, digits, spaces and _ . : / = + - @, as its \
+                 queries take no others"
             ));
         }
         match too_long(self) {

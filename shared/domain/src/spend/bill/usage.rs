@@ -1,8 +1,8 @@
 //! What was consumed: the usage kind of a row and its quantity in tokens, CCU, or the row's own unit.
 //!
-//! Three families of usage types are read (native, Marketplace up to Claude 4.6, Marketplace from 4.7). The one trap is
-//! the order: `cache-read-input-token-count` holds `input-token`, so cache is asked for before input. An unknown unit or
-//! kind keeps its dollars and its quantity; nothing is guessed.
+//! Three families of usage types are read (native, Marketplace up to Claude 4.6, Marketplace from 4.7). The one trap
+//! is the order: `cache-read-input-token-count` holds `input-token`, so cache is asked for before input. An unknown
+//! unit or kind keeps its dollars and its quantity; nothing is guessed.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -62,8 +62,8 @@ pub(super) enum Home {
     Own,
 }
 
-/// The card that shows it already and still follows the bill; else the earliest open one; else one of its own. `None` when
-/// its own card is frozen already: it waits for the next open one.
+/// The card that shows it already and still follows the bill; else the earliest open one; else one of its own. `None`
+/// when its own card is frozen already: it waits for the next open one.
 pub(super) fn home_of(adjustment: &Adjustment, cards: &[SpendCard], opening: Option<&CardId>) -> Option<Home> {
     let shows = |card: &&SpendCard| {
         !card.state.is_frozen() && card.figures.adjustments.iter().any(|a| a.period == adjustment.period)

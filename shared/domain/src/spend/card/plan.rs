@@ -1,4 +1,5 @@
-//! Plans what happens to a workload's cards: which open, which are regenerated, where adjustments go, which become final.
+//! Plans what happens to a workload's cards: which open, which are regenerated, where adjustments go, which become
+//! final.
 //!
 //! Run on Mondays, after each ingestion and after each change of a claim; the answer depends on what is known, not on
 //! which tick came. Planning the same twice changes nothing the second time.

@@ -65,8 +65,8 @@ impl Transfer {
         Self::wanted(card, settled.decision, settled.target.as_ref())
     }
 
-    /// Whether it moves a fact that this workload would answer for. Where the card showed an application profile, before it
-    /// was known which model that stands for, that line decides, and not the model's.
+    /// Whether it moves a fact that this workload would answer for. Where the card showed an application profile,
+    /// before it was known which model that stands for, that line decides, and not the model's.
     #[must_use]
     pub fn moves(&self, workload: &WorkloadId, fact: &Fact, model: &ModelName) -> bool {
         let day = fact.key.counts_on();

@@ -86,8 +86,8 @@ pub fn decide_dispute(
     Outcome::Changed(card.enter(CardState::Disputed, actor, now, words))
 }
 
-/// A Lead decides. `regenerated` holds the figures with the decision applied; the card takes them and is frozen, unless a
-/// re-attribution has to wait for the other owner, see [`settle_resolution`].
+/// A Lead decides. `regenerated` holds the figures with the decision applied; the card takes them and is frozen,
+/// unless a re-attribution has to wait for the other owner, see [`settle_resolution`].
 pub fn decide_resolve(
     card: &SpendCard,
     command: Resolve,

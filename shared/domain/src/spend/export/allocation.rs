@@ -1,5 +1,5 @@
-//! Chargeback: the spend of a span by who answers for it, gaps and exclusions in rows of their own, so that the file adds
-//! up to the bill.
+//! Chargeback: the spend of a span by who answers for it, gaps and exclusions in rows of their own, so that the file
+//! adds up to the bill.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Audit records as JSON lines, one a line, exactly as stored: `events/audit-export.md` says how they are verified without
-//! the product.
+//! Audit records as JSON lines, one a line, exactly as stored: `events/audit-export.md` says how they are verified
+//! without the product.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Files, rendered. Pure: the same facts make the same bytes.
 //!
-//! Names come from people and from the bill, hostile or not. In a spreadsheet no text may become a formula, in a page no
-//! text may become markup; amounts are written exactly, as plain decimals.
+//! Names come from people and from the bill, hostile or not. In a spreadsheet no text may become a formula, in a page
+//! no text may become markup; amounts are written exactly, as plain decimals.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The same spend by day in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), so that it loads into what
-//! reads other clouds' bills. Columns that the facts do not hold are left out rather than guessed; what FOCUS has no
-//! column for is in `x_` columns, as it asks.
+//! The same spend by day in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification), so that it loads
+//! into what reads other clouds' bills. Columns that the facts do not hold are left out rather than guessed; what
+//! FOCUS has no column for is in `x_` columns, as it asks.
 
 use crate::base::calendar::next_day;
 use crate::base::platform::Platform;
@@ -43,7 +43,8 @@ impl<'a> Row<'a> {
     const COLUMNS: [Column<Row<'a>>; 30] = [
         Column::new(
             "BilledCost",
-            "what AWS charges for the row, unblended and before discounts that are rows of their own; exact, to ten places",
+            "what AWS charges for the row, unblended and before discounts that are rows of their own; exact, to ten \
+             places",
             |row| row.fact().amount.normalize().to_string(),
         ),
         Column::new(
@@ -81,7 +82,8 @@ impl<'a> Row<'a> {
         }),
         Column::new(
             "EffectiveCost",
-            "equal to BilledCost: neither Reserved Instances nor Savings Plans cover these services, so nothing is amortised into them",
+            "equal to BilledCost: neither Reserved Instances nor Savings Plans cover these services, so nothing is \
+             amortised into them",
             |row| row.fact().amount.normalize().to_string(),
         ),
         Column::new("ProviderName", "AWS, which provides both platforms", |_| "AWS".to_owned()),

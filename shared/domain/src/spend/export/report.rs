@@ -15,7 +15,8 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf
 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
 <title>AI portfolio review</title><style>\
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;color:#1b1f24}\
-table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}th,td{padding:.3rem .6rem;text-align:left;border-bottom:1px solid #d8dee4}\
+table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}th,td{padding:.3rem \
+.6rem;text-align:left;border-bottom:1px solid #d8dee4}\
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 .under{color:#0550ae}.on-track{color:#116329}.watch{color:#7d4e00}.over{color:#a40e26}.no-estimate{color:#57606a}\
 </style></head><body>\n";

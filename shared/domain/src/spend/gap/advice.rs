@@ -1,4 +1,5 @@
-//! What each action on a gap starts, and what is left for people to do: steps in words, with a command where one exists.
+//! What each action on a gap starts, and what is left for people to do: steps in words, with a command where one
+//! exists.
 
 use serde::Serialize;
 
@@ -74,7 +75,8 @@ fn steps(action: GapAction, gap: &Gap, workspace_tag_key: &str) -> Vec<AdviceSte
         ],
         GapAction::FixTag => vec![
             say(format!(
-                "Tag the workspace in account {account} with the key `{workspace_tag_key}` and its approved name as the value"
+                "Tag the workspace in account {account} with the key `{workspace_tag_key}` and its approved name as \
+                 the value"
             )),
             run(
                 "Activate the key for cost allocation, in the payer account",

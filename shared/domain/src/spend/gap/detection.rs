@@ -1,8 +1,8 @@
 //! Finds the gaps of a billing period, and follows those that are known already.
 //!
-//! Run after every ingestion and whenever claims change. A gap that somebody closed keeps the days it had; spend on later
-//! days opens a new gap that names it. One whose spend is gone closes by itself: resolved when somebody answers for that
-//! spend now, recalled when the bill took it back.
+//! Run after every ingestion and whenever claims change. A gap that somebody closed keeps the days it had; spend on
+//! later days opens a new gap that names it. One whose spend is gone closes by itself: resolved when somebody answers
+//! for that spend now, recalled when the bill took it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,7 +233,8 @@ fn open(
     if uncovered.amount.is_zero() {
         return None;
     }
-    // INVARIANT: the days of closed gaps, and those after the last of them, belong to exactly one gap that has not vanished.
+    // INVARIANT: the days of closed gaps, and those after the last of them, belong to exactly one gap that has not
+    // vanished.
     let from = chain.iter().filter(|gap| !gap.vanished).filter_map(|gap| gap.to).map(next_day).max();
     let about = Digest::of(&(&subject.about, subject.in_totals, &subject.currency));
     let short = about.hex().get(..16).unwrap_or_default();

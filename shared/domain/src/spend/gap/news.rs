@@ -1,8 +1,8 @@
-//! What the Leads are told of new gaps: those of one reading of the bill in one message. A first bill may open thousands,
-//! and a message for each would be a storm that nobody reads.
+//! What the Leads are told of new gaps: those of one reading of the bill in one message. A first bill may open
+//! thousands, and a message for each would be a storm that nobody reads.
 //!
-//! News is written with the gaps that it is about and taken back with the event that tells it: a run that dies in between
-//! leaves it to the next one, and no gap is told twice.
+//! News is written with the gaps that it is about and taken back with the event that tells it: a run that dies in
+//! between leaves it to the next one, and no gap is told twice.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use crate::base::money::{Currency, Money};
 /// Gaps that a message names, the largest; the list shows the others.
 const NAMED_MAX: usize = 10;
 
-/// Characters of what a gap is about that a message shows: enough for any ARN that AWS makes, and ten of them fit an event.
+/// Characters of what a gap is about that a message shows: enough for any ARN that AWS makes, and ten of them fit an
+/// event.
 const LABEL_CHARS_MAX: usize = 300;
 
 /// The gaps of a billing period that nobody was told of yet.

@@ -17,8 +17,8 @@ use crate::spend::bill::anchor::SpendAnchor;
 /// Characters that a note holds.
 const NOTE_CHARS_MAX: usize = 2000;
 
-/// The model that an action on a gap is about: the one that the Lead named, or else the most expensive one that the bill
-/// names on the gap's platform.
+/// The model that an action on a gap is about: the one that the Lead named, or else the most expensive one that the
+/// bill names on the gap's platform.
 #[must_use]
 pub fn asked_model(gap: &Gap, named: Option<&ModelKey>) -> Option<ModelKey> {
     let platform = gap.about.platform?;
@@ -29,15 +29,17 @@ pub fn asked_model(gap: &Gap, named: Option<&ModelKey>) -> Option<ModelKey> {
     named.cloned().or_else(of_bill)
 }
 
-/// Whether a model is the one that [`asked_model`]'s key is meant to lead to: the Lead's by its key, the bill's by its id.
+/// Whether a model is the one that [`asked_model`]'s key is meant to lead to: the Lead's by its key, the bill's by
+/// its id.
 #[must_use]
 pub fn is_asked_model(gap: &Gap, named: Option<&ModelKey>, model: &Model) -> bool {
     let used = || gap.about.model.iter().chain(gap.usage.iter().map(|used| &used.model)).find_map(ModelName::id);
     named.is_some() || used().is_some_and(|id| model.is(model.platform, id))
 }
 
-/// The request that a Lead's action proposes: the model, if the catalog has it, and each place in which the bill shows it.
-/// A broad role is no role to ask for: then the Lead chooses a dedicated one. What is not known is left open.
+/// The request that a Lead's action proposes: the model, if the catalog has it, and each place in which the bill
+/// shows it. A broad role is no role to ask for: then the Lead chooses a dedicated one. What is not known is left
+/// open.
 #[must_use]
 pub fn prefilled(gap: &Gap, deed: &GapEntry, workload: &Workload, model: Option<&Model>) -> Option<RequestFields> {
     let platform = model.map(|model| model.platform).or(gap.about.platform)?;
@@ -113,10 +115,12 @@ mod tests {
     fn gap(anchor: &Value, platform: &str, usage: &Value) -> Result<Gap, Failed> {
         let usd = json!({"amount": "12.40", "currency": "USD"});
         Ok(serde_json::from_value(json!({
-            "id": "gap_1", "version": 1, "kind": "not-business-approved", "billingPeriod": "2026-08", "amount": usd, "inTotals": true,
+            "id": "gap_1", "version": 1, "kind": "not-business-approved", "billingPeriod": "2026-08", "amount": usd,
+            "inTotals": true,
             "about": {"anchor": anchor, "platform": platform, "model": null, "accountId": null, "region": null},
             "firstSeen": "2026-08-03", "lastSeen": "2026-08-04", "from": null, "to": null, "vanished": false, "rows": 7,
-            "usage": usage, "state": "actioned", "suggestedAction": "approve", "suggestedWorkload": null, "approvalId": "apr_7",
+            "usage": usage, "state": "actioned", "suggestedAction": "approve", "suggestedWorkload": null,
+            "approvalId": "apr_7",
             "previous": null, "history": [],
         }))?)
     }
@@ -127,8 +131,10 @@ mod tests {
             "rationale": "seen\u{e9}".repeat(400), "amount": {"amount": "1", "currency": "USD"},
         }))?;
         let workload = serde_json::from_value(json!({
-            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "state": "active",
-            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai",
+            "state": "active",
+            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"},
+            "targetPercent": "1"},
         }))?;
         prefilled(gap, &deed, &workload, None).ok_or_else(|| "nothing to ask for".into())
     }
@@ -136,14 +142,16 @@ mod tests {
     /// The model that a catalog has under the bill's key.
     fn catalogued(id: &str) -> Result<Model, Failed> {
         Ok(serde_json::from_value(json!({
-            "modelKey": "bedrock.amazon.nova-lite-v1-0", "platform": "bedrock", "vendor": "Amazon", "modelId": id, "name": "Nova",
+            "modelKey": "bedrock.amazon.nova-lite-v1-0", "platform": "bedrock", "vendor": "Amazon", "modelId": id,
+            "name": "Nova",
             "lifecycle": crate::access::models::model::Lifecycle::default(), "decision": "unreviewed",
             "firstSeen": "2026-08-01T00:00:00Z", "changedAt": "2026-08-01T00:00:00Z",
         }))?)
     }
 
     fn used(account: &str, region: &str) -> Value {
-        json!({"model": {"known": "amazon.nova-lite-v1:0"}, "accountId": account, "region": region, "rows": 1, "amount": {"amount": "1", "currency": "USD"}})
+        json!({"model": {"known": "amazon.nova-lite-v1:0"}, "accountId": account, "region": region, "rows": 1,
+            "amount": {"amount": "1", "currency": "USD"}})
     }
 
     #[test]

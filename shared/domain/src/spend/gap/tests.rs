@@ -222,8 +222,10 @@ recalled | wrong-state | wrong-state | wrong-state | wrong-state | wrong-state |
     let asked = asked_workload(&active, proposed.action, proposed.target.as_ref()).ok_or("a workload")?;
     let workload = |state: &str| -> Result<Workload, Failure> {
         Ok(serde_json::from_value(serde_json::json!({
-            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai", "state": state,
-            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"}, "targetPercent": "1"},
+            "id": "wkl_1", "spaceId": "spc_1", "name": "bot", "runtime": "lambda", "useCase": "operations-ai",
+            "state": state,
+            "businessCase": {"valueType": "cost-saving", "annualBaseline": {"amount": "1", "currency": "USD"},
+            "targetPercent": "1"},
         }))?)
     };
     assert_eq!(check_asked_workload(asked, Some(&workload("active")?)), Ok(()));
@@ -249,7 +251,8 @@ enum Step {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever the bill says next and whatever people do between: the gaps hold exactly the dollars nobody answers for.
+    /// Whatever the bill says next and whatever people do between: the gaps hold exactly the dollars nobody answers
+    /// for.
     #[test]
     fn the_gaps_in_totals_hold_exactly_the_gap_dollars(
         rounds in prop::collection::vec((

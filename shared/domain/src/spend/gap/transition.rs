@@ -57,8 +57,8 @@ pub fn decide_act(gap: &Gap, act: Act, actor: &Actor, now: Timestamp) -> Outcome
     })
 }
 
-/// The workload that an action is put to: the one that the Lead names, or else the one that approvals suggest, where the
-/// action needs somebody to ask.
+/// The workload that an action is put to: the one that the Lead names, or else the one that approvals suggest, where
+/// the action needs somebody to ask.
 #[must_use]
 pub fn asked_workload<'a>(gap: &'a Gap, action: GapAction, target: Option<&'a Target>) -> Option<&'a WorkloadId> {
     let suggested = match action {

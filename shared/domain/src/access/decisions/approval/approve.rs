@@ -127,8 +127,8 @@ pub fn decide_approve(
     Ok(Decided { approval, chains, request, replaced })
 }
 
-/// The actor may decide this: by the table, with the people of what is replaced counted in. Who asked for that or carried
-/// it out does not decide what takes it over, and who decided it or carried it out does not ask for that.
+/// The actor may decide this: by the table, with the people of what is replaced counted in. Who asked for that or
+/// carried it out does not decide what takes it over, and who decided it or carried it out does not ask for that.
 fn check_right(ground: &Ground<'_>, context: &DecideContext<'_>, actor: &Actor) -> Result<(), Refusal> {
     let carried_out = |sub: &Sub| context.replaced_chains.iter().any(|chain| chain.executors.contains(sub));
     let asked_before = context.replaced.is_some_and(|old| old.parties().requesters.contains(&actor.sub));
@@ -180,7 +180,8 @@ fn check_all(
     }
     let derived = context.replaced.map(|a| &a.id);
     if fields.supersedes.as_ref().is_some_and(|given| Some(given) != derived) {
-        let detail = "`supersedes` is not the active approval of this workload, model and tier; leave it out, or read the current one";
+        let detail = "`supersedes` is not the active approval of this workload, model and tier; leave it out, or \
+            read the current one";
         return Err(
             Refusal::new(RefusalKind::StaleVersion, detail).with_current(serde_json::json!({ "supersedes": derived }))
         );
@@ -198,7 +199,8 @@ fn check_all(
         Ground::Narrowing => match context.replaced {
             Some(replaced) => check_narrowing(fields, replaced)?,
             None => {
-                let detail = "there is no active approval to narrow for this workload, model and tier; have the owner send a request, or decide break-glass";
+                let detail = "there is no active approval to narrow for this workload, model and tier; have the \
+                    owner send a request, or decide break-glass";
                 return Err(Refusal::new(RefusalKind::WiderThanRequested, detail));
             }
         },
@@ -206,13 +208,15 @@ fn check_all(
             check_break_glass(terms, now)?;
             if let Some(unreviewed) = context.unreviewed {
                 let detail = format!(
-                    "break-glass decision `{unreviewed}` for this workload is not reviewed yet; have another Lead review it with POST /v1/approvals/{unreviewed}/review, or have the owner send a request"
+                    "break-glass decision `{unreviewed}` for this workload is not reviewed yet; have another Lead \
+                     review it with POST /v1/approvals/{unreviewed}/review, or have the owner send a request"
                 );
                 return Err(Refusal::new(RefusalKind::WrongState, detail)
                     .with_current(serde_json::json!({ "unreviewed": unreviewed })));
             }
             if context.replaced.is_some() {
-                let detail = "an approval is active for this workload, model and tier; break-glass opens what has none: narrow that one, or have a request sent";
+                let detail = "an approval is active for this workload, model and tier; break-glass opens what has \
+                    none: narrow that one, or have a request sent";
                 return Err(Refusal::new(RefusalKind::WrongState, detail));
             }
         }
@@ -222,8 +226,8 @@ fn check_all(
     check_trust(fields, context.workload)
 }
 
-/// Replacing takes effect at once, so a first day in the future would take access away until then. What carries over has no
-/// pause, and what was not issued loses nothing.
+/// Replacing takes effect at once, so a first day in the future would take access away until then. What carries over
+/// has no pause, and what was not issued loses nothing.
 fn check_no_pause(
     decision: &ApprovalFields,
     scopes: &[ApprovedScope],
@@ -242,7 +246,8 @@ fn check_no_pause(
         None => Ok(()),
         Some(chain) => {
             let detail = format!(
-                "role `{}` in {} would lose its access today and get it on {day} only; leave `effectiveFrom` out, or decide on that day",
+                "role `{}` in {} would lose its access today and get it on {day} only; leave `effectiveFrom` out, or \
+                 decide on that day",
                 chain.spec.iam_role, chain.spec.region
             );
             Err(Refusal::new(RefusalKind::InvalidValue, detail))
@@ -257,7 +262,8 @@ fn check_estimate(fields: &ApprovalFields, context: &DecideContext<'_>) -> Resul
     Err(Refusal::new(
         RefusalKind::EstimateMissing,
         format!(
-            "the workload has no estimate for {}; its owner sets one with POST /v1/workloads/{}/estimates, the request waits",
+            "the workload has no estimate for {}; its owner sets one with POST /v1/workloads/{}/estimates, the \
+             request waits",
             fields.platform.display_name(),
             context.workload.id
         ),

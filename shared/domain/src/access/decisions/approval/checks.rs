@@ -1,4 +1,5 @@
-//! What an approval must satisfy before it may be decided: forms, governance, the model's decision, and the request's ceiling.
+//! What an approval must satisfy before it may be decided: forms, governance, the model's decision, and the request's
+//! ceiling.
 //!
 //! Nothing here widens or repairs: a decision that does not fit is refused with what would.
 
@@ -126,8 +127,8 @@ pub(super) fn check_places(
     Ok(())
 }
 
-/// A role serves one workload: what many people or uses share is a gap in the bill, and no anchor to approve. One that was
-/// approved before the settings called it broad may stay, so that such an approval can still be narrowed.
+/// A role serves one workload: what many people or uses share is a gap in the bill, and no anchor to approve. One
+/// that was approved before the settings called it broad may stay, so that such an approval can still be narrowed.
 pub(super) fn check_dedicated(
     fields: &ApprovalFields,
     broad: BroadRoles<'_>,
@@ -140,13 +141,15 @@ pub(super) fn check_dedicated(
     let broad = fields.scopes.iter().find(|scope| broad.include(scope.iam_role.as_str()) && !had(scope));
     broad.map_or(Ok(()), |scope| {
         Err(invalid(format!(
-            "`iamRole` `{}` is a broad role by the settings' `broadRolePatterns`: its spend could not be told apart; name a role of the workload's own",
+            "`iamRole` `{}` is a broad role by the settings' `broadRolePatterns`: its spend could not be told apart; \
+             name a role of the workload's own",
             scope.iam_role
         )))
     })
 }
 
-/// A trust policy can be made for every role that is to be created: a task that cannot say whom to trust is never issued.
+/// A trust policy can be made for every role that is to be created: a task that cannot say whom to trust is never
+/// issued.
 pub(super) fn check_trust(fields: &ApprovalFields, workload: &Workload) -> Result<(), Refusal> {
     // On Claude Platform the role is the passthrough function's, wherever the workload runs.
     let created = fields.scopes.iter().filter(|s| fields.platform == Platform::Bedrock && !s.existing);
@@ -161,7 +164,8 @@ pub(super) fn check_trust(fields: &ApprovalFields, workload: &Workload) -> Resul
         if details.insert((&scope.account_id, &scope.iam_role), detail).is_some_and(|other| other != detail) {
             let name = &scope.iam_role;
             return Err(invalid(format!(
-                "`runtimeDetail` differs between two scopes of role `{name}`; a role has one trust policy: name two roles"
+                "`runtimeDetail` differs between two scopes of role `{name}`; a role has one trust policy: name two \
+                 roles"
             )));
         }
     }
@@ -241,7 +245,8 @@ fn application_profile(
     let known = profiles.iter().find(|p| p.arn == wanted && p.gone_since.is_none());
     let Some(profile) = known else {
         return Err(invalid(format!(
-            "`inferenceProfile` `{wanted}` is not known; the daily discovery reads the profiles of each account through its reader role: let it run, or name a system profile"
+            "`inferenceProfile` `{wanted}` is not known; the daily discovery reads the profiles of each account \
+             through its reader role: let it run, or name a system profile"
         )));
     };
     if profile.model_id().as_ref() != Some(&model.model_id.base()) {
@@ -375,7 +380,8 @@ pub(super) mod tests {
 
     pub(in crate::access::decisions::approval) fn approval(break_glass: &Value) -> anyhow::Result<Approval> {
         Ok(serde_json::from_value(json!({
-            "id": "apr_01K3A1", "digest": crate::base::digest::Digest::of(&1), "workloadId": "wkl_01K3A1", "spaceId": "spc_01K3A1",
+            "id": "apr_01K3A1", "digest": crate::base::digest::Digest::of(&1), "workloadId": "wkl_01K3A1",
+            "spaceId": "spc_01K3A1",
             "modelKey": crate::base::platform::ModelKey::of(Platform::Bedrock, &"amazon.nova-lite-v1:0".parse()?),
             "decision": fields(), "scopes": [], "decidedBy": "lena", "decidedAt": "2026-08-01T00:00:00Z",
             "state": "active", "breakGlass": break_glass,
@@ -404,9 +410,12 @@ pub(super) mod tests {
     fn what_only_break_glass_opened_was_not_asked_for() -> anyhow::Result<()> {
         let request = |actions: Value, region: &str| {
             serde_json::from_value::<Request>(json!({
-                "id": "req_01K3A1", "spaceId": "spc_01K3A1", "workloadId": "wkl_01K3A1", "justification": "for the tests",
-                "platform": "bedrock", "actions": actions, "scopes": [{ "accountId": "111122223333", "region": region }],
-                "kind": "new-access", "state": "submitted", "requestedBy": "petra", "requestedAt": "2026-08-01T00:00:00Z",
+                "id": "req_01K3A1", "spaceId": "spc_01K3A1", "workloadId": "wkl_01K3A1",
+                "justification": "for the tests",
+                "platform": "bedrock", "actions": actions, "scopes": [{ "accountId": "111122223333",
+                "region": region }],
+                "kind": "new-access", "state": "submitted", "requestedBy": "petra",
+                "requestedAt": "2026-08-01T00:00:00Z",
             }))
         };
         let wanted: ApprovalFields = serde_json::from_value(fields())?;

@@ -1,5 +1,5 @@
-//! What was asked beside what was approved, field by field: for the owner to see what they got, and for an auditor what the
-//! Lead added. It explains a decision; [`super::checks`] decided whether it may stand.
+//! What was asked beside what was approved, field by field: for the owner to see what they got, and for an auditor
+//! what the Lead added. It explains a decision; [`super::checks`] decided whether it may stand.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

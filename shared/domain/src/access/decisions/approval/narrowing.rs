@@ -1,4 +1,5 @@
-//! A decision without a request that narrows: it takes something away from the approval that it supersedes, and adds nothing.
+//! A decision without a request that narrows: it takes something away from the approval that it supersedes, and adds
+//! nothing.
 
 use crate::access::decisions::approval::checks::invalid;
 use crate::access::decisions::approval::{Approval, ApprovalFields};
@@ -35,7 +36,8 @@ pub(super) fn check_narrowing(fields: &ApprovalFields, replaced: &Approval) -> R
     Err(Refusal::new(
         RefusalKind::WiderThanRequested,
         format!(
-            "without a request only a subset of approval `{}` may be decided; for anything beyond it have the owner send a request",
+            "without a request only a subset of approval `{}` may be decided; for anything beyond it have the owner \
+             send a request",
             replaced.id
         ),
     ))

@@ -1,7 +1,8 @@
 //! Application inference profiles: what an account made for itself, and which models it leads to.
 //!
-//! Read from each account by discovery. One that is gone stays known with the day on which that was noticed, since the bill
-//! names it for as long as its last call is billed; an account that does not answer says nothing about any of its profiles.
+//! Read from each account by discovery. One that is gone stays known with the day on which that was noticed, since
+//! the bill names it for as long as its last call is billed; an account that does not answer says nothing about any
+//! of its profiles.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +53,8 @@ impl ApplicationProfile {
     }
 }
 
-/// What a complete listing of a place changes about one profile of it; `listed` is none where the listing leaves it out.
+/// What a complete listing of a place changes about one profile of it; `listed` is none where the listing leaves it
+/// out.
 pub fn merge_application_profile(
     known: Option<&ApplicationProfile>,
     listed: Option<&ListedApplicationProfile>,

@@ -37,8 +37,8 @@ pub struct Restriction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeenRestriction {
-    /// Whether the model is for some Spaces only. An owner who reads no `spaceIds` beside it owns none of them, and is told
-    /// nothing else of the restriction.
+    /// Whether the model is for some Spaces only. An owner who reads no `spaceIds` beside it owns none of them, and
+    /// is told nothing else of the restriction.
     limited_to_spaces: bool,
     /// Those Spaces; of an owner's reading, their own among them.
     space_ids: BTreeSet<SpaceId>,
@@ -82,7 +82,8 @@ impl Restriction {
         if *self == Self::default() {
             return Err(Refusal::new(
                 RefusalKind::InvalidValue,
-                "`restriction` restricts nothing; name spaces, accounts, regions, actions or `maxDays`, or decide `approved`",
+                "`restriction` restricts nothing; name spaces, accounts, regions, actions or `maxDays`, or decide \
+                 `approved`",
             ));
         }
         if let Some(action) = self.actions.iter().find(|a| !platform.actions().contains(a)) {
@@ -106,7 +107,8 @@ impl Restriction {
             return Err(Refusal::new(
                 RefusalKind::LimitExceeded,
                 format!(
-                    "a list of `restriction` holds at most {RESTRICTION_ENTRIES_MAX} entries; restrict by account or region instead"
+                    "a list of `restriction` holds at most {RESTRICTION_ENTRIES_MAX} entries; restrict by account or \
+                     region instead"
                 ),
             ));
         }

@@ -13,8 +13,8 @@ pub struct Beside {
     pub chain: Chain,
     /// The approval that it implements.
     pub approval: Approval,
-    /// Where that was replaced, the approval at the end of those that replaced one another. The scope may be about to move
-    /// there.
+    /// Where that was replaced, the approval at the end of those that replaced one another. The scope may be about to
+    /// move there.
     pub successor: Option<Approval>,
 }
 

@@ -1,5 +1,5 @@
-//! Taking a scope away: revoked, superseded, expired or blocked. What was never started ends at once; what was started or
-//! implemented gets a revocation task and counts in coverage until that is done.
+//! Taking a scope away: revoked, superseded, expired or blocked. What was never started ends at once; what was
+//! started or implemented gets a revocation task and counts in coverage until that is done.
 
 use jiff::Timestamp;
 
@@ -101,8 +101,8 @@ pub fn decide_withdraw_repair(
     Outcome::Changed(Stepped::alone(next, Progress::None))
 }
 
-/// Moves an implemented scope, unchanged, under the approval that replaced its own. One that was replaced itself meanwhile
-/// takes nothing: that the event about it comes late must not carry a scope back.
+/// Moves an implemented scope, unchanged, under the approval that replaced its own. One that was replaced itself
+/// meanwhile takes nothing: that the event about it comes late must not carry a scope back.
 pub fn decide_carry(chain: &Chain, successor: &Approval, actor: &Actor) -> Outcome<Chain> {
     if let Err(refusal) = authorize(actor, Action::IssueChain, Relations::NONE, "") {
         return refusal.into();

@@ -250,8 +250,8 @@ fn may_work(actor: &Actor, action: Action, chain: &Chain, task: &Task, standing:
     }
 }
 
-/// The authorisation table's answer about the task and everything that it puts, with two things named that engineers meet:
-/// blocked behind another task, and barred by what another approval has in the document.
+/// The authorisation table's answer about the task and everything that it puts, with two things named that engineers
+/// meet: blocked behind another task, and barred by what another approval has in the document.
 fn may(
     actor: &Actor,
     action: Action,
@@ -291,7 +291,8 @@ fn barred_by(relation: Relation, other: &Beside) -> Refusal {
         _ => "approved",
     };
     let detail = format!(
-        "the document of this task also holds what approval `{}` grants on the role, and you {deed} that; requester, approver and executor are three people: ask a colleague",
+        "the document of this task also holds what approval `{}` grants on the role, and you {deed} that; requester, \
+         approver and executor are three people: ask a colleague",
         other.approval.id
     );
     Refusal::new(RefusalKind::SeparationOfDuties, detail)

@@ -23,12 +23,14 @@ pub(super) fn claude_platform() -> Vec<Snippet> {
         snippet(Language::Python, "pip install 'anthropic>=2' boto3", include_str!("snippets/claude.py")),
         snippet(
             Language::Typescript,
-            "npm install @anthropic-ai/sdk @aws-crypto/sha256-js @aws-sdk/credential-provider-node @smithy/signature-v4",
+            "npm install @anthropic-ai/sdk @aws-crypto/sha256-js @aws-sdk/credential-provider-node \
+             @smithy/signature-v4",
             include_str!("snippets/claude.ts"),
         ),
         snippet(
             Language::Rust,
-            "cargo add aws-config aws-credential-types aws-sigv4 http serde_json reqwest && cargo add tokio --features full",
+            "cargo add aws-config aws-credential-types aws-sigv4 http serde_json reqwest && cargo add tokio \
+             --features full",
             include_str!("snippets/claude.rs.txt"),
         ),
     ]

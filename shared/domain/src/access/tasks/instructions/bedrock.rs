@@ -109,8 +109,8 @@ fn find_profile(chain: &Chain, name: &str, field: &str) -> Command {
         .printing(&format!("inferenceProfileSummaries[?inferenceProfileName=={}].{field}", literal(name)))
 }
 
-/// A name that only this scope's profile has. Bedrock takes 64 letters and digits with single separators of ` _-` between
-/// them (Bedrock API reference, `CreateInferenceProfile`).
+/// A name that only this scope's profile has. Bedrock takes 64 letters and digits with single separators of ` _-`
+/// between them (Bedrock API reference, `CreateInferenceProfile`).
 fn profile_name(chain: &Chain) -> String {
     let words: Vec<&str> =
         chain.model_id.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -123,7 +123,8 @@ fn verify_access(steps: Steps, chain: &Chain) -> Steps {
     let region = chain.spec.region.as_str();
     let model = chain.model_id.base();
     let signed_in = format!("{}, then ACTIVE", chain.spec.account_id);
-    let otherwise = "another account means other credentials; nothing on the second line means no access in this region: return this task";
+    let otherwise = "another account means other credentials; nothing on the second line means no access in this \
+        region: return this task";
     let models = Command::aws("bedrock list-foundation-models")
         .option("--region", region)
         .printing(&format!("modelSummaries[?modelId=={}].modelLifecycle.status", literal(model.as_str())));

@@ -38,7 +38,8 @@ pub fn render_claude_create_workspace(chain: &Chain, around: &Surroundings<'_>) 
         "Check the account",
         federation,
         &format!(
-            "{}, then True; if it is not enabled, the account's administrator runs: aws iam enable-outbound-web-identity-federation",
+            "{}, then True; if it is not enabled, the account's administrator runs: aws iam \
+             enable-outbound-web-identity-federation",
             chain.spec.account_id
         ),
     );
@@ -103,16 +104,21 @@ pub fn render_claude_register_workspace(chain: &Chain, around: &Surroundings<'_>
         .run(
             "Find the workspace by its name",
             list(chain),
-            &format!("exactly one workspace named \"{name}\"; the evidence `workspaceArn` is {arn} followed by its id (wrkspc_...)"),
+            &format!(
+                "exactly one workspace named \"{name}\"; the evidence `workspaceArn` is {arn} followed by its \
+                id (wrkspc_...)"
+            ),
         )
         .by_hand(
             &format!("Tag the workspace in the console with {tag} = {name}"),
-            "the tag is shown on the workspace; AWS documents no CLI command for it. Spend before the tag stays an Untagged Workspace gap",
+            "the tag is shown on the workspace; AWS documents no CLI command for it. Spend before the tag stays an \
+             Untagged Workspace gap",
         )
         .run(
             "Activate the cost allocation tag, in the payer account",
             activate,
-            "[]; a new key takes up to 24 hours to be offered and as long to be active, and is not retroactive: on an error do this step a day later",
+            "[]; a new key takes up to 24 hours to be offered and as long to be active, and is not retroactive: on \
+             an error do this step a day later",
         )
         .run("Verify the cost allocation tag, in the payer account", check, "Active");
     Ok(TaskContent {
@@ -129,7 +135,8 @@ pub fn render_claude_register_workspace(chain: &Chain, around: &Surroundings<'_>
 /// Task 3: the execution role with its policy, and the passthrough function under it.
 ///
 /// # Errors
-/// As the policy generator says; [`crate::base::outcome::RefusalKind::PolicyImpossible`] before task 2 has registered the ARN.
+/// As the policy generator says; [`crate::base::outcome::RefusalKind::PolicyImpossible`] before task 2 has registered
+/// the ARN.
 pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> Result<TaskContent, Refusal> {
     let work = role::plan(chain, around)?;
     let workspace = registered(chain)?;
@@ -149,8 +156,9 @@ pub fn render_claude_deploy_lambda(chain: &Chain, around: &Surroundings<'_>) -> 
     let steps = steps.by_hand(
         "Know what IAM does not hold",
         &format!(
-            "IAM cannot name a model on Claude Platform: the policy limits workspace and actions. The function refuses any \
-             model but {}, which IAM could not; who calls the platform under the role without it can use any model there, \
+            "IAM cannot name a model on Claude Platform: the policy limits workspace and actions. The function \
+             refuses any model but {}, which IAM could not; who calls the platform under the role without it can use \
+             any model there, \
              and whatever other model the bill then shows becomes a gap",
             chain.model_id
         ),
@@ -192,17 +200,20 @@ pub(super) fn deploy(steps: Steps, chain: &Chain, function: &str, template: &'st
         .run(
             "Check the function's source",
             check,
-            "OK behind every file of passthrough/; anything else means that the product was renewed since: return this task",
+            "OK behind every file of passthrough/; anything else means that the product was renewed since: return \
+             this task",
         )
         .run(
             "Build the passthrough function",
             build,
-            "Build Succeeded; it needs the SAM CLI, Rust and cargo-lambda with zig (pip install aws-sam-cli cargo-lambda ziglang), and a folder that is in no other Cargo workspace",
+            "Build Succeeded; it needs the SAM CLI, Rust and cargo-lambda with zig (pip install aws-sam-cli \
+             cargo-lambda ziglang), and a folder that is in no other Cargo workspace",
         )
         .run(
             "Deploy the passthrough function",
             deploy,
-            "Successfully created/updated stack; on a role that was just created repeat once if Lambda cannot assume it yet",
+            "Successfully created/updated stack; on a role that was just created repeat once if Lambda cannot assume \
+             it yet",
         )
 }
 
@@ -252,8 +263,8 @@ fn verify_function(steps: Steps, chain: &Chain, workspace: &WorkspaceArn, functi
             "Read the function's URL",
             on_function("lambda get-function-url-config").printing("[AuthType, InvokeMode, FunctionUrl]"),
             &format!(
-                "AWS_IAM, RESPONSE_STREAM and https://(an id).lambda-url.{region}.on.aws/; hand that in as the evidence \
-                 `functionUrl` too, and the developers' hand-off names it"
+                "AWS_IAM, RESPONSE_STREAM and https://(an id).lambda-url.{region}.on.aws/; hand that in as the \
+                 evidence `functionUrl` too, and the developers' hand-off names it"
             ),
         )
         .run(

@@ -11,7 +11,8 @@ pub(super) const SERVICE: &str = "aws-external-anthropic";
 
 /// Fails with a hint unless the engineer's credentials stand where curl can take them; the AWS CLI's own files are not
 /// read by curl. The session token stays unset for a user's own keys.
-pub(super) const REQUIRE_CREDENTIALS: &str = ": \"${AWS_ACCESS_KEY_ID:?put the credentials into the environment first}\" \"${AWS_SECRET_ACCESS_KEY:?put the credentials into the environment first}\"";
+pub(super) const REQUIRE_CREDENTIALS: &str = ": \"${AWS_ACCESS_KEY_ID:?put the credentials into the environment \
+    first}\" \"${AWS_SECRET_ACCESS_KEY:?put the credentials into the environment first}\"";
 
 /// The regional endpoint of the Claude Platform.
 #[must_use]

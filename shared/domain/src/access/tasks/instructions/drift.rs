@@ -123,7 +123,8 @@ fn create_again(steps: Steps, work: &role::RoleWork<'_>, chain: &Chain, around: 
         Some(trust) => work.create(steps, &[format!("Key={APPROVAL_TAG},Value={}", chain.approval_id)], trust),
         None => steps.by_hand(
             "Ask the role's owner to create it again",
-            "the role is there: it was there before the approval, and its trust is its owner's; otherwise return this task",
+            "the role is there: it was there before the approval, and its trust is its owner's; otherwise return \
+             this task",
         ),
     }
 }

@@ -104,8 +104,8 @@ impl RoleWork<'_> {
             "Look for other policies on the role",
             list,
             &format!(
-                "[\"{POLICY_NAME}\"], then []; any other policy widens what was approved: return this task and name it, \
-                 unless the role was there before and the policy has nothing to do with AI models"
+                "[\"{POLICY_NAME}\"], then []; any other policy widens what was approved: return this task and name \
+                 it, unless the role was there before and the policy has nothing to do with AI models"
             ),
         )
     }
@@ -160,7 +160,8 @@ impl RoleWork<'_> {
         self.verify(steps, tags).when(batch, |steps| {
             steps.by_hand(
                 "Check that the role's own trust policy lets Bedrock run its batch jobs",
-                "a statement for bedrock.amazonaws.com with aws:SourceAccount of this account; if there is none, return this task",
+                "a statement for bedrock.amazonaws.com with aws:SourceAccount of this account; if there is none, \
+                 return this task",
             )
         })
     }

@@ -1,9 +1,10 @@
 //! The passthrough function's own project, as it travels to the account where it is deployed: the files of the crate
 //! `passthrough`, byte for byte what this repository's tests have run.
 //!
-//! They are no part of a stored task, which would carry them in every version of itself. A task that deploys the function
-//! stores their checksums instead, as a file that its first step checks them by; the files are added where a task is
-//! downloaded. A release of this product between the two makes that step fail, and the task is then made anew.
+//! They are no part of a stored task, which would carry them in every version of itself. A task that deploys the
+//! function stores their checksums instead, as a file that its first step checks them by; the files are added where a
+//! task is downloaded. A release of this product between the two makes that step fail, and the task is then made
+//! anew.
 
 use crate::access::tasks::task::content::Artifact;
 use crate::base::digest::Digest;

@@ -20,8 +20,8 @@ const TEMPLATE: &str = include_str!("template.yaml");
 /// All of a function's variables, names and values (Lambda quotas: 4 KB).
 const VARIABLES_BYTES_MAX: usize = 4_096;
 
-/// The function's name: the role's, where Lambda accepts it; else its accepted characters and a digest of the role's name,
-/// so that two roles never share a function (Lambda: 64 characters of `[A-Za-z0-9_-]`).
+/// The function's name: the role's, where Lambda accepts it; else its accepted characters and a digest of the role's
+/// name, so that two roles never share a function (Lambda: 64 characters of `[A-Za-z0-9_-]`).
 #[must_use]
 pub fn function_name(role: &RoleName) -> String {
     let accepted = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -68,7 +68,8 @@ pub fn render(role: &RoleRef, region: &Region, approval_id: &ApprovalId, grants:
         "AGENTIC" => &agentic,
         _ => "",
     };
-    // Each place is filled once: a role may be called `a@ROLE@b`. A JSON string is a YAML string, so no value is syntax.
+    // Each place is filled once: a role may be called `a@ROLE@b`. A JSON string is a YAML string, so no value is
+    // syntax.
     let pieces = TEMPLATE.split('@').enumerate().map(|(index, piece)| match index % 2 {
         0 => piece.to_owned(),
         _ => Value::from(value(piece)).to_string(),
@@ -82,8 +83,9 @@ pub(super) fn serves(region: &Region, grant: &Grant) -> bool {
 }
 
 /// What the function is told: workspace id, then model id, then the approved actions that it forwards. Agents are not
-/// among them: their calls name no model, and each of their actions stands in the policy by its own name. It is told twice:
-/// of all grants, and of those of tier agentic, within which alone a call may let the platform act for the model.
+/// among them: their calls name no model, and each of their actions stands in the policy by its own name. It is told
+/// twice: of all grants, and of those of tier agentic, within which alone a call may let the platform act for the
+/// model.
 fn approved(region: &Region, grants: &[Grant]) -> Value {
     let mut approved: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     for grant in grants.iter().filter(|grant| serves(region, grant)) {

@@ -68,8 +68,8 @@ impl LiveScope {
 
 /// Claims, created anchors, workspaces, scopes, application profiles, and what settled disputes moved.
 ///
-/// Scopes of a role are found under its name in any account, since the right role in the wrong account is a finding of its
-/// own; claims are found under the exact role only.
+/// Scopes of a role are found under its name in any account, since the right role in the wrong account is a finding
+/// of its own; claims are found under the exact role only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Governance {
     claims: BTreeMap<SpendAnchor, Vec<ClaimDays>>,
@@ -82,7 +82,8 @@ pub struct Governance {
 }
 
 impl Governance {
-    /// An anchor with its claims, its workspace name, and whether a task made it. A workspace without ARN has no spend yet.
+    /// An anchor with its claims, its workspace name, and whether a task made it. A workspace without ARN has no
+    /// spend yet.
     pub fn add_anchor(&mut self, anchor: &Anchor) {
         let spend_anchor = match &anchor.key {
             AnchorKey::Role(role) => SpendAnchor::role(role.clone()),
@@ -173,8 +174,8 @@ impl Governance {
         self.claims.get(&fold_case(anchor.clone())).into_iter().flatten().filter(|c| c.holds_on(day)).collect()
     }
 
-    /// Who answers for a fact that this workload claims, after what disputes moved; nobody where one raised a gap. What was
-    /// moved may be disputed and move on; each transfer applies once, so that a circle ends.
+    /// Who answers for a fact that this workload claims, after what disputes moved; nobody where one raised a gap.
+    /// What was moved may be disputed and move on; each transfer applies once, so that a circle ends.
     pub(super) fn owner_after_transfers(
         &self,
         claimed_by: &WorkloadId,
