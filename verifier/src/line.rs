@@ -10,7 +10,7 @@ use domain::base::audit::AuditEvent;
 use domain::base::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::scan::FieldEnds;
+use crate::scan::nested_len;
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -43,28 +43,28 @@ impl<'a> Record<'a> {
 
     /// Reads a line whose fields are those of `AuditEvent` in their canonical order; none where it is any other.
     fn canonical(line: &'a [u8]) -> Option<Self> {
-        let mut fields = Fields::of(line)?;
-        fields.take(b"\"after\":")?;
-        let aggregate = fields.take(b"\"aggregate\":")?;
-        let at = fields.take(b"\"at\":")?;
-        fields.take(b"\"before\":")?;
-        fields.take(b"\"by\":")?;
+        let mut fields = Fields { line, at: 0 };
+        fields.take(b"{\"after\":")?;
+        let aggregate = fields.take(b",\"aggregate\":")?;
+        let at = fields.take(b",\"at\":")?;
+        fields.take(b",\"before\":")?;
+        fields.take(b",\"by\":")?;
         let before_hash = fields.at;
-        let hash = fields.take(b"\"hash\":")?;
+        let hash = fields.take(b",\"hash\":")?;
         let after_hash = fields.at;
-        fields.take(b"\"id\":")?;
-        let payload = fields.take(b"\"payload\":")?;
-        let previous = fields.take(b"\"previous\":")?;
-        fields.take(b"\"requestId\":")?;
-        fields.take(b"\"schema\":")?;
-        let sequence = fields.take(b"\"sequence\":")?;
+        fields.take(b",\"id\":")?;
+        let payload = fields.take(b",\"payload\":")?;
+        let previous = fields.take(b",\"previous\":")?;
+        fields.take(b",\"requestId\":")?;
+        fields.take(b",\"schema\":")?;
+        let sequence = fields.take(b",\"sequence\":")?;
         // Events that were recorded before events said what else changed have none.
-        fields.take(b"\"states\":");
-        let event_type = fields.take(b"\"type\":")?;
-        fields.take(b"\"why\":")?;
+        fields.take(b",\"states\":");
+        let event_type = fields.take(b",\"type\":")?;
+        fields.take(b",\"why\":")?;
         fields.end()?;
         let stated = hash_of(hash)?;
-        // The field with the comma after it: keys are in order, so it is never the last.
+        // The field with the comma before it: keys are in order, so it is never the first.
         let (before, after) = (line.get(..before_hash)?, line.get(after_hash..)?);
         let computed: Hash = Sha256::new().chain_update(before).chain_update(after).finalize().into();
         let is_seal = event_type.strip_prefix(b"\"")?.strip_suffix(b"\"")? == SEALED.as_bytes();
@@ -119,15 +119,12 @@ fn hash_of(value: &[u8]) -> Option<Hash> {
 }
 
 fn hex(digits: &[u8]) -> Option<Hash> {
+    // In two loops over all of them, which the compiler makes a few instructions for many digits at once.
+    let halves = <&[u8; 64]>::try_from(digits).ok()?.map(half_of);
+    let all = halves.iter().fold(0, |all, half| all | half);
     let mut hash = [0; 32];
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != hash.len() || !rest.is_empty() {
-        return None;
-    }
-    let mut all = 0;
+    let (pairs, _) = halves.as_chunks::<2>();
     for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-        let (high, low) = (half_of(*high), half_of(*low));
-        all |= high | low;
         *byte = high << 4 | low & 15;
     }
     (all < 16).then_some(hash)
@@ -145,12 +142,11 @@ const fn half_of(digit: u8) -> u8 {
 
 /// The UTC day of a time as the record spells it: it always ends in `Z`.
 fn day_of(value: &[u8]) -> Option<u32> {
-    let text = value.strip_prefix(b"\"")?.strip_suffix(b"Z\"")?;
-    let number = |from: usize, to: usize| std::str::from_utf8(text.get(from..to)?).ok()?.parse::<u32>().ok();
-    if text.get(10) != Some(&b'T') {
-        return None;
-    }
-    Some(number(0, 4)? * 10_000 + number(5, 7)? * 100 + number(8, 10)?)
+    let (date, _) = value.strip_suffix(b"Z\"")?.split_first_chunk()?;
+    let [b'"', y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T'] = *date else { return None };
+    [y1, y2, y3, y4, m1, m2, d1, d2]
+        .into_iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
 fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
@@ -164,28 +160,50 @@ fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
 /// The fields of the outermost object, in order.
 struct Fields<'a> {
     line: &'a [u8],
-    ends: FieldEnds<'a>,
-    /// Where the next field begins.
+    /// Where what was not yet taken begins.
     at: usize,
 }
 
 impl<'a> Fields<'a> {
-    fn of(line: &'a [u8]) -> Option<Self> {
-        (line.first() == Some(&b'{')).then(|| Self { line, ends: FieldEnds::of(line), at: 1 })
-    }
-
-    /// The value of the next field, if its name is this one, which is given as the line has it, colon included; none,
-    /// and nothing taken, if it is not.
+    /// The value of the next field, if its name is this one, which is given as the line has it, with what divides it from
+    /// what is before and after; none, and nothing taken, if it is not.
     fn take<const N: usize>(&mut self, name: &[u8; N]) -> Option<&'a [u8]> {
-        let begins = (self.line.get(self.at..)?.first_chunk() == Some(name)).then_some(self.at + N)?;
-        let end = self.ends.next()?;
-        self.at = end + 1;
-        self.line.get(begins..end)
+        let (next, rest) = self.line.get(self.at..)?.split_first_chunk::<N>()?;
+        if next != name {
+            return None;
+        }
+        let value = rest.get(..value_len(rest)?)?;
+        self.at += N + value.len();
+        Some(value)
     }
 
     /// Whether the last field that was taken was the last of the line.
     fn end(&self) -> Option<()> {
-        (self.at == self.line.len() && self.line.last() == Some(&b'}')).then_some(())
+        (self.line.get(self.at..) == Some(b"}")).then_some(())
+    }
+}
+
+/// How many bytes the value has that this begins with; none if it is none that a field of a record may have.
+fn value_len(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'"' => text_len(text),
+        b'{' | b'[' => nested_len(text),
+        b'n' => text.starts_with(b"null").then_some(4),
+        b'0'..=b'9' => text.iter().position(|byte| !byte.is_ascii_digit()),
+        _ => None,
+    }
+}
+
+/// How many bytes the text has that this begins with, quotation marks included.
+fn text_len(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)? + 1;
+        if text.get(at - 1) == Some(&b'"') {
+            return Some(at);
+        }
+        // What is escaped ends no text.
+        at += 1;
     }
 }
 
@@ -248,6 +266,12 @@ mod tests {
         // The last of two fields of one name counts for most readers: the hash must not be that of the first.
         let twice = canonical_json(&event).replacen("\"aggregate\":", "\"aggregate\":\"CARD#crd_2\",\"aggregate\":", 1);
         assert!(Record::canonical(twice.as_bytes()).is_none());
+        for (field, other) in
+            [("\"why\":\"", "\"why\":n\""), ("\"before\":null", "\"before\":"), ("\"sequence\":5", "\"sequence\":5x")]
+        {
+            let unread = canonical_json(&event).replacen(field, other, 1);
+            assert_eq!(Record::canonical(unread.as_bytes()), None, "{unread}");
+        }
         for nothing in ["", "{", "{}", "[]", "null", "{\"a\":", "{\"a\":1", "\"\\", "{\"a\":[}"] {
             assert_eq!(Record::read(nothing.as_bytes()), None, "{nothing}");
         }

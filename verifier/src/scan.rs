@@ -1,66 +1,62 @@
-//! Where the fields of a line end: looked for 64 bytes at a time, without a branch on any of them.
+//! Where an object or a list ends: looked for 64 bytes at a time, without a branch on any of them.
 //!
-//! A line is mostly short texts, and a loop that decides at each of their ends costs more than the SHA-256 of the line.
+//! What a record holds is mostly short texts, and a loop that decides at each of their ends costs more than the SHA-256 of
+//! the line.
 
 use wide::u8x64;
 
-/// The places in a line where a field of its outermost object ends, in order: those of the commas between them, and
-/// that of the brace after the last.
-pub(crate) struct FieldEnds<'a> {
-    rest: &'a [u8],
-    /// Where the bytes that were looked at last begin, and what is still to be looked at of them.
-    base: usize,
-    marks: Marks,
-    /// How many objects and lists the next byte is in.
+/// How many bytes the object or the list has that this begins with, brackets included; none if it begins with neither,
+/// or does not end.
+pub(crate) fn nested_len(text: &[u8]) -> Option<usize> {
+    if !matches!(text.first(), Some(b'{' | b'[')) {
+        return None;
+    }
+    let mut nesting = Nesting::default();
+    let (blocks, rest) = text.as_chunks::<64>();
+    for (number, block) in blocks.iter().enumerate() {
+        if let Some(end) = nesting.end_in(*block) {
+            return Some(64 * number + end + 1);
+        }
+    }
+    let mut block = [b' '; 64];
+    block.get_mut(..rest.len())?.copy_from_slice(rest);
+    Some(64 * blocks.len() + nesting.end_in(block)? + 1)
+}
+
+/// What the next byte is in.
+#[derive(Default)]
+struct Nesting {
+    /// How many objects and lists.
     depth: u32,
-    /// All ones if the next byte is inside of a text.
+    /// All ones if it is inside of a text.
     in_text: u64,
-    /// Whether the next byte is escaped.
+    /// Whether it is escaped.
     is_escaped: bool,
 }
 
-/// Which of 64 bytes divide, those in texts left out.
-#[derive(Default)]
-struct Marks {
-    commas: u64,
-    opening: u64,
-    closing: u64,
-}
-
-impl<'a> FieldEnds<'a> {
-    pub(crate) fn of(line: &'a [u8]) -> Self {
-        Self {
-            rest: line,
-            // As if 64 bytes had been looked at before the line.
-            base: 0_usize.wrapping_sub(64),
-            marks: Marks::default(),
-            depth: 0,
-            in_text: 0,
-            is_escaped: false,
-        }
-    }
-
-    /// Looks at the next 64 bytes; none at the end of the line.
-    fn advance(&mut self) -> Option<()> {
-        let bytes = if let Some((bytes, rest)) = self.rest.split_first_chunk::<64>() {
-            self.rest = rest;
-            *bytes
-        } else {
-            let mut bytes = [b' '; 64];
-            bytes.get_mut(..self.rest.len())?.copy_from_slice(self.rest);
-            if self.rest.is_empty() {
-                return None;
+impl Nesting {
+    /// Where in the next 64 bytes the outermost ends, if it does.
+    fn end_in(&mut self, block: [u8; 64]) -> Option<usize> {
+        let (opening, closing) = self.brackets(block);
+        let mut marks = opening | closing;
+        while marks != 0 {
+            let mark = marks & marks.wrapping_neg();
+            marks &= !mark;
+            if opening & mark != 0 {
+                self.depth += 1;
+            } else {
+                self.depth = self.depth.checked_sub(1)?;
+                if self.depth == 0 {
+                    return usize::try_from(mark.trailing_zeros()).ok();
+                }
             }
-            self.rest = &[];
-            bytes
-        };
-        self.base = self.base.wrapping_add(64);
-        self.mark(bytes);
-        Some(())
+        }
+        None
     }
 
-    fn mark(&mut self, bytes: [u8; 64]) {
-        let bytes = u8x64::new(bytes);
+    /// Which of the next 64 bytes open and which close an object or a list, those in texts left out.
+    fn brackets(&mut self, block: [u8; 64]) -> (u64, u64) {
+        let bytes = u8x64::new(block);
         let same = |bytes: u8x64, byte: u8| bytes.simd_eq(u8x64::splat(byte));
         let quotes = same(bytes, b'"').to_bitmask();
         let escapes = same(bytes, b'\\');
@@ -71,11 +67,7 @@ impl<'a> FieldEnds<'a> {
         self.in_text = 0u64.wrapping_sub(inside >> 63);
         // A bracket and its brace differ in one bit.
         let folded = bytes | u8x64::splat(0x20);
-        self.marks = Marks {
-            commas: same(bytes, b',').to_bitmask() & !inside,
-            opening: same(folded, b'{').to_bitmask() & !inside,
-            closing: same(folded, b'}').to_bitmask() & !inside,
-        };
+        (same(folded, b'{').to_bitmask() & !inside, same(folded, b'}').to_bitmask() & !inside)
     }
 
     /// Those among 64 bytes that a backslash stands before that is not escaped itself.
@@ -89,42 +81,6 @@ impl<'a> FieldEnds<'a> {
             self.is_escaped = !self.is_escaped && escapes & bit != 0;
         }
         escaped
-    }
-}
-
-impl Iterator for FieldEnds<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        loop {
-            let Marks { commas, opening, closing } = &mut self.marks;
-            // Deeper in than all that closes here leads out of: no field of the outermost object ends here.
-            if self.depth > closing.count_ones() + 1 {
-                self.depth = self.depth + opening.count_ones() - closing.count_ones();
-                self.advance()?;
-                continue;
-            }
-            let marks = *opening | *closing | if self.depth == 1 { *commas } else { 0 };
-            if marks == 0 {
-                self.advance()?;
-                continue;
-            }
-            let mark = marks & marks.wrapping_neg();
-            let (opens, closes) = (*opening & mark != 0, *closing & mark != 0);
-            let after = !(mark | (mark - 1));
-            (*commas, *opening, *closing) = (*commas & after, *opening & after, *closing & after);
-            if opens {
-                self.depth += 1;
-                continue;
-            }
-            if closes {
-                self.depth = self.depth.checked_sub(1)?;
-                if self.depth > 0 {
-                    continue;
-                }
-            }
-            return Some(self.base + usize::try_from(mark.trailing_zeros()).ok()?);
-        }
     }
 }
 
@@ -144,42 +100,42 @@ mod tests {
     use super::*;
 
     /// The same, a byte at a time.
-    fn plainly(line: &[u8]) -> Vec<usize> {
+    fn plainly(text: &[u8]) -> Option<usize> {
         let (mut in_text, mut is_escaped, mut depth) = (false, false, 0);
-        let mut found = Vec::new();
-        for (place, byte) in line.iter().enumerate() {
+        for (place, byte) in text.iter().enumerate() {
             match byte {
                 _ if is_escaped => is_escaped = false,
                 b'\\' => is_escaped = true,
                 b'"' => in_text = !in_text,
                 b'{' | b'[' if !in_text => depth += 1,
-                b',' if !in_text && depth == 1 => found.push(place),
                 b'}' | b']' if !in_text => {
                     depth -= 1;
                     if depth == 0 {
-                        found.push(place);
+                        return Some(place + 1);
                     }
                 }
                 _ => {}
             }
         }
-        found
+        None
     }
 
     #[test]
-    fn fields_end_outside_of_texts_and_of_what_is_nested_wherever_a_text_or_an_escape_falls() {
+    fn what_is_nested_ends_outside_of_texts_wherever_a_text_or_an_escape_falls() {
         for text in ["", "plain", ",{}[]", "\\\"", "\\\\", "\\\\\\\"", "\\\\\\\\", "ü,🦀"] {
             for length in 0..140 {
                 let dashes = "-".repeat(length);
                 let deep = format!("{}\"{text}\"{}", "[{\"a\":".repeat(length), ",1}]".repeat(length));
                 let line = format!("{{\"{dashes}{text}\":{{\"{text}\":[1,2]}},\"b\":{deep},\"{text}\":\"{dashes}\"}}");
-                let found: Vec<usize> = FieldEnds::of(line.as_bytes()).collect();
-                assert_eq!(found, plainly(line.as_bytes()), "{line}");
-                assert_eq!(found.len(), 3, "{line}");
+                let after = format!("{line},\"c\":{{}}}}");
+                assert_eq!(plainly(after.as_bytes()), Some(line.len()), "{line}");
+                assert_eq!(nested_len(after.as_bytes()), Some(line.len()), "{line}");
+                assert_eq!(nested_len(line.as_bytes()), Some(line.len()), "{line}");
+                assert_eq!(nested_len(&line.as_bytes()[..line.len() - 1]), None, "{line}");
             }
         }
-        for nothing in ["", ",", "}", "}{,", "{", "[[[", "\"{,}"] {
-            assert_eq!(FieldEnds::of(nothing.as_bytes()).count(), 0, "{nothing}");
+        for nothing in ["", ",", "}", "}{,", "{", "[[[", "\"{,}", "1", "{\"}", "{\"\\\"}"] {
+            assert_eq!(nested_len(nothing.as_bytes()), None, "{nothing}");
         }
     }
 }
