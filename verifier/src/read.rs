@@ -2,7 +2,7 @@
 //! near one another, so that one thread has most of what belongs together.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::part::Part;
 use crate::seals::Seals;
 
 /// Bytes that are read and verified at once: hundreds of lines, and small enough for a core's own cache.
-const BLOCK_BYTES: u64 = 256 * 1024;
+const BLOCK_BYTES: usize = 256 * 1024;
 /// Bytes of a stretch that are worth a thread's turn.
 const STRETCH_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
@@ -56,23 +56,29 @@ fn verify_stretch(stretch: &Stretch<'_>, mut file: File, part: &mut Part) -> any
     if at > 0 {
         at = file.seek(SeekFrom::Start(at - 1))?;
     }
-    let mut file = BufReader::new(file);
+    let mut file = BufReader::with_capacity(BLOCK_BYTES, file);
     if stretch.from > 0 {
         // Unless a line begins exactly here, the one that is under way is of the stretch before.
         at += u64::try_from(file.skip_until(b'\n')?)?;
     }
-    let mut block = Vec::new();
+    let mut line = Vec::new();
     while at < stretch.to {
-        block.clear();
-        file.by_ref().take(BLOCK_BYTES.min(stretch.to - at)).read_to_end(&mut block)?;
+        let block = file.fill_buf()?;
         if block.is_empty() {
             break;
         }
-        if block.last() != Some(&b'\n') {
-            file.read_until(b'\n', &mut block)?;
+        let lines = usize::try_from(stretch.to - at).ok().and_then(|rest| block.get(..rest)).unwrap_or(block);
+        if let Some((lines, _)) = memchr::memrchr(b'\n', lines).and_then(|last| lines.split_at_checked(last + 1)) {
+            part.take(stretch.number, lines);
+            let taken = lines.len();
+            at += u64::try_from(taken)?;
+            file.consume(taken);
+        } else {
+            // A line that goes on in the next block, or after the stretch, is the only one that is copied.
+            line.clear();
+            at += u64::try_from(file.read_until(b'\n', &mut line)?)?;
+            part.take(stretch.number, &line);
         }
-        at += u64::try_from(block.len())?;
-        part.take(stretch.number, &block);
     }
     Ok(())
 }
@@ -149,6 +155,21 @@ mod tests {
                 let (before, after) = (lines_of(&path, 0, border)?, lines_of(&path, border, end)?);
                 assert_eq!(before + after, lines, "{text:?} at {border}");
             }
+        }
+        Ok(std::fs::remove_file(path)?)
+    }
+
+    #[test]
+    fn every_line_is_of_one_stretch_however_it_lies_in_the_blocks_that_are_read() -> anyhow::Result<()> {
+        let path = std::env::temp_dir().join(format!("verifier-blocks-{}", std::process::id()));
+        let long = |bytes: usize| "x".repeat(bytes) + "\n";
+        let text =
+            long(1000).repeat(700) + &long(3 * BLOCK_BYTES) + &long(BLOCK_BYTES - 1).repeat(2) + "no line ends here";
+        std::fs::write(&path, &text)?;
+        let end = u64::try_from(text.len())?;
+        for border in (0..=end).step_by(BLOCK_BYTES / 2 + 1) {
+            let (before, after) = (lines_of(&path, 0, border)?, lines_of(&path, border, end)?);
+            assert_eq!(before + after, 704, "at {border}");
         }
         Ok(std::fs::remove_file(path)?)
     }
