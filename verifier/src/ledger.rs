@@ -82,8 +82,9 @@ pub(crate) fn report(parts: &mut [Part], told: &Seals, range: Range) -> Report {
 fn compare_chains(parts: &[Part], numbers: &[Vec<usize>], names: &[&str], report: &mut Report) {
     let mut segments: Vec<(usize, u64, &Segment)> = Vec::new();
     for (part, numbers) in parts.iter().zip(numbers) {
-        let of_part = part.segments.iter().filter_map(|(thing, segment)| Some((*numbers.get(*thing)?, segment)));
-        segments.extend(of_part.map(|(number, segment)| (number, segment.first, segment)));
+        let last = part.things.values().map(|met| &met.segment).enumerate();
+        let all = last.chain(part.ended.iter().map(|(thing, segment)| (*thing, segment)));
+        segments.extend(all.filter_map(|(thing, segment)| Some((*numbers.get(thing)?, segment.first, segment))));
     }
     segments.par_sort_by_key(|(number, first, _)| (*number, *first));
     for chain in segments.chunk_by(|(number, ..), (next, ..)| number == next) {
@@ -110,13 +111,7 @@ fn heads_of<'a>(parts: &'a [Part], numbers: &[Vec<usize>], day: u32) -> Heads<'a
 fn numbered(parts: &[Part]) -> (Vec<&str>, Vec<Vec<usize>>) {
     let mut things: Vec<(&str, usize, usize)> = Vec::new();
     for (number, part) in parts.iter().enumerate() {
-        let mut of_part = vec![("", number, 0); part.things.len()];
-        for (name, met) in &part.things {
-            if let Some(place) = of_part.get_mut(met.thing) {
-                *place = (name.as_ref(), number, met.thing);
-            }
-        }
-        things.append(&mut of_part);
+        things.extend(part.things.keys().enumerate().map(|(thing, name)| (name.as_ref(), number, thing)));
     }
     // As they were met, they are in order over long stretches: ids begin with the time.
     things.par_sort();

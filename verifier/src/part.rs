@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::mem;
 
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use crate::line::{Hash, Record};
 
@@ -47,11 +49,12 @@ pub(crate) struct BadLine {
     pub(crate) what: String,
 }
 
-/// Where a thing was last met.
+/// A thing as it was last met. It stands beside the thing's name, so that a record finds all that it is compared with in
+/// one place of memory.
 #[derive(Debug)]
 pub(crate) struct Met {
-    pub(crate) thing: usize,
-    segment: usize,
+    /// Its last records that follow one another.
+    pub(crate) segment: Segment,
     /// The day of its last record, and its head among those of that day.
     day: u32,
     head: usize,
@@ -61,8 +64,9 @@ pub(crate) struct Met {
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     pub(crate) records: u64,
-    pub(crate) things: HashMap<Box<str>, Met>,
-    pub(crate) segments: Vec<(usize, Segment)>,
+    pub(crate) things: IndexMap<Box<str>, Met, RandomState>,
+    /// Segments that the next record of their thing did not follow.
+    pub(crate) ended: Vec<(usize, Segment)>,
     /// The heads of each day, by its number `yyyymmdd`.
     pub(crate) days: BTreeMap<u32, Vec<Head>>,
     pub(crate) seals: Vec<String>,
@@ -104,10 +108,9 @@ impl Part {
         self.seals.extend(seal.map(Cow::into_owned));
         let segment = Segment { first: sequence, previous, last: sequence, hash };
         let heads = self.days.entry(day).or_default();
-        if let Some(met) = self.things.get_mut(aggregate.as_ref()) {
-            if !self.segments.get_mut(met.segment).is_some_and(|(_, last)| last.joins(&segment)) {
-                met.segment = self.segments.len();
-                self.segments.push((met.thing, segment));
+        if let Some((thing, _, met)) = self.things.get_full_mut(aggregate.as_ref()) {
+            if !met.segment.joins(&segment) {
+                self.ended.push((thing, mem::replace(&mut met.segment, segment)));
             }
             match heads.get_mut(met.head) {
                 Some(head) if met.day == day => {
@@ -117,15 +120,13 @@ impl Part {
                 }
                 _ => {
                     (met.day, met.head) = (day, heads.len());
-                    heads.push(Head { thing: met.thing, sequence, hash });
+                    heads.push(Head { thing, sequence, hash });
                 }
             }
         } else {
-            let thing = self.things.len();
-            let met = Met { thing, segment: self.segments.len(), day, head: heads.len() };
+            let met = Met { segment, day, head: heads.len() };
+            heads.push(Head { thing: self.things.len(), sequence, hash });
             self.things.insert(aggregate.as_ref().into(), met);
-            self.segments.push((thing, segment));
-            heads.push(Head { thing, sequence, hash });
         }
         let altered = || format!("event {sequence} of `{aggregate}` was altered: its content does not give its hash");
         (!is_intact).then(altered)
