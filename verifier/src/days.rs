@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 use domain::base::audit::seal::{BrokenSeal, Seal, SealSeen, check_seal, seal_digest};
 use domain::base::calendar::{next_day, previous_day};
@@ -146,19 +147,33 @@ fn digest_of(names: &[&str], mut heads: Heads<'_>) -> Digest {
             digest.update(&text);
             text.clear();
         }
-        let name = names.get(*thing).copied().unwrap_or_default();
-        let id = EventId::derived(&format!("{name}.{sequence}"));
         if number > 0 {
             text.push(b',');
         }
-        // Writing a text to a Vec cannot fail.
-        let _ = serde_json::to_writer(&mut text, name);
-        for part in [b":[\"", id.as_str().as_bytes(), b"\",\"", &digest_text(hash), b"\"]"] {
-            text.extend_from_slice(part);
-        }
+        write_head(&mut text, names.get(*thing).copied().unwrap_or_default(), *sequence, hash);
     }
     text.push(b'}');
     Digest::from(Hash::from(digest.chain_update(&text).finalize()))
+}
+
+/// Writes `"<thing>":["<id of its event>","<its hash>"]`.
+fn write_head(text: &mut Vec<u8>, name: &str, sequence: u64, hash: &Hash) {
+    // Writing to a Vec cannot fail.
+    if name.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\')) {
+        // As JSON and an id have the usual names, in place: this is done for every head of every day.
+        text.push(b'"');
+        text.extend_from_slice(name.as_bytes());
+        let _ = write!(text, "\":[\"{}_", EventId::PREFIX);
+        let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'_' | b'-');
+        text.extend(name.as_bytes().iter().map(|byte| if is_safe(byte) { *byte } else { b'-' }));
+        let _ = write!(text, ".{sequence}");
+    } else {
+        let _ = serde_json::to_writer(&mut *text, name);
+        let _ = write!(text, ":[\"{}", EventId::derived(&format!("{name}.{sequence}")).as_str());
+    }
+    text.extend_from_slice(b"\",\"");
+    text.extend_from_slice(&digest_text(hash));
+    text.extend_from_slice(b"\"]");
 }
 
 fn number_of(day: Date) -> u32 {
