@@ -44,17 +44,17 @@ impl<'a> Record<'a> {
     /// Reads a line whose fields are those of `AuditEvent` in their canonical order; none where it is any other.
     fn canonical(line: &'a [u8]) -> Option<Self> {
         let mut fields = Fields { line, at: 0 };
-        fields.take(b"{\"after\":")?;
+        fields.digest(b"{\"after\":")?;
         let aggregate = fields.take(b",\"aggregate\":")?;
         let at = fields.take(b",\"at\":")?;
-        fields.take(b",\"before\":")?;
+        fields.digest_if_any(b",\"before\":")?;
         fields.take(b",\"by\":")?;
         let before_hash = fields.at;
-        let hash = fields.take(b",\"hash\":")?;
+        let hash = fields.digest(b",\"hash\":")?;
         let after_hash = fields.at;
         fields.take(b",\"id\":")?;
         let payload = fields.take(b",\"payload\":")?;
-        let previous = fields.take(b",\"previous\":")?;
+        let previous = fields.digest_if_any(b",\"previous\":")?;
         fields.take(b",\"requestId\":")?;
         fields.take(b",\"schema\":")?;
         let sequence = fields.take(b",\"sequence\":")?;
@@ -63,7 +63,6 @@ impl<'a> Record<'a> {
         let event_type = fields.take(b",\"type\":")?;
         fields.take(b",\"why\":")?;
         fields.end()?;
-        let stated = hash_of(hash)?;
         // The field with the comma before it: keys are in order, so it is never the first.
         let (before, after) = (line.get(..before_hash)?, line.get(after_hash..)?);
         let computed: Hash = Sha256::new().chain_update(before).chain_update(after).finalize().into();
@@ -71,13 +70,10 @@ impl<'a> Record<'a> {
         Some(Self {
             aggregate: text_of(aggregate)?,
             sequence: std::str::from_utf8(sequence).ok()?.parse().ok()?,
-            previous: match previous {
-                b"null" => None,
-                hash => Some(hash_of(hash)?),
-            },
+            previous,
             day: day_of(at)?,
-            hash: stated,
-            is_intact: computed == stated,
+            hash,
+            is_intact: computed == hash,
             seal: if is_seal { Some(Cow::Borrowed(std::str::from_utf8(payload).ok()?)) } else { None },
         })
     }
@@ -100,7 +96,7 @@ impl<'a> Record<'a> {
 
 /// A digest's bytes.
 pub(crate) fn bytes_of(digest: &Digest) -> Option<Hash> {
-    hex(digest.hex().as_bytes())
+    hex(digest.hex().as_bytes().try_into().ok()?)
 }
 
 /// The digest of these bytes, as text has it. By hand: this is written for every head of every day.
@@ -114,13 +110,9 @@ pub(crate) fn digest_text(hash: &Hash) -> [u8; 71] {
     text
 }
 
-fn hash_of(value: &[u8]) -> Option<Hash> {
-    hex(value.strip_prefix(b"\"sha256:")?.strip_suffix(b"\"")?)
-}
-
-fn hex(digits: &[u8]) -> Option<Hash> {
-    // In two loops over all of them, which the compiler makes a few instructions for many digits at once.
-    let halves = <&[u8; 64]>::try_from(digits).ok()?.map(half_of);
+fn hex(digits: &[u8; 64]) -> Option<Hash> {
+    // In loops over all of them, which the compiler makes a few instructions for many digits at once.
+    let halves = digits.map(half_of);
     let all = halves.iter().fold(0, |all, half| all | half);
     let mut hash = [0; 32];
     let (pairs, _) = halves.as_chunks::<2>();
@@ -175,6 +167,23 @@ impl<'a> Fields<'a> {
         let value = rest.get(..value_len(rest)?)?;
         self.at += N + value.len();
         Some(value)
+    }
+
+    /// The same of a field that holds a digest, which is as long as any other: nothing looks for its end.
+    fn digest<const N: usize>(&mut self, name: &[u8; N]) -> Option<Hash> {
+        let value = self.line.get(self.at..)?.strip_prefix(name)?.strip_prefix(b"\"sha256:")?;
+        let (digits, rest) = value.split_first_chunk()?;
+        let hash = hex(digits)?;
+        self.at = self.line.len() - rest.strip_prefix(b"\"")?.len();
+        Some(hash)
+    }
+
+    /// The same of a field that holds a digest or `null`.
+    fn digest_if_any<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Hash>> {
+        match self.digest(name) {
+            Some(hash) => Some(Some(hash)),
+            None => (self.take(name)? == b"null").then_some(None),
+        }
     }
 
     /// Whether the last field that was taken was the last of the line.
@@ -266,11 +275,16 @@ mod tests {
         // The last of two fields of one name counts for most readers: the hash must not be that of the first.
         let twice = canonical_json(&event).replacen("\"aggregate\":", "\"aggregate\":\"CARD#crd_2\",\"aggregate\":", 1);
         assert!(Record::canonical(twice.as_bytes()).is_none());
-        for (field, other) in
-            [("\"why\":\"", "\"why\":n\""), ("\"before\":null", "\"before\":"), ("\"sequence\":5", "\"sequence\":5x")]
-        {
+        for (field, other) in [
+            ("\"why\":\"", "\"why\":n\""),
+            ("\"before\":null", "\"before\":"),
+            ("\"before\":null", "\"before\":1"),
+            ("\"sequence\":5", "\"sequence\":5x"),
+            ("\"after\":\"sha256:", "\"after\":\"sha512:"),
+            ("\"after\":\"sha256:", "\"after\":\"sha256:0"),
+        ] {
             let unread = canonical_json(&event).replacen(field, other, 1);
-            assert_eq!(Record::canonical(unread.as_bytes()), None, "{unread}");
+            assert!(unread != canonical_json(&event) && Record::canonical(unread.as_bytes()).is_none(), "{unread}");
         }
         for nothing in ["", "{", "{}", "[]", "null", "{\"a\":", "{\"a\":1", "\"\\", "{\"a\":[}"] {
             assert_eq!(Record::read(nothing.as_bytes()), None, "{nothing}");
