@@ -12,6 +12,7 @@
 mod days;
 mod ledger;
 mod line;
+mod pair;
 mod part;
 mod read;
 mod scan;

@@ -10,6 +10,7 @@ use domain::base::audit::AuditEvent;
 use domain::base::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
+use crate::pair::{Message, Pair};
 use crate::scan::nested_len;
 
 /// A SHA-256.
@@ -35,14 +36,34 @@ const SEALED: &str = "audit.sealed";
 impl<'a> Record<'a> {
     /// Reads a line; none if it is no record at all.
     pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
-        match Self::canonical(line) {
-            Some(record) if record.is_intact => Some(record),
-            _ => Self::parsed(line),
+        Self::canonical(line).filter(|record| record.is_intact).or_else(|| Self::parsed(line))
+    }
+
+    /// Reads two lines, each as if it were read by itself: what is hashed of them is hashed together.
+    pub(crate) fn read_two(line: &'a [u8], other: &'a [u8], pair: &mut Pair) -> [Option<Self>; 2] {
+        match (Self::unhashed(line), Self::unhashed(other)) {
+            (Some((record, hashed)), Some((other_record, other_hashed))) => {
+                let [hash, other_hash] = pair.digests(hashed, other_hashed);
+                let (record, other_record) = (record.held_to(hash), other_record.held_to(other_hash));
+                [(record, line), (other_record, other)]
+                    .map(|(record, line)| if record.is_intact { Some(record) } else { Self::parsed(line) })
+            }
+            _ => [line, other].map(Self::read),
         }
     }
 
-    /// Reads a line whose fields are those of `AuditEvent` in their canonical order; none where it is any other.
+    fn held_to(self, computed: Hash) -> Self {
+        Self { is_intact: computed == self.hash, ..self }
+    }
+
     fn canonical(line: &'a [u8]) -> Option<Self> {
+        let (record, (before, after)) = Self::unhashed(line)?;
+        Some(record.held_to(Sha256::new().chain_update(before).chain_update(after).finalize().into()))
+    }
+
+    /// Reads a line whose fields are those of `AuditEvent` in their canonical order, and tells what of it gives its hash;
+    /// none where it is any other. Whether the record is intact is still to be seen.
+    fn unhashed(line: &'a [u8]) -> Option<(Self, Message<'a>)> {
         let mut fields = Fields { line, at: 0 };
         fields.digest(b"{\"after\":")?;
         let aggregate = fields.take(b",\"aggregate\":")?;
@@ -65,17 +86,17 @@ impl<'a> Record<'a> {
         fields.end()?;
         // The field with the comma before it: keys are in order, so it is never the first.
         let (before, after) = (line.get(..before_hash)?, line.get(after_hash..)?);
-        let computed: Hash = Sha256::new().chain_update(before).chain_update(after).finalize().into();
         let is_seal = event_type.strip_prefix(b"\"")?.strip_suffix(b"\"")? == SEALED.as_bytes();
-        Some(Self {
+        let record = Self {
             aggregate: text_of(aggregate)?,
             sequence: std::str::from_utf8(sequence).ok()?.parse().ok()?,
             previous,
             day: day_of(at)?,
             hash,
-            is_intact: computed == hash,
+            is_intact: false,
             seal: if is_seal { Some(Cow::Borrowed(std::str::from_utf8(payload).ok()?)) } else { None },
-        })
+        };
+        Some((record, (before, after)))
     }
 
     fn parsed(line: &[u8]) -> Option<Self> {
@@ -289,5 +310,21 @@ mod tests {
         for nothing in ["", "{", "{}", "[]", "null", "{\"a\":", "{\"a\":1", "\"\\", "{\"a\":[}"] {
             assert_eq!(Record::read(nothing.as_bytes()), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn two_lines_are_read_as_each_is_by_itself() {
+        let [short, long] = ["", "words ".repeat(100).as_str()].map(|why| canonical_json(&event(why, json!({}))));
+        let spaced = short.replace(',', ", ");
+        let altered = long.replacen("words", "lies", 1);
+        let lines = [&short, &long, &spaced, &altered, "{}", ""];
+        for (line, other) in lines.iter().flat_map(|line| lines.map(|other| (line.as_bytes(), other.as_bytes()))) {
+            let read = Record::read_two(line, other, &mut Pair::default());
+            assert_eq!(read, [Record::read(line), Record::read(other)]);
+        }
+        assert_eq!(
+            lines.map(|line| Record::read(line.as_bytes()).map(|record| record.is_intact)),
+            [Some(true), Some(true), Some(true), Some(false), None, None]
+        );
     }
 }

@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use crate::line::{Hash, Record};
+use crate::pair::Pair;
 
 /// Findings about lines that a thread keeps: enough to see what kind of thing is wrong.
 const FINDINGS_MAX: usize = 100;
@@ -64,6 +65,8 @@ pub(crate) struct Met {
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     pub(crate) records: u64,
+    /// Room for the lines that are hashed together.
+    pair: Pair,
     pub(crate) things: IndexMap<Box<str>, Met, RandomState>,
     /// Segments that the next record of their thing did not follow.
     pub(crate) ended: Vec<(usize, Segment)>,
@@ -78,25 +81,26 @@ pub(crate) struct Part {
 
 impl Part {
     /// Verifies whole lines, the next ones of the stretch that has this number.
-    pub(crate) fn take(&mut self, stretch: usize, mut rest: &[u8]) {
+    pub(crate) fn take(&mut self, stretch: usize, lines: &[u8]) {
         let mut number = match self.stretches.pop_if(|(last, _)| *last == stretch) {
             Some((_, lines)) => lines,
             None => 0,
         };
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let (line, after) = rest.split_at(end);
-            rest = after.get(1..).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let what = match Record::read(line) {
-                Some(record) => self.add(record),
-                None if line.is_empty() => None,
-                None => Some("this is no record of the audit log".to_owned()),
-            };
-            if let Some(what) = what {
-                self.note(BadLine { stretch, line: number, what });
+        let mut lines = lines_of(lines);
+        while let Some(line) = lines.next() {
+            let other = lines.next();
+            let read = Record::read_two(line, other.unwrap_or_default(), &mut self.pair);
+            for (line, record) in [Some(line), other].into_iter().flatten().zip(read) {
+                let what = match record {
+                    Some(record) => self.add(record),
+                    None if line.is_empty() => None,
+                    None => Some("this is no record of the audit log".to_owned()),
+                };
+                if let Some(what) = what {
+                    self.note(BadLine { stretch, line: number, what });
+                }
+                number += 1;
             }
-            number += 1;
         }
         self.stretches.push((stretch, number));
     }
@@ -138,4 +142,17 @@ impl Part {
             self.bad.push(bad);
         }
     }
+}
+
+/// The lines of a text, without what ends them.
+fn lines_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
 }
