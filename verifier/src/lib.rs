@@ -6,8 +6,8 @@
 //! tell: give the ones that were kept outside the table. The format is described in `events/audit-export.md`.
 //!
 //! Begin with [`verify`]. `read` cuts the files into stretches for the threads; in `line` a record is looked at in
-//! place, its ends found by `scan`; what a thread has seen is a `part`, and `ledger` puts the parts together, `days`
-//! the seals' side.
+//! place, the ends of what is nested found by `scan`, and two lines are hashed by a `pair`; what a thread has seen is a
+//! `part`, and `ledger` puts the parts together, `days` the seals' side.
 
 mod days;
 mod ledger;

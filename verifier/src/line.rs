@@ -61,8 +61,8 @@ impl<'a> Record<'a> {
         Some(record.held_to(Sha256::new().chain_update(before).chain_update(after).finalize().into()))
     }
 
-    /// Reads a line whose fields are those of `AuditEvent` in their canonical order, and tells what of it gives its hash;
-    /// none where it is any other. Whether the record is intact is still to be seen.
+    /// Reads a line whose fields are those of `AuditEvent` in their canonical order, and tells what of it gives its
+    /// hash; none where it is any other. Whether the record is intact is still to be seen.
     fn unhashed(line: &'a [u8]) -> Option<(Self, Message<'a>)> {
         let mut fields = Fields { line, at: 0 };
         fields.digest(b"{\"after\":")?;
@@ -178,8 +178,8 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The value of the next field, if its name is this one, which is given as the line has it, with what divides it from
-    /// what is before and after; none, and nothing taken, if it is not.
+    /// The value of the next field, if its name is this one, which is given as the line has it, with what divides it
+    /// from what is before and after; none, and nothing taken, if it is not.
     fn take<const N: usize>(&mut self, name: &[u8; N]) -> Option<&'a [u8]> {
         let (next, rest) = self.line.get(self.at..)?.split_first_chunk::<N>()?;
         if next != name {

@@ -1,5 +1,5 @@
-//! The SHA-256 of two messages at once. A block can only be digested when the one before it is, and a processor waits for
-//! itself most of that time: a block of another message fits in between.
+//! The SHA-256 of two messages at once. A block can only be digested when the one before it is, and a processor waits
+//! for itself most of that time: a block of another message fits in between.
 
 use sha2::compress256;
 
@@ -45,7 +45,8 @@ fn bytes_of(state: [u32; 8]) -> Hash {
     hash
 }
 
-/// A message as it is digested (FIPS 180-4, 5.1.1): after it a bit, zeros, and its length in bits at the end of a block.
+/// A message as it is digested (FIPS 180-4, 5.1.1): after it a bit, zeros, and at the end of a block its length in
+/// bits.
 fn padded<'a>((before, after): Message<'_>, padded: &'a mut Vec<u8>) -> &'a [[u8; 64]] {
     padded.clear();
     padded.extend_from_slice(before);

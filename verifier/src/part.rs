@@ -50,8 +50,8 @@ pub(crate) struct BadLine {
     pub(crate) what: String,
 }
 
-/// A thing as it was last met. It stands beside the thing's name, so that a record finds all that it is compared with in
-/// one place of memory.
+/// A thing as it was last met. It stands beside the thing's name, so that a record finds all that it is compared with
+/// in one place of memory.
 #[derive(Debug)]
 pub(crate) struct Met {
     /// Its last records that follow one another.

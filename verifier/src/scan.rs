@@ -1,7 +1,7 @@
-//! Where an object or a list ends: looked for 64 bytes at a time, without a branch on any of them.
+//! Where an object or a list ends: looked for 64 bytes at a time, with a branch on brackets outside of texts only.
 //!
-//! What a record holds is mostly short texts, and a loop that decides at each of their ends costs more than the SHA-256 of
-//! the line.
+//! What a record holds is mostly short texts, and a loop that decides at each of their ends costs more than the SHA-256
+//! of the line.
 
 use wide::u8x64;
 
