@@ -51,8 +51,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call<()>) -> Result<Answer<Page<Ap
 
 pub(crate) async fn read(app: Arc<App>, call: Call<()>) -> Result<Answer<ApprovalView>, Problem> {
     let (found, _space) = visible_approval(&app, &call).await?;
-    let beside = ApprovalContext::load(&app.store, &found.value).await?;
-    Ok(answer(beside.view(&found.value, found.version)))
+    let context = ApprovalContext::load(&app.store, &found.value).await?;
+    Ok(answer(context.view(&found.value, found.version)))
 }
 
 pub(crate) async fn revoke(app: Arc<App>, call: Call<Reason>) -> Result<Answer<ApprovalView>, Problem> {
@@ -90,16 +90,16 @@ async fn change<B: Sync>(
 ) -> Result<Answer<ApprovalView>, Problem> {
     call.transact(&app.store, || async {
         let (found, space) = visible_approval(app, call).await?;
-        let beside = ApprovalContext::load(&app.store, &found.value).await?;
-        let decided = decide(&found.value, &space.value, &beside.executors());
+        let context = ApprovalContext::load(&app.store, &found.value).await?;
+        let decided = decide(&found.value, &space.value, &context.executors());
         let told = |tx: &mut Transaction, approval: &Approval| {
             // A review asks who carried it out: somebody may begin to as this is decided.
             if approval.break_glass.is_some() {
-                beside.chains.iter().for_each(|chain| tx.unless_changed(chain));
+                context.chains.iter().for_each(|chain| tx.unless_changed(chain));
             }
             event(tx, approval)
         };
-        call.change(&found, decided, told, |version, approval| answer(beside.view(&approval, version)))
+        call.change(&found, decided, told, |version, approval| answer(context.view(&approval, version)))
     })
     .await
 }

@@ -161,8 +161,8 @@ fn says_the_same(body: &ApprovalFields, found: &Approval) -> bool {
 }
 
 async fn as_it_stands(app: &App, found: &Loaded<Approval>) -> Result<Answer<ApprovalView>, Problem> {
-    let beside = ApprovalContext::load(&app.store, &found.value).await?;
-    Ok(answer(beside.view(&found.value, found.version)))
+    let context = ApprovalContext::load(&app.store, &found.value).await?;
+    Ok(answer(context.view(&found.value, found.version)))
 }
 
 async fn load_seen(app: &App, workload: &WorkloadId, fields: &ApprovalFields) -> Result<Seen, Problem> {

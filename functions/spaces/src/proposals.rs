@@ -42,12 +42,12 @@ pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, 
     call.transact(&app.store, || async {
         let (found, space) = proposal(&app, &call).await?;
         let decided = decide_answer(&found.value, &space, ProposalAnswer::Accept, &call.actor, call.now);
-        let started = match &decided {
+        let follow_up = match &decided {
             Outcome::Changed(accepted) => start(&app, &call, &ids, &space, accepted).await?,
             _ => FollowUp::Nothing,
         };
         let event = |tx: &mut Transaction, accepted: &Proposal| {
-            started.write(tx);
+            follow_up.write(tx);
             Event::ProposalAccepted { place: accepted.into(), proposal_id: accepted.id.clone() }
         };
         call.change(&found, decided, event, Answer::at)

@@ -5,7 +5,8 @@
 //!
 //! Begin with [`Builder`], by which routes and events are declared, and [`Function::handle`], through which each of
 //! them comes in. A handler of a route gets a [`Call`] and gives an [`Answer`] or a [`Problem`]; one of an event gives
-//! nothing or a [`Failure`]. What a function stands on is its [`Host`]: AWS, its settings, the time, new ids.
+//! nothing or a [`Failure`]. What either decides is written in one way, that of a call in `command`, that of a job in
+//! `cause`. What a function stands on is its [`Host`]: AWS, its settings, the time, new ids.
 
 mod answer;
 mod aws;
@@ -22,6 +23,7 @@ mod host;
 mod identity;
 mod ids;
 mod json;
+mod list;
 pub mod openapi;
 mod page;
 mod parameters;
@@ -38,12 +40,13 @@ pub use bodies::{Nothing, Reason};
 pub use call::{Call, Person};
 pub use cause::Cause;
 pub use clock::{Clock, SetClock};
-pub use command::{list_page, stale_version};
+pub use command::stale_version;
 pub use environment::{Environment, EnvironmentError};
 pub use events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};
 pub use host::Host;
 pub use ids::Ids;
+pub use list::list_page;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest};
 pub use parameters::{Path, Query};
 pub use problem::Problem;
