@@ -13,7 +13,8 @@ use jiff::civil::Date;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::line::{Hash, digest_text};
+use crate::line::digest_text;
+use crate::pair::Hash;
 use crate::seals::{DaySeal, Seals};
 
 /// Bytes of heads that are digested at once: few enough for a core's own cache.

@@ -10,11 +10,8 @@ use domain::base::audit::AuditEvent;
 use domain::base::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::pair::{Message, Pair};
+use crate::pair::{Hash, Message, Pair};
 use crate::scan::nested_len;
-
-/// A SHA-256.
-pub(crate) type Hash = [u8; 32];
 
 /// What the verification needs of a record.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 
 use sha2::compress256;
 
-use crate::line::Hash;
+/// A SHA-256.
+pub(crate) type Hash = [u8; 32];
 
 /// What a digest begins with (FIPS 180-4, 5.3.3).
 const BEGINNING: [u32; 8] =

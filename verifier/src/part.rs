@@ -7,7 +7,8 @@ use std::mem;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use crate::line::{Hash, Record};
+use crate::line::Record;
+use crate::pair::Hash;
 use crate::pair::Pair;
 
 /// Findings about lines that a thread keeps: enough to see what kind of thing is wrong.
