@@ -1,4 +1,4 @@
-//! Discovery: which models there are, from Bedrock's regional listings and the shipped Claude Host catalog.
+//! Discovery: which models there are, from Bedrock's regional listings and the shipped Claude Platform catalog.
 //!
 //! It records what exists and never whether it may be used. A region that does not answer keeps its last snapshot and
 //! is named in the run's answer; the fact that a newcomer would get wrong is that "access denied" is never "gone".

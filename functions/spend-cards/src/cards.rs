@@ -104,6 +104,7 @@ pub(crate) async fn dispute(app: Arc<App>, call: Call<DisputeFields>) -> Result<
     .await
 }
 
+/// The version of a card counts its writes, as the store's does: it is the one that `If-Match` is held against.
 pub(crate) fn answer(card: SpendCard) -> Answer<SpendCard> {
     let version = card.version;
     Answer::ok(card).versioned(version)
