@@ -93,7 +93,7 @@ async fn change<B: Sync>(
         let context = ApprovalContext::load(&app.store, &found.value).await?;
         let decided = decide(&found.value, &space.value, &context.executors());
         let told = |tx: &mut Transaction, approval: &Approval| {
-            // A review asks who carried it out: somebody may begin to as this is decided.
+            // Who carried it out does not review it, and somebody may take up a task of it while this is decided.
             if approval.break_glass.is_some() {
                 context.chains.iter().for_each(|chain| tx.unless_changed(chain));
             }

@@ -106,7 +106,7 @@ pub(crate) async fn approve(app: Arc<App>, call: Call<ApprovalFields>) -> Result
     .await
 }
 
-pub(crate) async fn decide_directly(app: Arc<App>, call: Call<Direct>) -> Result<Answer<ApprovalView>, Problem> {
+pub(crate) async fn approve_directly(app: Arc<App>, call: Call<Direct>) -> Result<Answer<ApprovalView>, Problem> {
     let id = ApprovalId::new(call.now, app.ids.entropy());
     let (call, direct) = call.with_body(());
     let (call, ()) = call.with_body(direct.fields.clone());
@@ -227,6 +227,7 @@ async fn write_decision(
     };
     let decided = decide_approve(id.clone(), scope_ids, call.body.clone(), ground, &context, &call.actor, call.now)?;
     let taken = take_anchors(app, &decided).await?;
+    // The caller saw the request, or, where they decide without one, the approval that is replaced.
     let version = request.map_or_else(|| seen.replaced().map_or(0, |replaced| replaced.version), |r| r.version);
     let stands = || Err(Problem::not_found());
     call.conclude(version, Outcome::Changed(decided), stands, |tx, decided| {
@@ -280,12 +281,12 @@ fn put_decision(tx: &mut Transaction, decided: &Decided, request: Option<&Loaded
     let key = Approval::key(&approval.workload_id, &approval.model_key, approval.decision.tier);
     tx.point(&approval_pointer(&key), seen.last.as_ref().map(|a| a.value.id.as_str()), approval.id.as_str());
     if approval.break_glass.is_some() {
-        // Never for a Space of one's own: whose it is must be what was looked at.
+        // Nobody decides so for a Space of their own, so it is written only while the owners are those that were read.
         tx.unless_changed(&seen.space);
         let target = seen.last_break_glass.target.as_deref();
         tx.point(&break_glass_pointer(&approval.workload_id), target, approval.id.as_str());
     }
-    // Whoever takes up a task of a scope that carries over, as this is decided, may be the one who asked.
+    // Whoever takes up a task of a scope that carries over while this is decided may be the one who asked for it.
     for carried in approval.scopes.iter().filter(|scope| scope.carried) {
         if let Some(chain) = seen.last_chains.iter().find(|chain| chain.value.id == carried.id) {
             tx.unless_changed(chain);

@@ -117,7 +117,7 @@ fn decisions(builder: Builder<App>) -> Builder<App> {
         .post("/v1/requests/{id}/approve", Action::ApproveRequest, approving::approve)
         .answers(201)
         .summary("Approve a request")
-        .post("/v1/approvals", Action::DecideWithoutRequest, approving::decide_directly)
+        .post("/v1/approvals", Action::DecideWithoutRequest, approving::approve_directly)
         .answers(201)
         .summary("Narrow an approval, or break glass")
         .post("/v1/approvals/{id}/review", Action::ReviewBreakGlass, approvals::review)

@@ -1,5 +1,5 @@
-//! Claims: who answers for an anchor's spend, for half-open days. They are decided on the anchor, where their days
-//! meet.
+//! Claims: who answers for an anchor's spend, from a day on and until another, which is no longer theirs. An anchor's
+//! claims must not overlap, so each is decided and written on the anchor.
 
 use std::sync::Arc;
 

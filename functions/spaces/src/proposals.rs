@@ -43,7 +43,7 @@ pub(crate) async fn accept(app: Arc<App>, call: Call<Nothing>) -> Result<Shown, 
         let (found, space) = proposal(&app, &call).await?;
         let decided = decide_answer(&found.value, &space, ProposalAnswer::Accept, &call.actor, call.now);
         let follow_up = match &decided {
-            Outcome::Changed(accepted) => start(&app, &call, &ids, &space, accepted).await?,
+            Outcome::Changed(accepted) => follow_up_of(&app, &call, &ids, &space, accepted).await?,
             _ => FollowUp::Nothing,
         };
         let event = |tx: &mut Transaction, accepted: &Proposal| {
@@ -80,7 +80,7 @@ enum FollowUp {
     Claim(Box<NewClaim>),
     /// A request, submitted by the owner who accepts.
     Request(Box<(Submission, Request)>),
-    /// What is moved is moved by the cards' function, which hears of it.
+    /// Nothing here: the claim is made already, or the cards' function moves the spend, which hears of it.
     Nothing,
 }
 
@@ -110,7 +110,7 @@ impl FollowUp {
     }
 }
 
-async fn start(
+async fn follow_up_of(
     app: &App,
     call: &Call<Nothing>,
     ids: &Ids,
@@ -120,16 +120,16 @@ async fn start(
     match &accepted.proposed {
         Proposed::Claim { anchor, effective_from, .. } => {
             let (workload, _) = app.workload(&accepted.workload_id).await?;
-            start_claim(app, call, ids.claim.clone(), space, &workload.value, (anchor, *effective_from)).await
+            claim_to_make(app, call, ids.claim.clone(), space, &workload.value, (anchor, *effective_from)).await
         }
         Proposed::Request { request, .. } => {
-            start_request(app, call, ids.request.clone(), space, request.as_ref().clone()).await
+            request_to_submit(app, call, ids.request.clone(), space, request.as_ref().clone()).await
         }
         Proposed::ReAttribute { .. } => Ok(FollowUp::Nothing),
     }
 }
 
-async fn start_claim(
+async fn claim_to_make(
     app: &App,
     call: &Call<Nothing>,
     id: ClaimId,
@@ -154,7 +154,7 @@ async fn start_claim(
     }
 }
 
-async fn start_request(
+async fn request_to_submit(
     app: &App,
     call: &Call<Nothing>,
     id: RequestId,
@@ -162,7 +162,8 @@ async fn start_request(
     mut fields: RequestFields,
 ) -> Result<FollowUp, Problem> {
     let (workload, _) = app.workload(&fields.workload_id).await?;
-    // The gap's Lead or the bill named it a while ago; it may have ended since, or never have been this workload's.
+    // The Lead who acted on the gap, or the bill, named the approval a while ago: it may have ended since, or be
+    // another workload's.
     if let Some(named) = fields.approval_id.clone() {
         let approval: Option<Loaded<Approval>> = app.store.load(&named).await?;
         let expands = check_expanded(&fields, approval.as_ref().map(|found| &found.value)).is_ok();

@@ -1,7 +1,8 @@
 //! Events that are not API calls: governance events, schedules, AWS's own events, the table's stream.
 //!
-//! A handler has three outcomes: done, which includes refusals and repetitions; retry; poison. All but done go back to
-//! the sender by the record's id, so that one bad record neither loses nor repeats the others.
+//! A handler has three outcomes: done, which includes repetitions and whatever a job rightly passes over; retry;
+//! poison, which is also what a job is refused that was to be done. All but done go back to the sender by the
+//! record's id, so that one bad record neither loses nor repeats the others.
 
 use contract::events::Event;
 use domain::base::audit::AuditEvent;
