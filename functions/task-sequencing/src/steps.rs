@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use contract::events::Event;
+use domain::access::tasks::chain::issue::Onward;
 use domain::access::tasks::chain::work::{
     Completion, decide_complete, decide_reissue, decide_release, decide_return, decide_start,
 };
@@ -68,8 +69,7 @@ pub(crate) async fn complete(app: Arc<App>, call: Call<CompletionFields>) -> Res
                 scene.standing(),
                 completion.clone(),
                 mode,
-                &turn,
-                &render,
+                Onward { turn: &turn, render: &render },
                 &call.actor,
                 call.now,
             )
@@ -131,8 +131,7 @@ pub(crate) async fn reissue(app: Arc<App>, call: Call<Reason>) -> Result<Answer<
                 id,
                 scene.standing(),
                 reason.clone(),
-                &turn,
-                &render,
+                Onward { turn: &turn, render: &render },
                 &call.actor,
                 call.now,
             )

@@ -12,7 +12,7 @@ use domain::access::decisions::request::{Request, RequestFields, RequestState, S
 use domain::access::models::model::Model;
 use domain::access::policy::compile::compile;
 use domain::access::tasks::chain::beside::Beside;
-use domain::access::tasks::chain::issue::RoleTurn;
+use domain::access::tasks::chain::issue::{Onward, RoleTurn};
 use domain::access::tasks::chain::work::{
     Completion, Standing, VerificationMode, decide_complete, decide_reissue, decide_release, decide_return,
     decide_start,
@@ -303,7 +303,16 @@ impl Stage {
             let (standing, turn) = (stage.standing(chain, beside), stage.turn(chain));
             let render = |chain: &Chain, kind| stage.render(chain, kind);
             let mode = VerificationMode::Advisory;
-            decide_complete(chain, task, standing, completion, mode, &turn, &render, &actor, now)
+            decide_complete(
+                chain,
+                task,
+                standing,
+                completion,
+                mode,
+                Onward { turn: &turn, render: &render },
+                &actor,
+                now,
+            )
         })
     }
 
@@ -322,7 +331,7 @@ impl Stage {
         self.step(scope, |stage, chain, beside, now| {
             let (standing, turn) = (stage.standing(chain, beside), stage.turn(chain));
             let render = |chain: &Chain, kind| stage.render(chain, kind);
-            decide_reissue(chain, task, standing, why.clone(), &turn, &render, &actor, now)
+            decide_reissue(chain, task, standing, why.clone(), Onward { turn: &turn, render: &render }, &actor, now)
         })
     }
 

@@ -24,6 +24,15 @@ pub enum RoleTurn {
 /// Writes a task that becomes ready; pure, so that deciding twice writes the same.
 pub type Render<'a> = &'a dyn Fn(&Chain, TaskKind) -> Result<Rendered, Refusal>;
 
+/// How the chain goes on after a step: whose turn it is on the role, and what writes the task that becomes ready.
+#[derive(Clone, Copy)]
+pub struct Onward<'a> {
+    /// Whose turn it is.
+    pub turn: &'a RoleTurn,
+    /// What writes the task.
+    pub render: Render<'a>,
+}
+
 /// Issues the chain of a scope whose time has come.
 pub fn decide_issue(
     chain: &Chain,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::access::decisions::approval::{Approval, ApprovalState};
 use crate::access::tasks::chain::beside::Beside;
-use crate::access::tasks::chain::issue::{Render, RoleTurn, make_ready};
+use crate::access::tasks::chain::issue::{Onward, make_ready};
 use crate::access::tasks::chain::{Chain, Progress, ScopeState, Stepped, no_such_task};
 use crate::access::tasks::handoff::{FUNCTION_URL_EVIDENCE, is_function_url};
 use crate::access::tasks::migration::tag::MapFound;
@@ -109,8 +109,7 @@ pub fn decide_complete(
     standing: Standing<'_>,
     completion: Completion,
     mode: VerificationMode,
-    turn: &RoleTurn,
-    render: Render<'_>,
+    onward: Onward<'_>,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Stepped> {
@@ -138,15 +137,14 @@ pub fn decide_complete(
     next.map_found = completion.map_found.or(next.map_found);
     learn(&mut next, &done);
     next.replace(done.clone());
-    advance(next, &done, turn, render, actor, now)
+    advance(next, &done, onward, actor, now)
 }
 
 /// What follows from a completed task.
 fn advance(
     mut chain: Chain,
     done: &Task,
-    turn: &RoleTurn,
-    render: Render<'_>,
+    Onward { turn, render }: Onward<'_>,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Stepped> {
@@ -209,14 +207,12 @@ pub fn decide_release(chain: &Chain, id: &TaskId, actor: &Actor, now: Timestamp)
 }
 
 /// The Lead sends a returned task out again, its artefacts made anew.
-#[expect(clippy::too_many_arguments, reason = "each is an input of the decision, and none belongs to another")]
 pub fn decide_reissue(
     chain: &Chain,
     id: &TaskId,
     standing: Standing<'_>,
     reason: Note,
-    turn: &RoleTurn,
-    render: Render<'_>,
+    onward: Onward<'_>,
     actor: &Actor,
     now: Timestamp,
 ) -> Outcome<Stepped> {
@@ -236,7 +232,7 @@ pub fn decide_reissue(
     if next.state == ScopeState::Approved {
         next.state = ScopeState::PendingTask;
     }
-    make_ready(next, id, turn, render, actor, now)
+    make_ready(next, id, onward.turn, onward.render, actor, now)
 }
 
 /// The authorisation table's answer, and the approval still stands. An approval that was replaced is told before the
