@@ -150,7 +150,7 @@ pub(crate) fn make(
         to: claim.to,
     };
     tx.save(before, anchor, &Event::ClaimMade { claim: made });
-    tx.point(&claim_pointer(&claim.id), None, &anchor.key.text());
+    tx.point(&claim_pointer(&claim.id), None, &anchor.key.to_string());
 }
 
 /// The anchor that a claim names, if it is of that type; whom it serves is for the decision to check.

@@ -14,7 +14,6 @@ use serde_json::Value;
 use domain::access::anchor::AnchorRef;
 use domain::access::models::model::ModelDecision;
 use domain::access::tasks::migration::MapState;
-
 use domain::base::aws::AccountId;
 use domain::base::calendar::Month;
 use domain::base::digest::Digest;

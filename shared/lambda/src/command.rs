@@ -16,7 +16,8 @@ use crate::call::Call;
 use crate::problem::Problem;
 
 impl<B: Sync> Call<B> {
-    /// Takes the decision of a command and writes it, and takes it again on fresh state while somebody else was faster.
+    /// Takes the decision of a command and writes it, and takes it again on fresh state while somebody else was faster:
+    /// [`Store::transact`] with the types of a call, which its handlers need not spell out.
     ///
     /// # Errors
     /// What `attempt` refuses; the last lost race.
@@ -112,12 +113,11 @@ impl<B: Sync> Call<B> {
 }
 
 /// The refusal of a write that names another version than the current one.
-#[must_use]
-pub fn stale_version(seen: u64, current: u64) -> Problem {
-    Refusal::new(
-        RefusalKind::StaleVersion,
-        format!("you saw version {seen}, it is {current} now; read it again and decide on what it is"),
-    )
-    .with_current(serde_json::json!({ "version": current }))
-    .into()
+fn stale_version(seen: u64, current: u64) -> Problem {
+    let detail = match current {
+        0 => format!("you saw version {seen}, and nobody has written it yet; send the call without `If-Match`"),
+        _ => format!("you saw version {seen}, it is {current} now; read it again and decide on what it is"),
+    };
+    let refusal = Refusal::new(RefusalKind::StaleVersion, detail);
+    refusal.with_current(serde_json::json!({ "version": current })).into()
 }

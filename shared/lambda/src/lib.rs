@@ -40,7 +40,6 @@ pub use bodies::{Nothing, Reason};
 pub use call::{Call, Person};
 pub use cause::Cause;
 pub use clock::{Clock, SetClock};
-pub use command::stale_version;
 pub use environment::{Environment, EnvironmentError};
 pub use events::{AwsEvent, Failure, Heard, StreamBatch, StreamFailure, StreamRecord, Tick, Tried};
 pub use function::{Builder, Function, Handler, Start};

@@ -8,14 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use contract::events::Event;
 use domain::base::digest::Digest;
-use domain::base::outcome::Outcome;
-use domain::base::people::Actor;
 use domain::base::person::{Details, Person as Known, decide_noted};
 use domain::base::text::Sub;
 use jiff::{SignedDuration, Timestamp};
-use store::{Step, Store, StoreError, Transaction};
+use store::{Store, StoreError};
 
 use crate::call::Person;
+use crate::cause::Cause;
 
 /// People one process remembers; then it forgets them all and reads again.
 const REMEMBERED_MAX: usize = 10_000;
@@ -43,33 +42,24 @@ impl Noted {
 }
 
 /// Notes the person of a call, if they are new or not as they were.
-pub(crate) async fn learn(
-    noted: &Noted,
-    store: &Store,
-    actor: &Actor,
-    person: &Person,
-    now: Timestamp,
-    request_id: &str,
-) {
+pub(crate) async fn learn(noted: &Noted, store: &Store, cause: &Cause, person: &Person) {
+    let Cause { actor, now, .. } = cause;
     let said = Details::of(person.name.as_deref(), person.email.as_deref());
     let seen = Digest::of(&(&actor.sub, &actor.roles, &person.name, &person.email));
-    if !noted.is_new(&actor.sub, &seen, now) {
+    if !noted.is_new(&actor.sub, &seen, *now) {
         return;
     }
     let written = store
         .transact(|| async {
             let found = store.load::<Known>(&actor.sub).await?;
             let before = found.as_ref().map(|found| &found.value);
-            let Outcome::Changed(known) = decide_noted(before, actor, said.clone(), now) else {
-                return Ok(Step::Done(()));
-            };
-            let mut tx = Transaction::new(actor, now, request_id);
-            tx.save(found.as_ref(), &known, &Event::PersonNoted { sub: actor.sub.clone() });
-            Ok::<_, StoreError>(Step::Commit(tx, ()))
+            let known = decide_noted(before, actor, said.clone(), *now).changed();
+            let event = |_: &mut _, known: &Known| Event::PersonNoted { sub: known.sub.clone() };
+            Ok::<_, StoreError>(cause.save(found.as_ref(), known, event))
         })
         .await;
     match written {
-        Ok(()) => noted.add(actor.sub.clone(), seen, now),
+        Ok(_) => noted.add(actor.sub.clone(), seen, *now),
         Err(error) => tracing::warn!(error = %error, "a person could not be noted; the call goes on"),
     }
 }

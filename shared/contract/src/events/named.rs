@@ -16,7 +16,6 @@ use domain::base::aws::AccountId;
 use domain::base::calendar::{Month, Period};
 use domain::base::ids::{ApprovalId, CardId, ClaimId, GapId, ScopeId, SpaceId, TaskId, WorkloadId};
 use domain::base::money::Money;
-
 use domain::base::text::Sub;
 use domain::spend::card::SpendCard;
 use domain::spend::gap::Gap;

@@ -52,31 +52,22 @@ pub enum AnchorKey {
     },
 }
 
+/// Stable, unique, within a DynamoDB key's alphabet.
 impl std::fmt::Display for AnchorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text())
+        match self {
+            Self::Role(role) => {
+                let name = role.name.as_str().to_ascii_lowercase();
+                write!(f, "{}#{}#role#{name}", role.partition.as_str(), role.account_id)
+            }
+            Self::Workspace { partition, account_id, region, name } => {
+                write!(f, "{}#{account_id}#workspace#{region}#{name}", partition.as_str())
+            }
+        }
     }
 }
 
 impl AnchorKey {
-    /// The key as text: stable, unique, within a DynamoDB key's alphabet.
-    #[must_use]
-    pub fn text(&self) -> String {
-        match self {
-            Self::Role(role) => {
-                format!(
-                    "{}#{}#role#{}",
-                    role.partition.as_str(),
-                    role.account_id,
-                    role.name.as_str().to_ascii_lowercase()
-                )
-            }
-            Self::Workspace { partition, account_id, region, name } => {
-                format!("{}#{account_id}#workspace#{region}#{name}", partition.as_str())
-            }
-        }
-    }
-
     /// The anchors that a scope takes: its role, and on Claude Platform its workspace.
     #[must_use]
     pub fn of_chain(chain: &Chain) -> Vec<Self> {

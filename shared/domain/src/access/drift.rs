@@ -107,7 +107,7 @@ pub enum Seen {
 /// The id of the finding on a role: from a digest, since the alphabet of ids would make one of two role names.
 #[must_use]
 pub fn finding_id(role: &RoleRef) -> DriftId {
-    let digest = Digest::of_bytes(AnchorKey::Role(role.clone()).text().as_bytes());
+    let digest = Digest::of_bytes(AnchorKey::Role(role.clone()).to_string().as_bytes());
     DriftId::derived(&digest.hex().chars().take(32).collect::<String>())
 }
 

@@ -12,6 +12,7 @@ use store::idempotency::{self, IdempotencyKey};
 use super::{Function, Responder};
 use crate::answer::Outgoing;
 use crate::call::Call;
+use crate::cause::Cause;
 use crate::gateway::Request;
 use crate::identity::identify;
 use crate::parameters::Query;
@@ -62,7 +63,8 @@ impl Function {
         // Also whose token carries no role any more is heard: from then on they get no notices.
         let is_heard = allowed.is_ok() || actor.roles.is_empty();
         if let (true, Ok(store)) = (is_heard, self.host.store()) {
-            crate::people::learn(&self.noted, &store, &actor, &person, now, request.request_id()).await;
+            let cause = Cause { actor: actor.clone(), now, request_id: request.request_id().to_owned() };
+            crate::people::learn(&self.noted, &store, &cause, &person).await;
         }
         allowed?;
         let query = query_of(&request, route)?;

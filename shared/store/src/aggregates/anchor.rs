@@ -18,7 +18,7 @@ impl Aggregate for Anchor {
     const KIND: &'static str = "ANCHOR";
 
     fn id(&self) -> String {
-        self.key.text()
+        self.key.to_string()
     }
 
     fn listing(&self) -> Listing {
